@@ -1,0 +1,1 @@
+"""Overround: odds comparison for a bookmaker's trading desk."""

@@ -1,0 +1,120 @@
+"""Every error Overround raises on purpose; a class's docstring is its default message."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorClass(StrEnum):
+    """What a failed fetch means for the caller: retry it, wait, stop asking, or forget the event."""
+
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    BLOCKED = "blocked"
+    GONE = "gone"
+    MALFORMED = "malformed"
+    CANCELLED = "cancelled"
+
+
+class OverroundError(Exception):
+    """Something Overround could not do."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class SettingsError(OverroundError):
+    """The settings do not fit together."""
+
+
+class CatalogueError(OverroundError):
+    """A market definition or a bookmaker's mapping is not valid."""
+
+
+class PriceError(OverroundError, ValueError):
+    """Not a decimal price of at most three decimals."""
+
+
+class LineError(OverroundError, ValueError):
+    """Not a decimal line."""
+
+
+class FetchError(OverroundError):
+    """A bookmaker did not answer as it should; the bookmaker, what was asked for and the reason are named."""
+
+    error_class: ClassVar[ErrorClass]
+
+    def __init__(self, bookmaker: str, subject: str, reason: str) -> None:
+        self.bookmaker = bookmaker
+        self.subject = subject
+        self.reason = reason
+        super().__init__(f"{bookmaker}: {subject}: {reason}")
+
+
+class TransientFetchError(FetchError):
+    """The network or the bookmaker's server failed; asking again may help."""
+
+    error_class = ErrorClass.TRANSIENT
+
+
+class ThrottledError(FetchError):
+    """The bookmaker asks for fewer requests; `retry_after` is in seconds where it said so."""
+
+    error_class = ErrorClass.THROTTLED
+
+    def __init__(self, bookmaker: str, subject: str, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(bookmaker, subject, reason)
+        self.retry_after = retry_after
+
+
+class BlockedError(FetchError):
+    """The bookmaker refuses us (403, a challenge page, something that is not JSON): not the same as not found."""
+
+    error_class = ErrorClass.BLOCKED
+
+
+class GoneError(FetchError):
+    """The bookmaker knows no such event (any more)."""
+
+    error_class = ErrorClass.GONE
+
+
+class MalformedError(FetchError):
+    """The body is JSON, but not of the shape this bookmaker sends; `field` names the place."""
+
+    error_class = ErrorClass.MALFORMED
+
+    def __init__(self, bookmaker: str, subject: str, reason: str, field: str = "") -> None:
+        super().__init__(bookmaker, subject, f"{field}: {reason}" if field else reason)
+        self.field = field
+
+
+class QueueClosedError(OverroundError):
+    """The write queue does not accept batches: it has not been started, or is stopping."""
+
+
+class JournalFullError(OverroundError):
+    """One batch is larger than the whole journal may be."""
+
+
+class RunInProgressError(OverroundError):
+    """A scrape run is already under way."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        super().__init__(f"scrape run {run_id} is under way")
+
+
+class UnknownEventError(OverroundError):
+    """No bookmaker lists this event."""
+
+    def __init__(self, sr_id: int) -> None:
+        self.sr_id = sr_id
+        super().__init__(f"event {sr_id} is not known")
+
+
+class DatabaseUnavailableError(OverroundError):
+    """The database cannot be reached or started."""
+
+
+class BookmakerMismatchError(OverroundError):
+    """The database numbers its bookmakers otherwise than the installed plug-ins do."""

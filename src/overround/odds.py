@@ -1,0 +1,163 @@
+"""Exact prices, lines, market keys and snapshots: the arithmetic everything else stands on."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from fractions import Fraction
+from types import MappingProxyType
+
+import msgspec
+
+from overround.errors import LineError, PriceError
+
+THOUSANDTHS = 1000
+NOT_OFFERED = 0
+SUSPENDED_UNPRICED = -1
+_MAX_PRICE = 2**31 - 1  # PostgreSQL integer, 2,147,483.647
+
+
+class State(StrEnum):
+    """Whether a market or an outcome can be bet on; "not offered" is absence, not a state."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REMOVED = "removed"
+
+
+class MarketKey(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=False):
+    """A catalogue entry plus its specifiers in canonical text, such as `total_goals`, `line=2.5`."""
+
+    market: str
+    specifiers: str = ""
+
+
+class MarketPrices(msgspec.Struct, frozen=True, gc=False):
+    """A market's outcomes in catalogue order, in thousandths; one signed integer holds price and state.
+
+    Positive: active at that price. Negative: suspended, the bookmaker still shows that price
+    (-1: suspended and no price shown). Zero: the bookmaker does not offer the outcome.
+    No outcomes at all: the market is removed.
+    """
+
+    prices: tuple[int, ...]
+
+    @property
+    def state(self) -> State:
+        """Return the market's state, which its outcomes decide."""
+        if any(price > 0 for price in self.prices):
+            return State.ACTIVE
+        return State.SUSPENDED if any(self.prices) else State.REMOVED
+
+
+REMOVED = MarketPrices(())
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """Input that could not be used: why, where, and how often.
+
+    `key` is set where the market is known, so that its absence is not taken for its removal.
+    """
+
+    reason: str
+    field: str
+    count: int = 1
+    key: MarketKey | None = None
+
+
+class Unmapped(msgspec.Struct, frozen=True):
+    """A bookmaker's market that the catalogue does not map, by the bookmaker's own id and name."""
+
+    id: str
+    name: str
+    count: int = 1
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All of one bookmaker's markets for one event at one `received_at`.
+
+    `complete`: a market of `covered` that is absent, and not in `unproven`, is no longer offered.
+    `covered` are the catalogue markets that the bookmaker's mapping can produce at all.
+    """
+
+    sr_id: int
+    bookmaker: str
+    received_at: datetime
+    markets: Mapping[MarketKey, MarketPrices]
+    complete: bool
+    covered: frozenset[str] = frozenset()
+    unproven: frozenset[MarketKey] = frozenset()
+    body_hash: bytes = b""
+
+
+def parse_price(text: str) -> int:
+    """Return a decimal price ("2.10") in thousandths.
+
+    Raises:
+        PriceError: not a plain decimal, finer than a thousandth, negative, or beyond 2,147,483.647.
+    """
+    try:
+        thousandths = Decimal(text.strip()).scaleb(3)
+    except InvalidOperation as error:
+        raise PriceError(f"{text[:40]!r} is no price") from error
+    if not thousandths.is_finite() or not 0 <= thousandths <= _MAX_PRICE or thousandths % 1:
+        raise PriceError(f"{text[:40]!r} is no price in thousandths")
+    return int(thousandths)
+
+
+def price_text(price: int) -> str:
+    """Return a price in thousandths as decimal text with at least two decimals: 2100 -> "2.10"."""
+    whole, part = divmod(abs(price), THOUSANDTHS)
+    digits = f"{part:03d}"
+    return f"{whole}.{digits if digits[2] != '0' else digits[:2]}"
+
+
+def outcome_state(price: int) -> State | None:
+    """Return the state of one entry of `MarketPrices.prices`; None where it is not offered."""
+    if price > 0:
+        return State.ACTIVE
+    return State.SUSPENDED if price < 0 else None
+
+
+def shown_price(price: int) -> int | None:
+    """Return the price that the bookmaker shows for one entry, suspended or not; None without one."""
+    magnitude = abs(price)
+    return magnitude if magnitude > THOUSANDTHS else None
+
+
+def canonical_line(text: str) -> str:
+    """Return a line as canonical decimal text: "2.50" -> "2.5", "+1" -> "1", "-0.0" -> "0".
+
+    Raises:
+        LineError: not a finite decimal of at most six digits before and four after the point.
+    """
+    try:
+        line = Decimal(text.strip())
+    except InvalidOperation as error:
+        raise LineError(f"{text[:40]!r} is no line") from error
+    if not line.is_finite() or abs(line) >= 1_000_000 or line != line.quantize(Decimal("0.0001")):
+        raise LineError(f"{text[:40]!r} is no line")
+    return f"{line.normalize() + 0:f}" if line else "0"
+
+
+def specifiers_text(specifiers: Mapping[str, str]) -> str:
+    """Return specifiers in the canonical text of a `MarketKey`, names in order: "goal=1|line=2.5"."""
+    return "|".join(f"{name}={specifiers[name]}" for name in sorted(specifiers))
+
+
+def specifiers_of(key: MarketKey) -> Mapping[str, str]:
+    """Return a key's specifiers by name."""
+    pairs = (part.partition("=") for part in key.specifiers.split("|") if part)
+    return MappingProxyType({name: value for name, _, value in pairs})
+
+
+def margin(prices: MarketPrices, probability_sum: int) -> Fraction | None:
+    """Return a market's overround, exactly; 0.08 is a margin of 8 %.
+
+    `probability_sum` is what the true probabilities of the outcomes add up to: 1 for 1X2,
+    2 for double chance. None unless every offered outcome is active: a partial sum means nothing.
+    """
+    offered = [price for price in prices.prices if price != NOT_OFFERED]
+    if len(offered) < 2 or min(offered) < 0:
+        return None
+    return sum((Fraction(THOUSANDTHS, price) for price in offered), Fraction()) / probability_sum - 1

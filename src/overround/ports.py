@@ -1,0 +1,336 @@
+"""Every Protocol on one page: what the parts of Overround ask of each other, and of plug-ins."""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from overround.batch import ScrapeRun, WriteBatch
+from overround.catalogue import Catalogue
+from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, Offer
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+
+
+NotificationT = TypeVar("NotificationT", contravariant=True)
+
+# Bookmakers
+
+
+class BookmakerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a bookmaker is reached; a plug-in states its defaults, the settings merge over them."""
+
+    base_url: str
+    country: str = "ng"
+    enabled: bool = True
+    proxy: str | None = None
+    concurrency: int = 10
+    min_interval_ms: int = 0
+    timeout: float = 20.0
+    headers: Mapping[str, str] = {}  # noqa: RUF012 - msgspec copies a default for each instance
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that arrived whole; `received_at` was taken when it had."""
+
+    body: bytes
+    received_at: datetime
+    duration_ms: int
+
+
+class Fetcher(Protocol):
+    """HTTP for one bookmaker, within its limits; failures are the classified `FetchError`s."""
+
+    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
+        """Ask for a path below the bookmaker's base address; `subject` names it in errors."""
+
+    async def post(self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
+        """Send a JSON body to a path below the bookmaker's base address."""
+
+
+class Normaliser(Protocol):
+    """One bookmaker's wire format: bytes to catalogue markets."""
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the keys of all catalogue markets that this mapping can produce."""
+
+    def normalise(self, body: bytes, at: datetime) -> Offer:
+        """Decode and normalise a single-event body received at `at`.
+
+        Raises:
+            FetchError: MalformedError, BlockedError (not JSON) or GoneError (the bookmaker's "no such event").
+        """
+
+
+class BookmakerClient(Protocol):
+    """One bookmaker's API."""
+
+    def discover(self, sports: Sequence[str]) -> AsyncIterator[LeagueListings | DiscoveryFailure]:
+        """Yield all upcoming listings of these sports, league by league, failures included."""
+
+    async def fetch_event(self, listing: Listing) -> Response:
+        """Fetch one event with all its markets, undecoded.
+
+        Raises:
+            FetchError: the bookmaker did not answer with a body.
+        """
+
+
+class SimulatedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a simulated bookmaker answers to a request."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """A captured single-event body, and the listing it is of."""
+
+    name: str
+    body: bytes
+    listing: Listing
+
+
+class SimulatedBookmaker(Protocol):
+    """The server's side of one bookmaker's API."""
+
+    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> SimulatedAnswer:
+        """Answer a request; `path` is below the bookmaker's prefix and starts with a slash."""
+
+
+class Bookmaker(Protocol):
+    """A plug-in: everything about one bookmaker, registered under the entry point group `overround.bookmakers`.
+
+    `number` is its identity in the database: one never used by another bookmaker, and never changed.
+    """
+
+    @property
+    def slug(self) -> str:
+        """Return the name used in settings, addresses and logs: lower case letters and digits."""
+
+    @property
+    def name(self) -> str:
+        """Return the name for people."""
+
+    @property
+    def number(self) -> int:
+        """Return the database id, 1 to 32767."""
+
+    @property
+    def defaults(self) -> BookmakerOptions:
+        """Return how it is reached unless the settings say otherwise."""
+
+    def normaliser(self, catalogue: Catalogue) -> Normaliser:
+        """Build the normaliser for a catalogue.
+
+        Raises:
+            CatalogueError: the mapping names a market or an outcome that the catalogue does not have.
+        """
+
+    def client(self, fetcher: Fetcher, options: BookmakerOptions, clock: Clock) -> BookmakerClient:
+        """Build the client."""
+
+    def replay(self, recordings: Sequence[Recording]) -> SimulatedBookmaker:
+        """Build the server's side that serves recordings byte for byte, and discovery answers derived from them."""
+
+
+# The write path
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted batch with its place in the one order of all writes: (epoch, seq)."""
+
+    epoch: int
+    seq: int
+    body: bytes
+
+
+class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the journal holds that is not yet released."""
+
+    epoch: int
+    last_seq: int
+    pending: int
+    bytes: int
+    oldest_at: datetime | None
+
+
+class Journal(Protocol):
+    """Accepted batches in order, until the database has them.
+
+    `append` takes the batch's place in the order in its first step, before it awaits anything, and
+    a cancelled `append` leaves the batch fully in or fully out.
+    """
+
+    @property
+    def journal_id(self) -> uuid.UUID:
+        """Return the identity under which the database keeps the watermark of this journal."""
+
+    async def open(self) -> None:
+        """Take ownership, recover what an earlier process left."""
+
+    async def close(self) -> None:
+        """Give up ownership; what is pending stays as durable as the implementation is."""
+
+    async def append(self, body: bytes) -> JournalEntry:
+        """Store a batch; it is as durable as the implementation promises when this returns. Waits only when full."""
+
+    async def read(self, after: int, limit: int) -> Sequence[JournalEntry]:
+        """Return up to `limit` entries that follow `after` in order; waits until there is one. Empty once closed."""
+
+    async def release(self, seq: int) -> None:
+        """Forget all entries up to `seq`: the database has them."""
+
+    def stats(self) -> JournalStats:
+        """Return how much is pending."""
+
+
+class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch with its place in the order of writes."""
+
+    epoch: int
+    seq: int
+    batch: WriteBatch
+
+
+class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction did; `missed` are confirmations that found no stored snapshot."""
+
+    batches: int
+    snapshots: int
+    markets: int
+    confirmed: int
+    missed: tuple[tuple[int, str], ...] = ()
+
+
+class WriteHandler(Protocol):
+    """Commits batches to the database, several in one transaction, with the journal's watermark."""
+
+    async def applied(self, journal_id: uuid.UUID) -> int:
+        """Return the seq up to which the database has this journal's batches; 0 for a new journal."""
+
+    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+        """Commit the batches and move the watermark in one transaction; batches applied before are skipped."""
+
+
+class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The write queue's sums since start: in batches, except where it says snapshots."""
+
+    running: bool
+    pending: int
+    pending_bytes: int
+    oldest_pending_seconds: float
+    accepted: int
+    written: int
+    retried: int
+    dead_lettered: int
+    snapshots_written: int
+    markets_written: int
+    confirmations_written: int
+    missed_confirmations: int
+    last_error: str
+
+
+class WriteQueue(Protocol):
+    """Where scraping hands over what changed."""
+
+    async def enqueue(self, batch: WriteBatch) -> JournalEntry:
+        """Journal a batch; takes its place in the order before it awaits anything, waits only when full.
+
+        Raises:
+            QueueClosedError: the queue is not running.
+        """
+
+    def stats(self) -> QueueStats:
+        """Return counters and depth."""
+
+
+# Warm-up
+
+
+class LatestRow(Protocol):
+    """One (event, bookmaker) as the database holds it: parallel sequences, one element a market."""
+
+    sr_id: int
+    bookmaker: str
+    captured_at: datetime
+    last_confirmed_at: datetime | None
+    body_hash: bytes
+    markets: Sequence[int]
+    specifiers: Sequence[str]
+    prices: Sequence[Sequence[int]]
+    changed_at: Sequence[datetime]
+    confirmed_at: Sequence[datetime]
+
+
+class StoredListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing as the database holds it."""
+
+    listing: Listing
+    gone_at: datetime | None
+    duplicate: bool = False
+
+
+class WarmupRepository(Protocol):
+    """What a starting service reads from the database, once."""
+
+    def latest(self, kickoff_after: datetime) -> AsyncIterator[LatestRow]:
+        """Yield the latest state of every (event, bookmaker) whose event starts after that instant."""
+
+    async def events(self, kickoff_after: datetime) -> Sequence[Event]:
+        """Return the events that start after that instant."""
+
+    async def listings(self, kickoff_after: datetime) -> Sequence[StoredListing]:
+        """Return the listings whose kick-off is after that instant."""
+
+    async def runs(self, limit: int) -> Sequence[ScrapeRun]:
+        """Return the newest scrape runs, newest first."""
+
+    async def last_run_id(self) -> int:
+        """Return the greatest run id ever written; 0 if none."""
+
+
+# Progress and control
+
+
+class Publisher(Protocol[NotificationT]):
+    """Takes notifications; never blocks, never fails."""
+
+    def publish(self, notification: NotificationT) -> None:
+        """Hand a notification to whoever listens."""
+
+
+class ScrapeControl(Protocol):
+    """Starts scrape runs; there is one cycle at a time."""
+
+    def start_cycle(self) -> int:
+        """Start a full cycle in the background and return its run id.
+
+        Raises:
+            RunInProgressError: a cycle is under way.
+        """
+
+    async def scrape_event(self, sr_id: int) -> ScrapeRun:
+        """Scrape one event at every bookmaker that lists it, and return the finished run.
+
+        Raises:
+            UnknownEventError: nobody lists it.
+        """
+
+    def runs(self) -> Sequence[ScrapeRun]:
+        """Return the newest runs, the one under way included, newest first."""

@@ -1,0 +1,96 @@
+"""All settings, typed and bounded, from `OVERROUND_*` variables and an optional TOML file; read once."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+DEFAULT_USER_AGENT = "overround/0.1 (odds comparison; contact: set OVERROUND_USER_AGENT)"
+
+
+class BookmakerSettings(BaseModel):
+    """What the user sets for one bookmaker; what stays unset comes from its plug-in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str | None = None
+    enabled: bool | None = None
+    country: str | None = None
+    proxy: str | None = None
+    concurrency: Annotated[int, Field(ge=1, le=500)] | None = None
+    min_interval_ms: Annotated[int, Field(ge=0, le=60_000)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=300)] | None = None  # seconds
+    headers: dict[str, str] | None = None
+
+
+class ScrapingSettings(BaseModel):
+    """How events are chosen and fetched."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sports: tuple[str, ...] = ("football",)
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 50
+    # None: every upcoming event that the bookmakers list.
+    horizon: timedelta | None = timedelta(days=14)
+    max_response_bytes: Annotated[int, Field(ge=10_000)] = 8 * 1024 * 1024
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    retry_base: timedelta = timedelta(milliseconds=200)
+    retry_cap: timedelta = timedelta(seconds=10)
+    # A started event stays this long: late corrections and the page's own readers still want it.
+    eviction_grace: timedelta = timedelta(hours=2)
+
+
+class QueueSettings(BaseModel):
+    """The write queue and its journal."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    read_ahead: Annotated[int, Field(ge=1, le=10_000)] = 50
+    max_bytes: Annotated[int, Field(ge=1_000_000)] = 256 * 1024 * 1024
+    retry_base: timedelta = timedelta(milliseconds=100)
+    retry_cap: timedelta = timedelta(seconds=30)
+    stop_deadline: timedelta = timedelta(seconds=30)
+
+
+class Settings(BaseSettings):
+    """The whole of Overround's configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OVERROUND_",
+        env_nested_delimiter="__",
+        toml_file="overround.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("overround")))
+    database_url: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    reference: str = "betpawa"
+    user_agent: str = DEFAULT_USER_AGENT
+    asynchronous_writes: bool = True
+    log_level: str = "info"
+    bookmakers: dict[str, BookmakerSettings] = {}
+    scraping: ScrapingSettings = ScrapingSettings()
+    queue: QueueSettings = QueueSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the TOML file, and what the command line passes over both."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def with_values(self, **values: Any) -> "Settings":  # noqa: ANN401 - any field's value
+        """Return a copy with some values replaced."""
+        return self.model_copy(update=values)
