@@ -118,8 +118,8 @@ class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime | None = None
     events: int = 0
-    counts: dict[str, BookmakerCounts] = {}  # noqa: RUF012 - msgspec copies a default for each instance
-    errors: dict[str, int] = {}  # noqa: RUF012 - as above
+    counts: dict[str, BookmakerCounts] = {}
+    errors: dict[str, int] = {}
 
 
 class WriteBatch(msgspec.Struct, frozen=True, kw_only=True):

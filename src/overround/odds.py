@@ -14,6 +14,8 @@ from overround.errors import LineError, PriceError
 THOUSANDTHS = 1000
 NOT_OFFERED = 0
 SUSPENDED_UNPRICED = -1
+_MIN_OUTCOMES = 2  # below two there is nothing to add up
+_MAX_LINE = 1_000_000
 _MAX_PRICE = 2**31 - 1  # PostgreSQL integer, 2,147,483.647
 
 
@@ -135,7 +137,7 @@ def canonical_line(text: str) -> str:
         line = Decimal(text.strip())
     except InvalidOperation as error:
         raise LineError(f"{text[:40]!r} is no line") from error
-    if not line.is_finite() or abs(line) >= 1_000_000 or line != line.quantize(Decimal("0.0001")):
+    if not line.is_finite() or abs(line) >= _MAX_LINE or line != line.quantize(Decimal("0.0001")):
         raise LineError(f"{text[:40]!r} is no line")
     return f"{line.normalize() + 0:f}" if line else "0"
 
@@ -158,6 +160,6 @@ def margin(prices: MarketPrices, probability_sum: int) -> Fraction | None:
     2 for double chance. None unless every offered outcome is active: a partial sum means nothing.
     """
     offered = [price for price in prices.prices if price != NOT_OFFERED]
-    if len(offered) < 2 or min(offered) < 0:
+    if len(offered) < _MIN_OUTCOMES or min(offered) < 0:
         return None
     return sum((Fraction(THOUSANDTHS, price) for price in offered), Fraction()) / probability_sum - 1

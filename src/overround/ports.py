@@ -25,7 +25,7 @@ class Clock(Protocol):
         """Wait that long."""
 
 
-NotificationT = TypeVar("NotificationT", contravariant=True)
+Notification_contra = TypeVar("Notification_contra", contravariant=True)
 
 # Bookmakers
 
@@ -40,7 +40,7 @@ class BookmakerOptions(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 10
     min_interval_ms: int = 0
     timeout: float = 20.0
-    headers: Mapping[str, str] = {}  # noqa: RUF012 - msgspec copies a default for each instance
+    headers: Mapping[str, str] = {}
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,9 @@ class Fetcher(Protocol):
     async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
         """Ask for a path below the bookmaker's base address; `subject` names it in errors."""
 
-    async def post(self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
+    async def post(
+        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+    ) -> Response:
         """Send a JSON body to a path below the bookmaker's base address."""
 
 
@@ -308,10 +310,10 @@ class WarmupRepository(Protocol):
 # Progress and control
 
 
-class Publisher(Protocol[NotificationT]):
+class Publisher(Protocol[Notification_contra]):
     """Takes notifications; never blocks, never fails."""
 
-    def publish(self, notification: NotificationT) -> None:
+    def publish(self, notification: Notification_contra) -> None:
         """Hand a notification to whoever listens."""
 
 

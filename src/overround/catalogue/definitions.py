@@ -93,7 +93,9 @@ def load_catalogue() -> Catalogue:
     """
     folder = files(__package__)
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return Catalogue(market for name in names for market in read_definitions(name, folder.joinpath(name).read_text("utf-8")))
+    return Catalogue(
+        market for name in names for market in read_definitions(name, folder.joinpath(name).read_text("utf-8"))
+    )
 
 
 def read_definitions(name: str, text: str) -> tuple[Market, ...]:
