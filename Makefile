@@ -1,0 +1,76 @@
+# Everything starts from python3 (3.11 or newer, with venv) alone. `make` lists the targets.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/pytest
+SOURCES := src tests scripts
+
+# The stamp holds the path of the checkout: console scripts and the editable install name it, so a
+# moved checkout needs a new environment, and so does one whose interpreter has been removed.
+HEALTHY := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c '' 2>/dev/null && echo yes)
+ifneq ($(HEALTHY),yes)
+$(STAMP): FORCE
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check format bench crash lock clean FORCE
+
+help: ## List the targets
+	@echo "Overround: odds comparison for a bookmaker's trading desk"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo
+	@echo "ARGS=... is passed on to demo, test, bench, crash and lock; PYTHON=... chooses the interpreter for setup."
+
+setup: $(STAMP) ## Install what the lock file names into .venv; leaves .venv/bin/overround
+
+demo: $(STAMP) ## Run the whole system on recorded responses, with its page on 127.0.0.1:8000
+	@exec $(BIN)/overround demo $(ARGS)
+
+test: $(STAMP) ## Run the tests (PostgreSQL comes with the packages)
+	$(PYTEST) -n 2 $(ARGS)
+
+check: $(STAMP) ## Format, lint, types, import layers, house rules
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.house_rules
+
+format: $(STAMP) ## Format the code and apply safe lint fixes
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(STAMP) ## Measure normalising and writing
+	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)
+	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
+
+crash: $(STAMP) ## Kill the process in the middle of its work, and look for what is lost or doubled
+	$(PYTEST) tests/crash $(ARGS)
+
+lock: $(STAMP) ## Resolve requirements.lock anew, ARGS=--upgrade for newer versions (uv comes and goes)
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(BIN)/python -m venv "$$dir/uv"; \
+	"$$dir/uv/bin/python" -m pip install --quiet uv; \
+	"$$dir/uv/bin/uv" pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements.lock $(ARGS)
+
+clean: ## Remove .venv and the tools' caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# pip finds everything present when only pyproject.toml changed, and then downloads nothing.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Overround needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv module (Debian and Ubuntu package it as python3-venv)." >&2; exit 1; }
+	@[ "$(HEALTHY)" = yes ] || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@printf '%s' '$(CURDIR)' > $@
