@@ -1,0 +1,1 @@
+"""The newest prices of all bookmakers in memory, and what changed against them."""

@@ -1,0 +1,177 @@
+"""What a snapshot changes against the cache: pure functions, run before the cache moves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+
+import msgspec
+
+from overround.caching.odds_cache import CachedSnapshot, OddsCache
+from overround.odds import REMOVED, MarketKey, MarketPrices, Snapshot
+
+_NONE_CHANGED: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
+
+
+class ChangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that differs from the cache: the markets to write, and the state that results.
+
+    `first` tells that nothing was known before.
+    """
+
+    snapshot: Snapshot
+    markets: Mapping[MarketKey, MarketPrices]
+    state: CachedSnapshot
+    first: bool
+
+
+class UnchangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that equals the cache, and the state with its newer times."""
+
+    snapshot: Snapshot
+    state: CachedSnapshot
+
+
+class BatchChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of snapshots by what they mean; the four parts add up to the batch."""
+
+    changed: tuple[ChangedSnapshot, ...]
+    confirmed: tuple[UnchangedSnapshot, ...]
+    incomplete: tuple[UnchangedSnapshot, ...]
+    stale: tuple[Snapshot, ...]
+
+
+def classify_batch_changes(cache: OddsCache, snapshots: Iterable[Snapshot]) -> BatchChanges:
+    """Sort snapshots into changed, confirmed, incomplete (equal, but no evidence) and stale.
+
+    Stale: not newer than what the cache has, or than another snapshot of the same batch.
+    """
+    newest, stale = _newest_per_key(snapshots)
+    changed: list[ChangedSnapshot] = []
+    confirmed: list[UnchangedSnapshot] = []
+    incomplete: list[UnchangedSnapshot] = []
+    for snapshot in newest:
+        cached = cache.get(snapshot.sr_id, snapshot.bookmaker)
+        if cached is not None and snapshot.received_at <= cached.received_at:
+            stale.append(snapshot)
+            continue
+        verdict = _classify(cached, snapshot)
+        if isinstance(verdict, ChangedSnapshot):
+            changed.append(verdict)
+        else:
+            (confirmed if snapshot.complete else incomplete).append(verdict)
+    return BatchChanges(
+        changed=tuple(changed), confirmed=tuple(confirmed), incomplete=tuple(incomplete), stale=tuple(stale)
+    )
+
+
+def update_cache(cache: OddsCache, changes: BatchChanges) -> None:
+    """Move the cache to what was classified, changed and confirmed alike."""
+    verdicts: tuple[ChangedSnapshot | UnchangedSnapshot, ...] = (
+        *changes.changed,
+        *changes.confirmed,
+        *changes.incomplete,
+    )
+    for verdict in verdicts:
+        cache.put(verdict.snapshot.sr_id, verdict.snapshot.bookmaker, verdict.state)
+
+
+def markets_changed(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Mapping[MarketKey, MarketPrices]:
+    """Return the markets whose prices or state differ, with the new ones; removed markets as `REMOVED`.
+
+    A market is removed when the snapshot could show it, is complete, and does not hold it.
+    """
+    fresh = snapshot.markets
+    if fresh == cached:
+        return _NONE_CHANGED
+    known = cached.get
+    changed = {key: prices for key, prices in fresh.items() if known(key) != prices}
+    if snapshot.complete:
+        changed.update(dict.fromkeys(_vanished(cached, snapshot), REMOVED))
+    return changed
+
+
+def _newest_per_key(snapshots: Iterable[Snapshot]) -> tuple[list[Snapshot], list[Snapshot]]:
+    newest: dict[tuple[int, str], Snapshot] = {}
+    stale: list[Snapshot] = []
+    for snapshot in snapshots:
+        key = (snapshot.sr_id, snapshot.bookmaker)
+        rival = newest.get(key)
+        if rival is None:
+            newest[key] = snapshot
+        else:
+            older, newest[key] = sorted((rival, snapshot), key=lambda one: one.received_at)
+            stale.append(older)
+    return list(newest.values()), stale
+
+
+def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> ChangedSnapshot | UnchangedSnapshot:
+    if cached is None:
+        return _first_sight(snapshot)
+    changed = markets_changed(cached.markets, snapshot)
+    if not changed and cached.accepted:
+        return UnchangedSnapshot(snapshot=snapshot, state=_unchanged_state(cached, snapshot))
+    state = _changed_state(cached, snapshot, changed)
+    to_write = changed if cached.accepted else state.markets
+    return ChangedSnapshot(snapshot=snapshot, markets=to_write, state=state, first=False)
+
+
+def _first_sight(snapshot: Snapshot) -> ChangedSnapshot:
+    state = CachedSnapshot(
+        received_at=snapshot.received_at,
+        confirmed_at=snapshot.received_at,
+        since=snapshot.received_at,
+        markets=snapshot.markets,
+        body_hash=snapshot.body_hash,
+    )
+    return ChangedSnapshot(snapshot=snapshot, markets=snapshot.markets, state=state, first=True)
+
+
+def _unchanged_state(cached: CachedSnapshot, snapshot: Snapshot) -> CachedSnapshot:
+    if not snapshot.complete:
+        return msgspec.structs.replace(cached, received_at=snapshot.received_at)
+    return msgspec.structs.replace(
+        cached,
+        received_at=snapshot.received_at,
+        confirmed_at=snapshot.received_at,
+        lagging=_lagging(cached, cached.markets, snapshot),
+        body_hash=snapshot.body_hash,
+    )
+
+
+def _changed_state(
+    cached: CachedSnapshot, snapshot: Snapshot, changed: Mapping[MarketKey, MarketPrices]
+) -> CachedSnapshot:
+    complete = snapshot.complete
+    markets = {**cached.markets, **changed}
+    return CachedSnapshot(
+        received_at=snapshot.received_at,
+        confirmed_at=snapshot.received_at if complete else cached.confirmed_at,
+        since=cached.since,
+        markets=markets,
+        changed={**cached.changed, **dict.fromkeys(changed, snapshot.received_at)},
+        lagging=_lagging(cached, markets, snapshot) if complete else cached.lagging,
+        body_hash=snapshot.body_hash if complete else cached.body_hash,
+    )
+
+
+def _lagging(
+    cached: CachedSnapshot, held: Mapping[MarketKey, MarketPrices], snapshot: Snapshot
+) -> Mapping[MarketKey, datetime]:
+    """Return the held markets of which a complete body gives no word, with when they were last confirmed.
+
+    `held` has every market of the snapshot: with equal sizes there is none.
+    """
+    if len(held) == len(snapshot.markets):
+        return {}
+    silent = [key for key in held.keys() - snapshot.markets.keys() if not _is_evidence(key, snapshot)]
+    return {key: cached.market_confirmed_at(key) for key in silent}
+
+
+def _vanished(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Sequence[MarketKey]:
+    absent = cached.keys() - snapshot.markets.keys()
+    return [key for key in absent if cached[key].prices and _is_evidence(key, snapshot)]
+
+
+def _is_evidence(key: MarketKey, snapshot: Snapshot) -> bool:
+    """Tell whether the absence of a market from this complete snapshot means that it is not offered."""
+    return key.market in snapshot.covered and key not in snapshot.unproven

@@ -1,0 +1,115 @@
+"""Filling the cache at start: what the database has, then what the journal still holds."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from overround.batch import SnapshotWriteData
+from overround.caching.event_book import EventBook, KnownListing
+from overround.caching.odds_cache import CachedSnapshot, OddsCache
+from overround.catalogue import Catalogue
+from overround.odds import MarketKey, MarketPrices
+from overround.ports import LatestRow, StoredListing, WarmupRepository
+
+_UNKNOWN_LEAGUE = ""
+
+
+class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What warm-up found; `unknown_markets` are numbers that this release's catalogue does not have."""
+
+    events: int
+    snapshots: int
+    markets: int
+    unknown_markets: int
+
+
+async def warm_cache_from_db(
+    repository: WarmupRepository, cache: OddsCache, book: EventBook, catalogue: Catalogue, kickoff_after: datetime
+) -> WarmupReport:
+    """Fill cache and book with what the database holds of events that start after `kickoff_after`."""
+    for event in await repository.events(kickoff_after):
+        book.put_event(event)
+    for stored in await repository.listings(kickoff_after):
+        book.put_listing(_known(stored, kickoff_after))
+    held = total = 0
+    async for row in repository.latest(kickoff_after):
+        cached = snapshot_to_cached_from_models(row, catalogue)
+        cache.put(row.sr_id, row.bookmaker, cached)
+        held += len(cached.markets)
+        total += len(row.markets)
+    stats = cache.stats()
+    return WarmupReport(
+        events=len(book), snapshots=stats.snapshots, markets=stats.markets, unknown_markets=total - held
+    )
+
+
+def snapshot_to_cached_from_models(row: LatestRow, catalogue: Catalogue) -> CachedSnapshot:
+    """Return the cache entry for a stored latest state; markets unknown to this catalogue are left out."""
+    confirmed_at = row.last_confirmed_at or row.captured_at
+    markets: dict[MarketKey, MarketPrices] = {}
+    changed: dict[MarketKey, datetime] = {}
+    lagging: dict[MarketKey, datetime] = {}
+    columns = zip(row.markets, row.specifiers, row.prices, row.changed_at, row.confirmed_at, strict=True)
+    for number, specifiers, prices, changed_at, market_confirmed_at in columns:
+        market = catalogue.numbered(number)
+        if market is None:
+            continue
+        key = MarketKey(market.key, specifiers)
+        markets[key] = MarketPrices(tuple(prices))
+        changed[key] = changed_at
+        if market_confirmed_at < row.captured_at:
+            lagging[key] = market_confirmed_at
+    since = min(changed.values(), default=row.captured_at)
+    return CachedSnapshot(
+        received_at=max(row.captured_at, confirmed_at),
+        confirmed_at=confirmed_at,
+        since=since,
+        markets=markets,
+        changed={key: at for key, at in changed.items() if at != since},
+        lagging=lagging,
+        body_hash=row.body_hash,
+        accepted=True,
+    )
+
+
+def snapshot_to_cached_from_data(data: SnapshotWriteData, catalogue: Catalogue) -> CachedSnapshot:
+    """Return the cache entry for a journalled snapshot that the database may not have yet."""
+    return snapshot_to_cached_from_models(_JournalledRow(data), catalogue)
+
+
+def apply_journalled(cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue) -> None:
+    """Put journalled snapshots over what the database had, oldest first."""
+    for data in snapshots:
+        cached = cache.get(data.sr_id, data.bookmaker)
+        if cached is None or cached.received_at < data.captured_at:
+            cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue))
+
+
+class _JournalledRow:
+    """A journalled snapshot in the columns of a stored latest state."""
+
+    def __init__(self, data: SnapshotWriteData) -> None:
+        at = data.captured_at
+        both = (*data.markets, *data.unchanged)
+        self.sr_id = data.sr_id
+        self.bookmaker = data.bookmaker
+        self.captured_at = at
+        self.last_confirmed_at: datetime | None = None
+        self.body_hash = data.body_hash
+        self.markets = [market.market for market in both]
+        self.specifiers = [market.specifiers for market in both]
+        self.prices = [market.prices for market in both]
+        self.changed_at = [*(at for _ in data.markets), *(market.changed_at for market in data.unchanged)]
+        self.confirmed_at = [*(at for _ in data.markets), *(market.confirmed_at for market in data.unchanged)]
+
+
+def _known(stored: StoredListing, seen_at: datetime) -> KnownListing:
+    return KnownListing(
+        listing=stored.listing,
+        league=_UNKNOWN_LEAGUE,
+        first_seen_at=seen_at,
+        seen_at=seen_at,
+        gone_at=stored.gone_at,
+        duplicate=stored.duplicate,
+    )
