@@ -265,7 +265,7 @@ class WriteQueue(Protocol):
 # Warm-up
 
 
-class LatestRow(Protocol):
+class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
     """One (event, bookmaker) as the database holds it: parallel sequences, one element a market."""
 
     sr_id: int

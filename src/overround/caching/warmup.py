@@ -75,7 +75,7 @@ def snapshot_to_cached_from_models(row: LatestRow, catalogue: Catalogue) -> Cach
 
 def snapshot_to_cached_from_data(data: SnapshotWriteData, catalogue: Catalogue) -> CachedSnapshot:
     """Return the cache entry for a journalled snapshot that the database may not have yet."""
-    return snapshot_to_cached_from_models(_JournalledRow(data), catalogue)
+    return snapshot_to_cached_from_models(_journalled_row(data), catalogue)
 
 
 def apply_journalled(cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue) -> None:
@@ -86,22 +86,20 @@ def apply_journalled(cache: OddsCache, snapshots: Iterable[SnapshotWriteData], c
             cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue))
 
 
-class _JournalledRow:
-    """A journalled snapshot in the columns of a stored latest state."""
-
-    def __init__(self, data: SnapshotWriteData) -> None:
-        at = data.captured_at
-        both = (*data.markets, *data.unchanged)
-        self.sr_id = data.sr_id
-        self.bookmaker = data.bookmaker
-        self.captured_at = at
-        self.last_confirmed_at: datetime | None = None
-        self.body_hash = data.body_hash
-        self.markets = [market.market for market in both]
-        self.specifiers = [market.specifiers for market in both]
-        self.prices = [market.prices for market in both]
-        self.changed_at = [*(at for _ in data.markets), *(market.changed_at for market in data.unchanged)]
-        self.confirmed_at = [*(at for _ in data.markets), *(market.confirmed_at for market in data.unchanged)]
+def _journalled_row(data: SnapshotWriteData) -> LatestRow:
+    at = data.captured_at
+    return LatestRow(
+        sr_id=data.sr_id,
+        bookmaker=data.bookmaker,
+        captured_at=at,
+        last_confirmed_at=None,
+        body_hash=data.body_hash,
+        markets=[*(market.market for market in data.markets), *(market.market for market in data.unchanged)],
+        specifiers=[*(market.specifiers for market in data.markets), *(market.specifiers for market in data.unchanged)],
+        prices=[*(market.prices for market in data.markets), *(market.prices for market in data.unchanged)],
+        changed_at=[*(at for _ in data.markets), *(market.changed_at for market in data.unchanged)],
+        confirmed_at=[*(at for _ in data.markets), *(market.confirmed_at for market in data.unchanged)],
+    )
 
 
 def _known(stored: StoredListing, seen_at: datetime) -> KnownListing:
