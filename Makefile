@@ -28,6 +28,7 @@ help: ## List the targets
 	@echo "ARGS=... is passed on to demo, test, bench, crash and lock; PYTHON=... chooses the interpreter for setup."
 
 setup: $(STAMP) ## Install what the lock file names into .venv; leaves .venv/bin/overround
+	@echo 'Ready: $(BIN)/overround'
 
 demo: $(STAMP) ## Run the whole system on recorded responses, with its page on 127.0.0.1:8000
 	@exec $(BIN)/overround demo $(ARGS)
@@ -70,7 +71,8 @@ $(STAMP): pyproject.toml requirements.lock
 	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' has no venv module (Debian and Ubuntu package it as python3-venv)." >&2; exit 1; }
+	@echo 'Installing into $(VENV); the first time this takes about a minute'
 	@[ "$(HEALTHY)" = yes ] || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@printf '%s' '$(CURDIR)' > $@

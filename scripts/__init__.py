@@ -1,0 +1,1 @@
+"""What measures and checks Overround, run from a checkout."""
