@@ -46,7 +46,7 @@ _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, as
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 # Put together, so that this file does not find itself.
-_HOSTS = tuple(
+REGISTRY_HOSTS = tuple(
     ".".join(parts)
     for parts in (
         ("pypi", "org"),
@@ -58,7 +58,10 @@ _HOSTS = tuple(
         ("crates", "io"),
     )
 )
-_WORKPLACE = re.compile("(?<![\\w.])/(" + "|".join(("wor" + "k/", "op" + "t/pypi", "op" + "t/wheels")) + ")")
+MACHINE_FOLDERS = tuple(
+    "/".join(parts) for parts in (("work", "main"), ("work", "shared"), ("opt", "pypi"), ("opt", "wheels"))
+)
+_MACHINE_PATH = re.compile(rf"(?<![\w.])/({'|'.join(MACHINE_FOLDERS)})")
 
 
 class Finding(NamedTuple):
@@ -343,10 +346,10 @@ def check_python(path: str, text: str) -> Iterator[Finding]:
 def check_text(path: str, text: str) -> Iterator[Finding]:
     """Yield the lines of any file that name a package registry's host or a path of somebody's machine."""
     for number, line in enumerate(text.splitlines(), 1):
-        for host in _HOSTS:
+        for host in REGISTRY_HOSTS:
             if host in line:
                 yield Finding(path, number, "registry-host", f"names {host}")
-        if found := _WORKPLACE.search(line):
+        if found := _MACHINE_PATH.search(line):
             yield Finding(path, number, "machine-path", f"names {found.group()}")
 
 
