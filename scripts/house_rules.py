@@ -58,9 +58,7 @@ REGISTRY_HOSTS = tuple(
         ("crates", "io"),
     )
 )
-MACHINE_FOLDERS = tuple(
-    "/".join(parts) for parts in (("work", "main"), ("work", "shared"), ("opt", "pypi"), ("opt", "wheels"))
-)
+MACHINE_FOLDERS = tuple("/".join(parts) for parts in (("work", ""), ("opt", "pypi"), ("opt", "wheels")))
 _MACHINE_PATH = re.compile(rf"(?<![\w.])/({'|'.join(MACHINE_FOLDERS)})")
 
 
