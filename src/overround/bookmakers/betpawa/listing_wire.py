@@ -1,0 +1,127 @@
+"""BetPawa's discovery answers, as `categories/list/{sport}` and `events/lists/by-queries` send them.
+
+Version 3 sends nulls, version 4 leaves them out; counts come as numbers or as digit strings.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+SPORT_IDS = {"football": "2", "basketball": "3", "tennis": "452"}
+PREFIX = "/api/sportsbook/"
+
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A sport, region or competition."""
+
+    id: str
+    name: str
+
+
+class EventCounts(msgspec.Struct, frozen=True):
+    """How many events a competition has."""
+
+    upcoming: int = 0
+    live: int = 0
+
+
+class CompetitionEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """A competition of a region."""
+
+    competition: Named
+    event_counts: EventCounts | None = None
+
+
+class RegionEntry(msgspec.Struct, frozen=True):
+    """A region of a sport, and its competitions."""
+
+    region: Named
+    competitions: tuple[CompetitionEntry, ...] | None = None
+
+
+class SportEntry(msgspec.Struct, frozen=True):
+    """A sport, and its regions."""
+
+    category: Named
+    regions: tuple[RegionEntry, ...] | None = None
+
+
+class CategoriesAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer of `categories/list/{sport}`."""
+
+    with_regions: tuple[SportEntry, ...] | None = None
+
+
+class Widget(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A data provider's id of the match: SPORTRADAR or GENIUSSPORTS."""
+
+    id: str
+    type: str
+    retention: str | None = None
+
+
+class Participant(msgspec.Struct, frozen=True):
+    """A team: position 1 is at home."""
+
+    id: str
+    name: str
+    position: int
+
+
+class ListEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An event without its markets; a detail body holds the same fields. Lists may lack `widgets`."""
+
+    id: str
+    name: str
+    participants: tuple[Participant, ...]
+    start_time: _Instant
+    category: Named
+    region: Named
+    competition: Named
+    widgets: tuple[Widget, ...] | None = None
+
+
+class ListResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to one query; nothing found leaves `responses` out."""
+
+    responses: tuple[msgspec.Raw, ...] | None = None
+
+
+class ListAnswer(msgspec.Struct, frozen=True):
+    """The answer of `events/lists/by-queries`: one element for each query."""
+
+    responses: tuple[ListResponse, ...] = ()
+
+
+class Zones(msgspec.Struct, frozen=True):
+    """Where to look; empty is everywhere."""
+
+    competitions: tuple[str, ...] = ()
+
+
+class EventQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """Which events."""
+
+    event_type: str
+    categories: tuple[str, ...]
+    zones: Zones = Zones()
+    has_odds: bool = True
+
+
+class PagedQuery(msgspec.Struct, frozen=True):
+    """One query of a by-queries call; an empty view asks for events without markets."""
+
+    query: EventQuery
+    skip: int
+    take: int
+    view: dict[str, list[str]] = {}
+    sort: dict[str, str] = {"startTime": "ASC"}
+
+
+class Queries(msgspec.Struct, frozen=True):
+    """The parameter `q` of a by-queries call."""
+
+    queries: tuple[PagedQuery, ...]
