@@ -12,7 +12,8 @@ class ErrorClass(StrEnum):
     BLOCKED = "blocked"
     GONE = "gone"
     MALFORMED = "malformed"
-    CANCELLED = "cancelled"
+    INTERNAL = "internal"
+    STORAGE = "storage"
 
 
 class OverroundError(Exception):

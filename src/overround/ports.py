@@ -211,13 +211,18 @@ class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one transaction did; `missed` are confirmations that found no stored snapshot."""
+    """What one transaction did; `missed` are confirmations that found no stored snapshot.
+
+    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT.
+    """
 
     batches: int
     snapshots: int
     markets: int
     confirmed: int
     missed: tuple[tuple[int, str], ...] = ()
+    flush_ms: float = 0.0
+    commit_ms: float = 0.0
 
 
 class WriteHandler(Protocol):
@@ -228,6 +233,13 @@ class WriteHandler(Protocol):
 
     async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
         """Commit the batches and move the watermark in one transaction; batches applied before are skipped."""
+
+
+class BatchWriter(Protocol):
+    """Writes one batch at once, through the write handler: what stands in for the queue where there is none."""
+
+    async def write(self, batch: WriteBatch) -> WriteReport:
+        """Commit a batch; concurrent calls are served in their order."""
 
 
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,287 @@
+"""One pass over all events: discover, scrape in batches, and hand each batch to cache and write queue."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from itertools import islice
+
+import msgspec
+import structlog
+
+from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
+from overround.caching.event_book import BookUpdate, EventBook, KnownListing
+from overround.caching.odds_cache import OddsCache
+from overround.catalogue import Catalogue
+from overround.errors import ErrorClass, UnknownEventError
+from overround.ports import BatchWriter, Clock, Publisher, WriteQueue
+from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep
+from overround.scraping.event_scrape import EventResult, Source, scrape_listing
+from overround.scraping.progress import Discovered, Progress, RunFinished, RunStarted, Scraped, Stored
+from overround.scraping.resolution import ListingResolver
+from overround.scraping.runs import RunBook, RunTally
+from overround.scraping.storing import BatchStore
+from overround.scraping.targets import EventTarget, batches_of, choose_targets
+from overround.settings import Settings
+
+_BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
+
+_log = structlog.get_logger(__name__)
+
+
+class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cycle covers."""
+
+    reference: str
+    sports: tuple[str, ...]
+    batch_size: int
+    horizon: timedelta | None
+    eviction_grace: timedelta
+
+
+class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What the coordinator works on and with."""
+
+    sources: Mapping[str, Source]
+    cache: OddsCache
+    book: EventBook
+    runs: RunBook
+    catalogue: Catalogue
+    clock: Clock
+    progress: Publisher[Progress]
+
+
+class EventCoordinator:
+    """Runs scrape runs; several may be under way at once, the cache decides about order.
+
+    With a write queue, storing returns as soon as the journal has a batch; without one, the batch
+    writer commits it inline.
+    """
+
+    def __init__(
+        self,
+        context: ScrapeContext,
+        options: CycleOptions,
+        write_queue: WriteQueue | None = None,
+        batch_writer: BatchWriter | None = None,
+    ) -> None:
+        """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
+        self._context = context
+        self._options = options
+        self._store = BatchStore(context.cache, context.catalogue, context.clock, write_queue, batch_writer)
+        self._resolver = ListingResolver(context.sources, context.clock)
+        self._owed = BookUpdate(events=(), listings=())
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Settings,
+        context: ScrapeContext,
+        write_queue: WriteQueue | None = None,
+        batch_writer: BatchWriter | None = None,
+    ) -> "EventCoordinator":
+        """Build the coordinator with the cycle that the settings describe."""
+        scraping = settings.scraping
+        options = CycleOptions(
+            reference=settings.reference,
+            sports=scraping.sports,
+            batch_size=scraping.batch_size,
+            horizon=scraping.horizon,
+            eviction_grace=scraping.eviction_grace,
+        )
+        return cls(context, options, write_queue, batch_writer)
+
+    async def run_full_cycle(self, run: ScrapeRun | None = None) -> ScrapeRun:
+        """Discover and scrape everything once; return the finished run."""
+        run = run or self._context.runs.begin(RunKind.CYCLE)
+        tally = RunTally()
+        self._context.progress.publish(RunStarted(run=run))
+        try:
+            targets = await self._discover(run, tally)
+            await self._scrape_all(run, tally, targets)
+        except asyncio.CancelledError:
+            await self._finish(run, tally, RunStatus.INTERRUPTED)
+            raise
+        except Exception as error:  # noqa: BLE001 - supervision point: a run always ends, and says how
+            _log.error("cycle_failed", run=run.run_id, exc_info=error)
+            tally.errors[ErrorClass.INTERNAL] += 1
+            return await self._finish(run, tally, RunStatus.FAILED)
+        self._evict_started()
+        return await self._finish(run, tally)
+
+    async def scrape_event(self, sr_id: int, run: ScrapeRun | None = None) -> ScrapeRun:
+        """Scrape one event at every bookmaker that lists it; return the finished run.
+
+        Raises:
+            UnknownEventError: nobody lists it.
+        """
+        event = self._context.book.event(sr_id)
+        listings = self._context.book.listings_of(sr_id)
+        offered = {slug: listing for slug, listing in listings.items() if slug in self._context.sources}
+        if event is None or not offered:
+            raise UnknownEventError(sr_id)
+        run = run or self._context.runs.begin(RunKind.EVENT)
+        tally = RunTally()
+        tally.events = 1
+        results = await self.scrape_batch(run, [EventTarget(event=event, listings=offered)])
+        await self._store_or_count(run, tally, results)
+        return await self._finish(run, tally)
+
+    async def scrape_batch(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Sequence[EventResult]:
+        """Fetch all listings of a batch at once, within the bookmakers' limits; failures come back as results."""
+        return await asyncio.gather(
+            *(
+                self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
+                for target in targets
+                for slug in target.listings
+            )
+        )
+
+    async def store_batch_results(
+        self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally
+    ) -> Stored:
+        """Classify a batch against the cache, update the cache, hand what changed to the write path."""
+        current = [result for result in results if self._context.book.event(result.sr_id) is not None]
+        stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
+        self._context.progress.publish(stored)
+        _log.info("batch_stored", **msgspec.to_builtins(stored))
+        return stored
+
+    async def _discover(self, run: ScrapeRun, tally: RunTally) -> Sequence[EventTarget]:
+        context, options = self._context, self._options
+        began = context.clock.monotonic()
+        sweep = await discover(context.sources, options.sports)
+        now = context.clock.now()
+        update = enter_sweep(context.book, sweep, self._precedence(), now, options.eviction_grace)
+        resolved = await self._resolve()
+        _count_sweep(sweep, tally)
+        self._owed = _joined(self._owed, update, resolved)
+        await self._write_or_count(run, tally)
+        targets = choose_targets(context.book, context.clock.now(), options.horizon, frozenset(context.sources))
+        tally.events = len(targets)
+        discovered = Discovered(
+            run_id=run.run_id,
+            events=len(targets),
+            targets={slug: sum(slug in target.listings for target in targets) for slug in context.sources},
+            failed_calls=len(sweep.failures),
+            duration_ms=round((context.clock.monotonic() - began) * 1000, 1),
+        )
+        context.progress.publish(discovered)
+        _log.info("discovery_finished", **msgspec.to_builtins(discovered))
+        return targets
+
+    async def _resolve(self) -> BookUpdate:
+        """Give unmatched listings the id that their own body names, and match once more."""
+        book, now = self._context.book, self._context.clock.now()
+        found = {_key(known): known for known in await self._resolver.resolve(book)}
+        if not found:
+            return BookUpdate(events=(), listings=())
+        current = [found.get(_key(known), known) for known in book.known() if known.gone_at is None]
+        return enter_listings(book, current, self._precedence(), now)
+
+    async def _scrape_all(self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget]) -> None:
+        batches = batches_of(targets, self._options.batch_size)
+        async with aclosing(self._scraped(run, batches)) as scraped:
+            async for results in scraped:
+                await self._store_or_count(run, tally, results)
+
+    async def _scraped(
+        self, run: ScrapeRun, batches: Iterable[Sequence[EventTarget]]
+    ) -> AsyncGenerator[Sequence[EventResult], None]:
+        """Yield the batches' results in order, with the next ones already under way."""
+        upcoming = iter(batches)
+        flying = deque(self._launch(run, batch) for batch in islice(upcoming, _BATCHES_UNDER_WAY))
+        try:
+            while flying:
+                results = await flying[0]
+                flying.popleft()
+                flying.extend(self._launch(run, batch) for batch in islice(upcoming, 1))
+                yield results
+        finally:
+            for task in flying:
+                task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
+
+    def _launch(self, run: ScrapeRun, batch: Sequence[EventTarget]) -> asyncio.Task[Sequence[EventResult]]:
+        return asyncio.create_task(self.scrape_batch(run, batch), name=f"scrape-run-{run.run_id}")
+
+    async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
+        result = await scrape_listing(source, sr_id, target.listings[source.slug], self._context.clock)
+        self._context.progress.publish(
+            Scraped(
+                run_id=run.run_id,
+                sr_id=sr_id,
+                bookmaker=source.slug,
+                duration_ms=result.duration_ms,
+                bytes=result.bytes,
+                error_class=result.error_class,
+            )
+        )
+        return result
+
+    async def _store_or_count(self, run: ScrapeRun, tally: RunTally, results: Sequence[EventResult]) -> None:
+        try:
+            await self.store_batch_results(run, tally.next_batch(), results, tally)
+        except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
+            _count_storage_failure(run, tally, error)
+
+    async def _write_or_count(self, run: ScrapeRun, tally: RunTally) -> None:
+        """Write the run's state and what the event book owes the database."""
+        owed = self._owed
+        batch = WriteBatch(
+            scrape_run_id=run.run_id,
+            batch_index=tally.next_batch(),
+            events=owed.events,
+            listings=owed.listings,
+            run=run,
+        )
+        try:
+            await self._store.write(batch)
+        except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
+            _count_storage_failure(run, tally, error)
+        else:
+            if self._owed is owed:
+                self._owed = BookUpdate(events=(), listings=())
+
+    async def _finish(self, run: ScrapeRun, tally: RunTally, status: RunStatus | None = None) -> ScrapeRun:
+        ended = self._context.runs.update(tally.finished(run, self._context.clock, status))
+        await self._write_or_count(ended, tally)
+        self._context.progress.publish(RunFinished(run=ended))
+        _log.info("run_finished", **msgspec.to_builtins(ended))
+        return ended
+
+    def _evict_started(self) -> None:
+        context = self._context
+        started = context.book.drop_started(context.clock.now(), self._options.eviction_grace)
+        if started:
+            _log.info("events_evicted", events=len(started), cached=context.cache.evict(started))
+
+    def _precedence(self) -> Sequence[str]:
+        reference = self._options.reference
+        return (reference, *(slug for slug in self._context.sources if slug != reference))
+
+
+def _joined(*updates: BookUpdate) -> BookUpdate:
+    return BookUpdate(
+        events=tuple(event for update in updates for event in update.events),
+        listings=tuple(listing for update in updates for listing in update.listings),
+    )
+
+
+def _key(known: KnownListing) -> tuple[str, str]:
+    return (known.listing.bookmaker, known.listing.listing_id)
+
+
+def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
+    for league in sweep.leagues:
+        tally.count(league.bookmaker, "listings", len(league.listings))
+        tally.count(league.bookmaker, "dropped", sum(dropped.count for dropped in league.dropped))
+    for failure in sweep.failures:
+        tally.fail(failure.bookmaker, "discovery_failed", failure.error_class)
+        _log.warning("discovery_call_failed", bookmaker=failure.bookmaker, league=failure.league, error=failure.message)
+
+
+def _count_storage_failure(run: ScrapeRun, tally: RunTally, error: Exception) -> None:
+    tally.errors[ErrorClass.STORAGE] += 1
+    _log.error("batch_not_stored", run=run.run_id, error=repr(error), exc_info=error)

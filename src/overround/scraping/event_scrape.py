@@ -1,0 +1,87 @@
+"""One event at one bookmaker: fetched, decoded, normalised, and checked to be the event that was asked for."""
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from overround.errors import ErrorClass, FetchError, MalformedError
+from overround.event import Listing, Offer
+from overround.odds import Snapshot
+from overround.ports import BookmakerClient, Clock, Normaliser, Response
+
+_log = structlog.get_logger(__name__)
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A bookmaker as the scraper sees it."""
+
+    slug: str
+    client: BookmakerClient
+    normaliser: Normaliser
+
+
+class EventResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one fetch brought: a snapshot, or an error class and what went wrong."""
+
+    sr_id: int
+    bookmaker: str
+    scraped_at: datetime
+    duration_ms: int = 0
+    bytes: int = 0
+    snapshot: Snapshot | None = None
+    offer: Offer | None = None
+    error_class: str = ""
+    message: str = ""
+
+
+async def scrape_listing(source: Source, sr_id: int, listing: Listing, clock: Clock) -> EventResult:
+    """Fetch one listing's event and return its snapshot; every failure comes back as a result."""
+    began = clock.monotonic()
+    try:
+        response = await source.client.fetch_event(listing)
+        return _read(source, sr_id, listing, response)
+    except FetchError as error:
+        failure, message = error.error_class, str(error)
+    except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
+        failure, message = ErrorClass.INTERNAL, f"{source.slug}: event {listing.listing_id}: {error!r}"
+        _log.error("event_scrape_bug", bookmaker=source.slug, event=sr_id, exc_info=error)
+    return EventResult(
+        sr_id=sr_id,
+        bookmaker=source.slug,
+        scraped_at=clock.now(),
+        duration_ms=round((clock.monotonic() - began) * 1000),
+        error_class=failure,
+        message=message,
+    )
+
+
+def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> EventResult:
+    offer = source.normaliser.normalise(response.body, response.received_at)
+    stated = offer.listing.sr_id
+    if stated is not None and stated != sr_id:
+        reason = f"the body is of event {stated}, asked for was {sr_id}"
+        raise MalformedError(source.slug, f"event {listing.listing_id}", reason, field="sr_id")
+    return EventResult(
+        sr_id=sr_id,
+        bookmaker=source.slug,
+        scraped_at=response.received_at,
+        duration_ms=response.duration_ms,
+        bytes=len(response.body),
+        snapshot=_snapshot(source, sr_id, offer, response),
+        offer=offer,
+    )
+
+
+def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> Snapshot:
+    return Snapshot(
+        sr_id=sr_id,
+        bookmaker=source.slug,
+        received_at=response.received_at,
+        markets=offer.markets,
+        complete=offer.complete,
+        covered=source.normaliser.covered,
+        unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
+        body_hash=hashlib.blake2b(response.body, digest_size=16).digest(),
+    )

@@ -1,0 +1,96 @@
+"""The register of scrape runs: their ids, and how each went."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
+from overround.ports import Clock
+
+
+class RunBook:
+    """The newest runs by id; ids grow by one from the greatest known at start."""
+
+    def __init__(self, clock: Clock, keep: int = 200) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._runs: OrderedDict[int, ScrapeRun] = OrderedDict()
+        self._last_id = 0
+
+    def warm(self, runs: Iterable[ScrapeRun], last_id: int) -> None:
+        """Take over what the database knows; `last_id` is the greatest run id ever used."""
+        for run in sorted(runs, key=lambda run: run.run_id):
+            self._enter(run)
+        self._last_id = max(self._last_id, last_id, *self._runs)
+
+    def begin(self, kind: RunKind) -> ScrapeRun:
+        """Start a run."""
+        self._last_id += 1
+        run = ScrapeRun(run_id=self._last_id, kind=kind, status=RunStatus.RUNNING, started_at=self._clock.now())
+        self._enter(run)
+        return run
+
+    def update(self, run: ScrapeRun) -> ScrapeRun:
+        """Enter a run's new state, and return it."""
+        self._enter(run)
+        return run
+
+    def find(self, run_id: int) -> ScrapeRun | None:
+        """Return a run, or None."""
+        return self._runs.get(run_id)
+
+    def newest(self) -> Sequence[ScrapeRun]:
+        """Return the runs, newest first."""
+        return tuple(reversed(self._runs.values()))
+
+    def _enter(self, run: ScrapeRun) -> None:
+        self._runs[run.run_id] = run
+        while len(self._runs) > self._keep:
+            self._runs.popitem(last=False)
+
+
+class RunTally:
+    """Counts a run while it goes."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self.errors: Counter[str] = Counter()
+        self.events = 0
+        self._batches = 0
+
+    def count(self, bookmaker: str, what: str, by: int = 1) -> None:
+        """Add to one of a bookmaker's `BookmakerCounts`."""
+        self._counts.setdefault(bookmaker, Counter())[what] += by
+
+    def next_batch(self) -> int:
+        """Return the index of the run's next batch, from 0."""
+        self._batches += 1
+        return self._batches - 1
+
+    def fail(self, bookmaker: str, what: str, error_class: str) -> None:
+        """Count a failure, by bookmaker and by class."""
+        self.count(bookmaker, what)
+        self.errors[error_class] += 1
+
+    def finished(self, run: ScrapeRun, clock: Clock, status: RunStatus | None = None) -> ScrapeRun:
+        """Return the run as ended now, with its counts; the status follows from them unless given."""
+        counts = self.counts()
+        return msgspec.structs.replace(
+            run,
+            status=status or self._status(counts),
+            finished_at=clock.now(),
+            events=self.events,
+            counts=dict(counts),
+            errors=dict(self.errors),
+        )
+
+    def counts(self) -> Mapping[str, BookmakerCounts]:
+        """Return the counts by bookmaker."""
+        return {slug: BookmakerCounts(**counter) for slug, counter in sorted(self._counts.items())}
+
+    def _status(self, counts: Mapping[str, BookmakerCounts]) -> RunStatus:
+        if not self.errors:
+            return RunStatus.COMPLETED
+        good = sum(one.changed + one.confirmed + one.incomplete + one.stale for one in counts.values())
+        return RunStatus.PARTIAL if good else RunStatus.FAILED

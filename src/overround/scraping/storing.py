@@ -1,0 +1,171 @@
+"""Storing a scraped batch: classify, move the cache, take a place in the write order, in one step."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from overround.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, WriteBatch
+from overround.caching.change_detection import BatchChanges, classify_batch_changes, update_cache
+from overround.caching.odds_cache import OddsCache
+from overround.catalogue import Catalogue
+from overround.odds import Snapshot
+from overround.ports import BatchWriter, Clock, WriteQueue, WriteReport
+from overround.scraping.event_scrape import EventResult
+from overround.scraping.progress import Stored
+from overround.scraping.runs import RunTally
+from overround.scraping.write_batch import confirmations, snapshot_write_data
+
+Outcomes = Mapping[tuple[int, str], ScrapeOutcome]
+_NOTHING_WRITTEN = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
+
+
+class _Stopwatch:
+    """Milliseconds between marks."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = self._last = clock.monotonic()
+
+    def lap(self) -> float:
+        now = self._clock.monotonic()
+        lap, self._last = now - self._last, now
+        return round(lap * 1000, 3)
+
+    def total(self) -> float:
+        return round((self._last - self._began) * 1000, 3)
+
+
+class BatchStore:
+    """The one way from a scraped batch to the cache and the write path."""
+
+    def __init__(
+        self,
+        cache: OddsCache,
+        catalogue: Catalogue,
+        clock: Clock,
+        write_queue: WriteQueue | None,
+        batch_writer: BatchWriter | None,
+    ) -> None:
+        """Build the store; without a queue, batches are committed inline by the batch writer."""
+        self._cache = cache
+        self._catalogue = catalogue
+        self._clock = clock
+        self._queue = write_queue
+        self._writer = batch_writer
+
+    async def store(
+        self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally, reference: str
+    ) -> Stored:
+        """Store a batch and return its timings and counts.
+
+        From classification until the write path has given the batch its place nothing is awaited, so
+        that there is one order per (event, bookmaker). Entries count as accepted only once the
+        write path has the batch: whatever fails or is cancelled in between is written again later.
+        """
+        watch = _Stopwatch(self._clock)
+        events = {result.sr_id for result in results}
+        lookups = watch.lap()
+        snapshots = [result.snapshot for result in results if result.snapshot is not None]
+        processing = watch.lap()
+        changes = classify_batch_changes(self._cache, snapshots)
+        detection = watch.lap()
+        update_cache(self._cache, changes)
+        caching = watch.lap()
+        batch = self._batch(run, batch_index, results, changes)
+        report = await self.write(batch)
+        for changed in changes.changed:
+            snapshot = changed.snapshot
+            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+        enqueue = watch.lap()
+        _count(tally, results, changes)
+        return Stored(
+            run_id=run.run_id,
+            batch_index=batch_index,
+            events=len(events),
+            lookups_ms=lookups,
+            processing_ms=processing,
+            change_detection_ms=detection,
+            cache_update_ms=caching,
+            queue_enqueue_ms=enqueue if self._queue is not None else 0.0,
+            storage_flush_ms=report.flush_ms,
+            storage_commit_ms=report.commit_ms,
+            blocking_ms=watch.total(),
+            markets_changed=sum(len(changed.markets) for changed in changes.changed),
+            **_by_role(changes, reference),
+        )
+
+    async def write(self, batch: WriteBatch) -> WriteReport:
+        """Hand a batch to the queue or, without one, commit it."""
+        if self._queue is not None:
+            await self._queue.enqueue(batch)
+            return _NOTHING_WRITTEN
+        if self._writer is None:
+            return _NOTHING_WRITTEN
+        report = await self._writer.write(batch)
+        for sr_id, bookmaker in report.missed:
+            self._cache.unaccept(sr_id, bookmaker)
+        return report
+
+    def _batch(
+        self, run: ScrapeRun, batch_index: int, results: Iterable[EventResult], changes: BatchChanges
+    ) -> WriteBatch:
+        outcomes = _outcomes(changes)
+        return WriteBatch(
+            scrape_run_id=run.run_id,
+            batch_index=batch_index,
+            snapshots=tuple(snapshot_write_data(changed, self._catalogue) for changed in changes.changed),
+            confirmed=confirmations(changes.confirmed),
+            statuses=tuple(_status(result, outcomes) for result in results),
+        )
+
+
+def _outcomes(changes: BatchChanges) -> Outcomes:
+    return {
+        **{_key(one.snapshot): ScrapeOutcome.CHANGED for one in changes.changed},
+        **{_key(one.snapshot): ScrapeOutcome.CONFIRMED for one in changes.confirmed},
+        **{_key(one.snapshot): ScrapeOutcome.INCOMPLETE for one in changes.incomplete},
+    }
+
+
+def _status(result: EventResult, outcomes: Outcomes) -> EventScrapeStatus:
+    failed = result.snapshot is None
+    return EventScrapeStatus(
+        sr_id=result.sr_id,
+        bookmaker=result.bookmaker,
+        outcome=ScrapeOutcome.FAILED if failed else outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.STALE),
+        scraped_at=result.scraped_at,
+        duration_ms=result.duration_ms,
+        bytes=result.bytes,
+        error_class=result.error_class,
+    )
+
+
+def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChanges) -> None:
+    for what, snapshots in (
+        ("changed", [one.snapshot for one in changes.changed]),
+        ("confirmed", [one.snapshot for one in changes.confirmed]),
+        ("incomplete", [one.snapshot for one in changes.incomplete]),
+        ("stale", changes.stale),
+    ):
+        for bookmaker, count in Counter(snapshot.bookmaker for snapshot in snapshots).items():
+            tally.count(bookmaker, what, count)
+    for result in results:
+        if result.offer is None:
+            tally.fail(result.bookmaker, "failed", result.error_class)
+        else:
+            tally.count(result.bookmaker, "unmapped", sum(unmapped.count for unmapped in result.offer.unmapped))
+            tally.count(result.bookmaker, "dropped", sum(dropped.count for dropped in result.offer.dropped))
+
+
+def _by_role(changes: BatchChanges, reference: str) -> dict[str, int]:
+    changed = Counter(one.snapshot.bookmaker == reference for one in changes.changed)
+    unchanged = Counter(one.snapshot.bookmaker == reference for one in (*changes.confirmed, *changes.incomplete))
+    return {
+        "changed_bp": changed[True],
+        "changed_comp": changed[False],
+        "unchanged_bp": unchanged[True],
+        "unchanged_comp": unchanged[False],
+    }
+
+
+def _key(snapshot: Snapshot) -> tuple[int, str]:
+    return (snapshot.sr_id, snapshot.bookmaker)

@@ -1,0 +1,50 @@
+"""What a cycle fetches, and in which order: the soonest kick-offs first, then the events most bookmakers have."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+import msgspec
+
+from overround.caching.event_book import EventBook
+from overround.event import Event, Listing
+
+_URGENCY_STEPS = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=12), timedelta(days=1), timedelta(days=3))
+
+
+class EventTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One event to be fetched from every bookmaker that lists it."""
+
+    event: Event
+    listings: Mapping[str, Listing]
+
+
+def choose_targets(
+    book: EventBook, now: datetime, horizon: timedelta | None, bookmakers: frozenset[str]
+) -> list[EventTarget]:
+    """Return the upcoming events that some of these bookmakers list, the most urgent first."""
+    targets = (
+        EventTarget(event=event, listings=listings)
+        for event in book.events()
+        if event.kickoff > now and (horizon is None or event.kickoff - now <= horizon)
+        for listings in [_offered(book.listings_of(event.sr_id), bookmakers)]
+        if listings
+    )
+    return sorted(targets, key=lambda target: _urgency(target, now))
+
+
+def batches_of(targets: Iterable[EventTarget], size: int) -> Iterator[Sequence[EventTarget]]:
+    """Cut targets into batches of at most `size`."""
+    remaining = iter(targets)
+    while batch := tuple(islice(remaining, size)):
+        yield batch
+
+
+def _offered(listings: Mapping[str, Listing], bookmakers: frozenset[str]) -> Mapping[str, Listing]:
+    return {slug: listing for slug, listing in listings.items() if slug in bookmakers}
+
+
+def _urgency(target: EventTarget, now: datetime) -> tuple[int, int, datetime, int]:
+    ahead = target.event.kickoff - now
+    step = sum(ahead > bound for bound in _URGENCY_STEPS)
+    return step, -len(target.listings), target.event.kickoff, target.event.sr_id

@@ -1,0 +1,46 @@
+"""From classified snapshots to what travels to the database."""
+
+import uuid
+from collections.abc import Iterable
+
+import uuid_utils
+
+from overround.batch import ConfirmedSnapshot, CurrentMarketData, MarketWriteData, SnapshotWriteData
+from overround.caching.change_detection import ChangedSnapshot, UnchangedSnapshot
+from overround.catalogue import Catalogue
+
+
+def snapshot_write_data(changed: ChangedSnapshot, catalogue: Catalogue) -> SnapshotWriteData:
+    """Return a changed snapshot as write data: the changed markets, and the rest of the state as it stays."""
+    snapshot, state, number = changed.snapshot, changed.state, catalogue.number
+    return SnapshotWriteData(
+        snapshot_id=uuid.UUID(bytes=uuid_utils.uuid7().bytes),
+        sr_id=snapshot.sr_id,
+        bookmaker=snapshot.bookmaker,
+        captured_at=snapshot.received_at,
+        body_hash=state.body_hash,
+        markets=tuple(
+            MarketWriteData(number(key.market), key.specifiers, prices.prices)
+            for key, prices in changed.markets.items()
+        ),
+        unchanged=tuple(
+            CurrentMarketData(
+                number(key.market),
+                key.specifiers,
+                prices.prices,
+                state.market_changed_at(key),
+                state.market_confirmed_at(key),
+            )
+            for key, prices in state.markets.items()
+            if key not in changed.markets
+        )
+        if len(changed.markets) < len(state.markets)
+        else (),
+    )
+
+
+def confirmations(confirmed: Iterable[UnchangedSnapshot]) -> tuple[ConfirmedSnapshot, ...]:
+    """Return what complete, unchanged snapshots confirm."""
+    return tuple(
+        ConfirmedSnapshot(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.received_at) for one in confirmed
+    )
