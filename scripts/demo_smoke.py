@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+_CYCLES = 2
+
 
 class _Cycle(msgspec.Struct, frozen=True):
     events: int
@@ -33,8 +35,8 @@ def objections(body: bytes) -> Iterator[str]:
         msgspec.DecodeError: it is not such a report at all.
     """
     report = msgspec.json.decode(body, type=_Report)
-    if len(report.cycles) != 2:  # noqa: PLR2004 - as many as asked for
-        yield f"{len(report.cycles)} cycles instead of 2"
+    if len(report.cycles) != _CYCLES:
+        yield f"{len(report.cycles)} cycles instead of {_CYCLES}"
     for number, cycle in enumerate(report.cycles, 1):
         if cycle.failed or not cycle.events or not cycle.snapshots:
             yield f"cycle {number} is not whole: {cycle}"
