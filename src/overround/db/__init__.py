@@ -1,0 +1,1 @@
+"""The database: embedded server, schema, migrations, and what the service reads from it."""

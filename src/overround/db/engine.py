@@ -1,0 +1,64 @@
+"""Engines: how a connection to PostgreSQL is made, and what it may cost in time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import asyncpg
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from overround.errors import DatabaseUnavailableError
+
+CONNECT_TIMEOUT = 10.0  # seconds
+COMMAND_TIMEOUT = 60.0  # seconds: far above any statement of ours, below the patience of an operator
+_POOL_RECYCLE = 1800
+
+
+def create_engine(
+    url: str, application_name: str, *, pool_size: int = 5, command_timeout: float = COMMAND_TIMEOUT
+) -> AsyncEngine:
+    """Return an engine; it connects when first used. `application_name` is what the server's lists show.
+
+    Any address of a PostgreSQL server will do: the driver is set here.
+
+    Raises:
+        DatabaseUnavailableError: the text is not a database address.
+    """
+    try:
+        address = make_url(url).set(drivername="postgresql+asyncpg")
+    except ArgumentError as error:
+        raise DatabaseUnavailableError(f"not a database address: {error}") from error
+    return create_async_engine(
+        address,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=_POOL_RECYCLE,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": command_timeout,
+            "server_settings": {"application_name": application_name, "timezone": "UTC", "jit": "off"},
+        },
+    )
+
+
+def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Return what makes sessions of an engine; their objects stay readable after a commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """Lend the driver's own connection, for COPY and statements that are pipelined.
+
+    After a failure the connection is thrown away: nobody knows what state it is in.
+    """
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        try:
+            yield cast("asyncpg.Connection", raw.driver_connection)
+        except BaseException:
+            await connection.invalidate()
+            raise

@@ -1,0 +1,174 @@
+"""The tables, as the newest migration leaves them; a test compares the two.
+
+Prices are packed: one row holds many markets in parallel arrays. Market i of a row has the catalogue
+number `market_ids[i]`, the specifiers `specifiers[i]`, and the next `counts[i]` elements of `prices`,
+which are outcomes in catalogue order as `MarketPrices` defines them (sign = state, 0 = not offered).
+
+(epoch, seq) is the place in the one order of all writes: a row moves only to a greater pair.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+
+metadata = MetaData()
+
+_INSTANT = TIMESTAMP(timezone=True)
+
+
+def _required(name: str, kind: Any, **options: Any) -> Column[Any]:  # noqa: ANN401 - any column type and option
+    return Column(name, kind, nullable=False, **options)
+
+
+def _place_in_order() -> tuple[Column[Any], Column[Any]]:
+    return _required("epoch", BigInteger), _required("seq", BigInteger)
+
+
+def _packed_markets() -> tuple[Column[Any], ...]:
+    return (
+        _required("market_ids", ARRAY(Integer)),
+        _required("specifiers", ARRAY(Text)),
+        _required("counts", ARRAY(SmallInteger)),
+        _required("prices", ARRAY(Integer)),
+    )
+
+
+bookmakers = Table(
+    "bookmakers",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    _required("slug", Text, unique=True),
+    _required("name", Text),
+)
+
+markets = Table(
+    "markets",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _required("key", Text, unique=True),
+    _required("name", Text),
+    _required("market_group", Text),
+    _required("outcomes", ARRAY(Text)),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _required("sport", Text),
+    _required("home", Text),
+    _required("away", Text),
+    _required("kickoff", _INSTANT),
+    _required("country", Text),
+    _required("tournament", Text),
+    _required("conflict", Text),
+    _required("first_seen_at", _INSTANT),
+    _required("updated_at", _INSTANT),
+    *_place_in_order(),
+    Index("events_kickoff_idx", "kickoff"),
+)
+
+listings = Table(
+    "listings",
+    metadata,
+    Column("bookmaker_id", SmallInteger, ForeignKey("bookmakers.id"), primary_key=True),
+    Column("listing_id", Text, primary_key=True),
+    Column("event_id", BigInteger),
+    _required("sport", Text),
+    _required("home", Text),
+    _required("away", Text),
+    _required("kickoff", _INSTANT),
+    _required("country", Text),
+    _required("tournament", Text),
+    _required("active", Boolean),
+    _required("duplicate", Boolean),
+    _required("first_seen_at", _INSTANT),
+    _required("seen_at", _INSTANT),
+    Column("gone_at", _INSTANT),
+    *_place_in_order(),
+    Index("listings_event_id_idx", "event_id"),
+    Index("listings_kickoff_idx", "kickoff"),
+)
+
+scrape_runs = Table(
+    "scrape_runs",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _required("kind", Text),
+    _required("status", Text),
+    _required("started_at", _INSTANT),
+    Column("finished_at", _INSTANT),
+    _required("events", Integer),
+    _required("counts", JSONB),
+    _required("errors", JSONB),
+    *_place_in_order(),
+)
+
+event_scrape_status = Table(
+    "event_scrape_status",
+    metadata,
+    _required("scraped_at", _INSTANT),
+    _required("scrape_run_id", BigInteger),
+    _required("event_id", BigInteger),
+    _required("bookmaker_id", SmallInteger),
+    _required("duration_ms", Integer),
+    _required("bytes", Integer),
+    _required("outcome", Text),
+    _required("error_class", Text),
+    Index("event_scrape_status_scrape_run_id_idx", "scrape_run_id"),
+    postgresql_partition_by="RANGE (scraped_at)",
+)
+
+odds_snapshots = Table(
+    "odds_snapshots",
+    metadata,
+    _required("id", UUID),
+    _required("event_id", BigInteger),
+    _required("scrape_run_id", BigInteger),
+    _required("captured_at", _INSTANT),
+    Column("last_confirmed_at", _INSTANT),
+    _required("bookmaker_id", SmallInteger),
+    _required("body_hash", LargeBinary),
+    *_packed_markets(),
+    Index("odds_snapshots_event_id_idx", "event_id", "bookmaker_id", "captured_at"),
+    # Runs follow each other in the file: a few bytes tell which blocks hold a run.
+    Index("odds_snapshots_scrape_run_id_idx", "scrape_run_id", postgresql_using="brin"),
+    postgresql_partition_by="RANGE (captured_at)",
+)
+
+latest_odds = Table(
+    "latest_odds",
+    metadata,
+    Column("event_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("bookmaker_id", SmallInteger, primary_key=True, autoincrement=False),
+    _required("snapshot_id", UUID),
+    _required("captured_at", _INSTANT),
+    *_place_in_order(),
+    _required("body_hash", LargeBinary),
+    *_packed_markets(),
+    _required("changed_at", ARRAY(_INSTANT)),
+    _required("confirmed_at", ARRAY(_INSTANT)),
+    # A row is rewritten whole at every change: room for its next version on the same page keeps the index still.
+    postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},
+)
+
+journal_watermarks = Table(
+    "journal_watermarks",
+    metadata,
+    Column("journal", UUID, primary_key=True),
+    _required("epoch", BigInteger),
+    _required("applied", BigInteger),
+)
