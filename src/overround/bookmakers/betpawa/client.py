@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import UTC
 
 import msgspec
 
@@ -16,6 +17,7 @@ from overround.bookmakers.betpawa.listing_wire import (
     Queries,
     Zones,
 )
+from overround.bookmakers.betpawa.wire import SLUG
 from overround.bookmakers.decoding import decode_json, sr_number
 from overround.bookmakers.sweep import (
     UnusableEntryError,
@@ -28,7 +30,6 @@ from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher, Response
 
-SLUG = "betpawa"
 _API = f"{PREFIX}v4"
 _PAGE_SIZE = 100
 # Some country hosts cap a page at 50 whatever is asked for: only a page below that is surely the last.
@@ -123,7 +124,7 @@ def _listing(event: ListEvent, sport: str) -> Listing:
         sport=sport,
         home=teams[_HOME],
         away=teams[_AWAY],
-        kickoff=event.start_time,
+        kickoff=event.start_time.astimezone(UTC),
         country=event.region.name,
         tournament=event.competition.name,
     )
