@@ -87,9 +87,8 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         self._worker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open the journal, find out what the database already has, start the worker."""
+        """Find out what the database already has of the (open) journal, and start the worker."""
         began = self._clock.monotonic()
-        await self._journal.open()
         self._applied = await self._handler.applied(self._journal.journal_id)
         self._worker = asyncio.create_task(self._work(), name="write-queue-worker")
         self._worker.add_done_callback(_report_death)
@@ -104,7 +103,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         )
 
     async def stop(self, deadline: float = 30.0) -> None:
-        """Refuse new batches, drain for at most `deadline` seconds, close the journal.
+        """Refuse new batches, and drain for at most `deadline` seconds.
 
         What is left then stays in the journal; the closing log event adds up in snapshots.
         """
@@ -114,7 +113,6 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
-        await self._journal.close()
         sums = self._sums
         _log.info(
             "write_queue_stopped",

@@ -1,0 +1,221 @@
+"""Builds the service from the settings; the only module that does."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+import structlog
+from aiohttp import ClientSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
+from overround.bookmakers.registry import configured_options, load_bookmakers
+from overround.caching.event_book import EventBook
+from overround.caching.odds_cache import OddsCache
+from overround.caching.warmup import apply_journalled, warm_cache_from_db
+from overround.catalogue import load_catalogue
+from overround.clock import SystemClock
+from overround.db.embedded import running_postgres
+from overround.db.engine import create_engine, session_factory
+from overround.db.migrate import upgrade
+from overround.db.repositories import BookmakerRepository, PostgresWarmupRepository
+from overround.errors import SettingsError
+from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal
+from overround.scraping.control import ScrapeController
+from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
+from overround.scraping.event_scrape import Source
+from overround.scraping.progress import ProgressHub
+from overround.scraping.runs import RunBook
+from overround.settings import Settings
+from overround.storage.batch_codec import decode_batch
+from overround.storage.inline import InlineWriter
+from overround.storage.memory_journal import MemoryJournal
+from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_queue import AsyncWriteQueue, Backoff
+
+SessionFactory = async_sessionmaker[AsyncSession]
+Queue = AsyncWriteQueue[SessionFactory]
+
+_RUNS_REMEMBERED = 200
+_REPLAYED_AT_ONCE = 100
+
+_log = structlog.get_logger(__name__)
+
+
+class Database(msgspec.Struct, frozen=True, kw_only=True):
+    """A migrated database with our bookmakers registered."""
+
+    engine: AsyncEngine
+    repository: PostgresWarmupRepository
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """The running parts, for those who present them: API, scheduler, command line."""
+
+    settings: Settings
+    bookmakers: Mapping[str, Bookmaker]
+    options: Mapping[str, BookmakerOptions]
+    context: ScrapeContext
+    coordinator: EventCoordinator
+    control: ScrapeController
+    database: Database
+    write_queue: Queue | None
+
+
+@asynccontextmanager
+async def running_database(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[Database]:
+    """Start the embedded database, or use the one the settings name; bring it up to date.
+
+    `ephemeral`: the embedded database's files go with it.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be started or reached.
+        BookmakerMismatchError: it numbers its bookmakers otherwise.
+    """
+    async with AsyncExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            url = await stack.enter_async_context(running_postgres(settings.data_dir, ephemeral=ephemeral))
+        await upgrade(url)
+        engine = create_engine(url, "overround")
+        stack.push_async_callback(engine.dispose)
+        bookmakers = load_bookmakers()
+        await BookmakerRepository(engine).register({one.number: (one.slug, one.name) for one in bookmakers.values()})
+        slugs = {one.number: one.slug for one in bookmakers.values()}
+        yield Database(engine=engine, repository=PostgresWarmupRepository(engine, slugs))
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, database: Database, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Start everything on a database; stopping is starting reversed.
+
+    Raises:
+        SettingsError: the settings name a bookmaker that is not installed.
+    """
+    bookmakers = load_bookmakers()
+    options = _enabled(configured_options(bookmakers, settings.bookmakers), settings.reference)
+    parts = _Parts(settings, database, clock or SystemClock())
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session(settings.user_agent))
+        sources = {slug: parts.source(bookmakers[slug], one, session) for slug, one in options.items()}
+        context = parts.context(sources)
+        await _warm(database, context, settings)
+        write_queue = None
+        if settings.asynchronous_writes:
+            write_queue = await stack.enter_async_context(parts.running_queue(context))
+        coordinator = EventCoordinator.from_settings(
+            settings, context, write_queue, None if write_queue else parts.inline_writer()
+        )
+        control = ScrapeController(coordinator, context.runs)
+        stack.push_async_callback(control.close)
+        yield Service(
+            settings=settings,
+            bookmakers=bookmakers,
+            options=options,
+            context=context,
+            coordinator=coordinator,
+            control=control,
+            database=database,
+            write_queue=write_queue,
+        )
+
+
+class _Parts:
+    """Builds what several parts of a service share."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._catalogue = load_catalogue()
+        self._sessions = session_factory(database.engine)
+        self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
+
+    def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
+        return ScrapeContext(
+            sources=sources,
+            cache=OddsCache(),
+            book=EventBook(),
+            runs=RunBook(self._clock, _RUNS_REMEMBERED),
+            catalogue=self._catalogue,
+            clock=self._clock,
+            progress=ProgressHub(),
+        )
+
+    def source(self, bookmaker: Bookmaker, options: BookmakerOptions, session: ClientSession) -> Source:
+        scraping = self._settings.scraping
+        fetcher = HttpFetcher(
+            bookmaker.slug,
+            options=options,
+            session=session,
+            clock=self._clock,
+            retry=RetryPolicy(attempts=scraping.max_attempts, base=scraping.retry_base, cap=scraping.retry_cap),
+            max_bytes=scraping.max_response_bytes,
+        )
+        return Source(
+            slug=bookmaker.slug,
+            client=bookmaker.client(fetcher, options, self._clock),
+            normaliser=bookmaker.normaliser(self._catalogue),
+        )
+
+    def handler(self, sessions: SessionFactory) -> PostgresWriteHandler:
+        return PostgresWriteHandler(
+            sessions, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
+        )
+
+    def inline_writer(self) -> InlineWriter:
+        return InlineWriter(self.handler(self._sessions), self._clock)
+
+    @asynccontextmanager
+    async def running_queue(self, context: ScrapeContext) -> AsyncIterator[Queue]:
+        options = self._settings.queue
+        async with _open_journal(MemoryJournal(self._clock, options.max_bytes)) as journal:
+            await _replay(journal, context)
+            queue = AsyncWriteQueue(
+                session_factory=self._sessions,
+                journal=journal,
+                handler=self.handler,
+                clock=self._clock,
+                maxsize=options.read_ahead,
+                backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
+                on_missed=context.cache.unaccept,
+            )
+            await queue.start()
+            try:
+                yield queue
+            finally:
+                await queue.stop(options.stop_deadline.total_seconds())
+
+
+async def _warm(database: Database, context: ScrapeContext, settings: Settings) -> None:
+    clock, repository = context.clock, database.repository
+    began = clock.monotonic()
+    kickoff_after = clock.now() - settings.scraping.eviction_grace
+    report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
+    context.runs.warm(await repository.runs(_RUNS_REMEMBERED), await repository.last_run_id())
+    duration = round((clock.monotonic() - began) * 1000, 1)
+    _log.info("cache_warmed", duration_ms=duration, **msgspec.to_builtins(report))
+
+
+@asynccontextmanager
+async def _open_journal(journal: Journal) -> AsyncIterator[Journal]:
+    await journal.open()
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def _replay(journal: Journal, context: ScrapeContext) -> None:
+    """Put over the cache what an earlier process journalled and the database may not have yet."""
+    stats = journal.stats()
+    seq = stats.last_seq - stats.pending
+    while seq < stats.last_seq:
+        for entry in await journal.read(seq, _REPLAYED_AT_ONCE):
+            apply_journalled(context.cache, decode_batch(entry.body).snapshots, context.catalogue)
+            seq = entry.seq
+
+
+def _enabled(options: Mapping[str, BookmakerOptions], reference: str) -> Mapping[str, BookmakerOptions]:
+    if reference not in options:
+        raise SettingsError(f"the reference {reference!r} is not installed: there are {', '.join(options)}")
+    return {slug: one for slug, one in options.items() if one.enabled}
