@@ -111,14 +111,24 @@ class EventQuery(msgspec.Struct, frozen=True, rename="camel"):
     has_odds: bool = True
 
 
+class View(msgspec.Struct, frozen=True):
+    """Which markets to embed: none."""
+
+
+class Sort(msgspec.Struct, frozen=True, rename="camel"):
+    """The order of the events."""
+
+    start_time: str = "ASC"
+
+
 class PagedQuery(msgspec.Struct, frozen=True):
-    """One query of a by-queries call; an empty view asks for events without markets."""
+    """One query of a by-queries call."""
 
     query: EventQuery
     skip: int
     take: int
-    view: dict[str, list[str]] = {}
-    sort: dict[str, str] = {"startTime": "ASC"}
+    view: View = View()
+    sort: Sort = Sort()
 
 
 class Queries(msgspec.Struct, frozen=True):
