@@ -1,0 +1,188 @@
+"""Bet9ja's single-event answers to catalogue markets."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, LivePrice, Odds, decode_event, labels
+from overround.bookmakers.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
+from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.catalogue import Catalogue
+from overround.errors import LineError, MalformedError, PriceError
+from overround.event import Listing, Offer
+from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
+
+_SPORTS: Final = {
+    1: "football",
+    2: "basketball",
+    5: "tennis",
+    3_000_001: "football",
+    3_000_002: "basketball",
+    3_000_005: "tennis",
+}
+_LINE: Final = "line"
+_NOT_BETTABLE: Final = frozenset(("-", ""))
+_NAMES_KEPT: Final = 5_000
+_SEPARATOR: Final = " - "
+_UNKNOWN: Final = -1
+
+
+class _Place(msgspec.Struct, frozen=True, eq=False):
+    """Where the price under one odds key goes; below 0 is a slot that the target does not have.
+
+    `base` is the key without the outcome, one object for all outcomes of a line.
+    """
+
+    base: str
+    target: Target | None
+    slot: int
+
+
+class _Places:
+    """A sport's odds keys, such as `S_OU@2.5_O`: prefix and market, line, outcome."""
+
+    def __init__(self, mapping: MarketMapping) -> None:
+        self._mapping = mapping
+        self._bases: Memo[str, tuple[str, tuple[Target, ...]]] = Memo(self._find, LINES_KEPT)
+        self.by_key: Memo[str, _Place] = Memo(self._place, LINES_KEPT)
+
+    def _find(self, base: str) -> tuple[str, tuple[Target, ...]]:
+        market, _, line = base.partition("@")
+        return base, self._mapping.targets(market, {_LINE: line} if line else {})
+
+    def _place(self, key: str) -> _Place:
+        base, _, outcome = key.rpartition("_")
+        base, targets = self._bases[base]
+        for target in targets:
+            if outcome in target.slots:
+                return _Place(base, target, target.slots[outcome])
+        # Of an id that is split among several markets, selections that none of them has are simply not mapped.
+        return _Place(base, targets[0] if len(targets) == 1 else None, _UNKNOWN)
+
+
+class Bet9jaNormaliser:
+    """Decodes and normalises Bet9ja's single-event bodies."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Read the mapping.
+
+        Raises:
+            CatalogueError: the mapping does not fit the catalogue.
+        """
+        mappings = load_mappings(__package__, catalogue)
+        self._places = {sport: _Places(mapping) for sport, mapping in mappings.items()}
+        self._no_places = _Places(MarketMapping())
+        self._covered = frozenset[str]().union(*(mapping.covered for mapping in mappings.values()))
+        self._prices = Memo(_price, PRICES_KEPT)
+        self._names: dict[str, str] = {}
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the keys of all catalogue markets that this mapping can produce."""
+        return self._covered
+
+    def normalise(self, body: bytes, at: datetime) -> Offer:
+        """Decode and normalise a single-event body received at `at`.
+
+        Raises:
+            FetchError: MalformedError, BlockedError (not JSON) or GoneError (`R` is "E", `D` is false).
+        """
+        event, prematch = decode_event(body)
+        listing = _listing(event)
+        tally = Tally()
+        places = self._places.get(listing.sport, self._no_places)
+        found, unmapped = self._prices_by_target(event.o or {}, places, tally)
+        markets = _markets(found, tally)
+        self._name(unmapped, body, tally)
+        return Offer(
+            listing=listing,
+            markets=markets,
+            complete=event.o is not None and prematch and at < listing.kickoff and tally.complete,
+            unmapped=tally.unmapped_markets,
+            dropped=tally.dropped_markets,
+        )
+
+    def _prices_by_target(self, odds: Odds, places: _Places, tally: Tally) -> tuple[dict[Target, list[int]], set[str]]:
+        found: dict[Target, list[int]] = {}
+        unmapped: set[str] = set()
+        place_of, known = places.by_key, self._prices
+        for key, text in odds.items():
+            try:
+                place = place_of[key]
+                target = place.target
+                if target is None:
+                    unmapped.add(place.base)
+                    continue
+                price = known[text]
+            except LineError:
+                tally.drop("bad_line", key)
+                continue
+            except PriceError:
+                tally.drop("bad_price", key, target.key if target else None)
+                continue
+            if place.slot < 0:
+                tally.drop("unknown_outcome", key, target.key)
+                continue
+            prices = found.get(target)
+            if prices is None:
+                found[target] = prices = [0] * target.width
+            prices[place.slot] = price
+        return found, unmapped
+
+    def _name(self, unmapped: set[str], body: bytes, tally: Tally) -> None:
+        """Count the unmapped markets by id and name; the body is decoded for names only if there are new ids."""
+        ids = [base.partition("@")[0] for base in unmapped]
+        if not self._names.keys() >= set(ids):
+            if len(self._names) > _NAMES_KEPT:
+                self._names.clear()
+            self._names |= dict.fromkeys(ids, "") | labels(body)
+        for market in ids:
+            tally.unmapped(market, self._names[market])
+
+
+def _markets(found: Mapping[Target, list[int]], tally: Tally) -> dict[MarketKey, MarketPrices]:
+    markets = {target.key: MarketPrices(tuple(prices)) for target, prices in found.items()}
+    if len(markets) < len(found):
+        _prefer_first(found, markets, tally)
+    return markets
+
+
+def _prefer_first(found: Mapping[Target, list[int]], markets: dict[MarketKey, MarketPrices], tally: Tally) -> None:
+    """Let the mapping's order decide between two wire markets of one key: that of the odds means nothing."""
+    kept: dict[MarketKey, Target] = {}
+    for target in sorted(found, key=lambda target: (target.rank, found[target])):
+        if target.key in kept:
+            tally.drop("duplicate_market", target.key.market, target.key)
+        else:
+            kept[target.key] = target
+            markets[target.key] = MarketPrices(tuple(found[target]))
+
+
+def _price(text: str | LivePrice) -> int:
+    if not isinstance(text, str):
+        raise PriceError("a price of a live body")
+    return SUSPENDED_UNPRICED if text in _NOT_BETTABLE else bettable_price(text)
+
+
+def _listing(event: Event) -> Listing:
+    home, separator, away = event.ds.partition(_SEPARATOR)
+    if not separator:
+        raise MalformedError(SLUG, str(event.id), f"{event.ds[:80]!r} does not name two teams", "D.DS")
+    try:
+        kickoff = event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise MalformedError(SLUG, str(event.id), "it is no date", "D.STARTDATE") from None
+    return Listing(
+        bookmaker=SLUG,
+        listing_id=str(event.id),
+        sr_id=sr_number(event.extid or ""),
+        sport=_SPORTS.get(event.sid) or sport_slug(event.s),
+        home=home.strip(),
+        away=away.strip(),
+        kickoff=kickoff,
+        country=event.sg,
+        tournament=event.gn,
+        active=event.st == OPEN,
+    )

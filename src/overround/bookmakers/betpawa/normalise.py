@@ -1,0 +1,193 @@
+"""BetPawa's single-event answers to catalogue markets."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from overround.bookmakers.betpawa.wire import (
+    AWAY,
+    HOME,
+    ROW_SPECIFIER,
+    SLUG,
+    SPORTRADAR,
+    AnyEvent,
+    AnyMarket,
+    Price,
+    Row,
+    decode_event,
+)
+from overround.bookmakers.decoding import (
+    LINES_KEPT,
+    PRICES_KEPT,
+    Tally,
+    bettable_price,
+    decode_or_none,
+    sport_slug,
+    sr_number,
+)
+from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.catalogue import Catalogue
+from overround.errors import LineError, MalformedError, PriceError
+from overround.event import Listing, Offer
+from overround.odds import MarketKey, MarketPrices
+
+_SPORTS: Final = {"2": "football", "3": "basketball", "452": "tennis"}
+_LINE: Final = "line"
+_QUARTERS: Final = 4
+
+
+class _Lines:
+    """A sport's markets: by type id and the wire's quarters, or by type id and the line's text."""
+
+    def __init__(self, mapping: MarketMapping) -> None:
+        self._mapping = mapping
+        self.by_quarters: Memo[tuple[str, int | None], Target | None] = Memo(self._by_quarters, LINES_KEPT)
+        self.by_text: Memo[tuple[str, str], Target | None] = Memo(self._by_text, LINES_KEPT)
+
+    def _by_quarters(self, market: tuple[str, int | None]) -> Target | None:
+        type_id, quarters = market
+        if quarters is None:
+            return self._mapping.target(type_id, {})
+        return self._mapping.target(type_id, {_LINE: str(Decimal(quarters) / _QUARTERS)})
+
+    def _by_text(self, market: tuple[str, str]) -> Target | None:
+        type_id, line = market
+        return self._mapping.target(type_id, {_LINE: line})
+
+
+class BetpawaNormaliser:
+    """Decodes and normalises BetPawa's single-event bodies, of API versions 3 and 4."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Read the mapping.
+
+        Raises:
+            CatalogueError: the mapping does not fit the catalogue.
+        """
+        mappings = load_mappings(__package__, catalogue)
+        self._lines = {sport: _Lines(mapping) for sport, mapping in mappings.items()}
+        self._no_lines = _Lines(MarketMapping())
+        self._covered = frozenset[str]().union(*(mapping.covered for mapping in mappings.values()))
+        self._prices: Memo[bytes, int] = Memo(lambda number: bettable_price(number.decode()), PRICES_KEPT)
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the keys of all catalogue markets that this mapping can produce."""
+        return self._covered
+
+    def normalise(self, body: bytes, at: datetime) -> Offer:
+        """Decode and normalise a single-event body received at `at`.
+
+        Raises:
+            FetchError: MalformedError, BlockedError (not JSON) or GoneError (NOT_FOUND).
+        """
+        tally = Tally()
+        event = decode_event(body, tally)
+        listing = _listing(event)
+        live = event.additional_info is not None and bool(event.additional_info.live)
+        markets = self._markets(event.markets or (), self._lines.get(listing.sport, self._no_lines), tally)
+        return Offer(
+            listing=listing,
+            markets=markets,
+            complete=event.markets is not None and not live and at < listing.kickoff and tally.complete,
+            unmapped=tally.unmapped_markets,
+            dropped=tally.dropped_markets,
+        )
+
+    def _markets(
+        self, wire_markets: Iterable[AnyMarket], lines: _Lines, tally: Tally
+    ) -> Mapping[MarketKey, MarketPrices]:
+        markets: dict[MarketKey, MarketPrices] = {}
+        for market in wire_markets:
+            for target, prices in self._rows(market, lines, tally).items():
+                key = target.key
+                if key in markets:
+                    tally.drop("duplicate_market", market.market_type.id, key)
+                elif any(prices):
+                    markets[key] = MarketPrices(tuple(prices))
+                else:
+                    tally.drop("no_outcomes", market.market_type.id, key)
+        return markets
+
+    def _rows(self, market: AnyMarket, lines: _Lines, tally: Tally) -> Mapping[Target, list[int]]:
+        """Return a market's prices by line; several rows may be of one line, where a row is just a line of display."""
+        found: dict[Target, list[int]] = {}
+        type_id = market.market_type.id
+        unmapped = set[int | None]()
+        for row in market.row:
+            try:
+                target = _target(type_id, row, lines)
+            except LineError:
+                tally.drop("bad_line", type_id)
+                continue
+            if target is None:
+                unmapped.add(row.handicap)
+                continue
+            prices = found.get(target)
+            if prices is None:
+                found[target] = prices = [0] * target.width
+            self._row(row, target, prices, tally)
+        if unmapped:
+            tally.unmapped(type_id, market.market_type.name, len(unmapped))
+        return found
+
+    def _row(self, row: Row[Price], target: Target, prices: list[int], tally: Tally) -> None:
+        slots, known = target.slots, self._prices
+        repeated = False
+        for outcome in row.prices:
+            try:
+                slot = slots[outcome.type_id]
+                price = known[bytes(outcome.odds)]
+            except KeyError:
+                tally.drop("unknown_outcome" if outcome.type_id else "malformed_outcome", outcome.type_id, target.key)
+                continue
+            except (PriceError, UnicodeDecodeError):
+                tally.drop("bad_price", outcome.type_id, target.key)
+                continue
+            if prices[slot]:
+                repeated = True
+            else:
+                prices[slot] = -abs(price) if outcome.suspended else price
+        if repeated:
+            tally.drop("duplicate_market", target.key.market, target.key)
+
+
+def _target(type_id: str, row: Row[Price], lines: _Lines) -> Target | None:
+    try:
+        return lines.by_quarters[type_id, row.handicap]
+    except LineError:
+        # A protobuf mapping leaves out a line of 0 as it does every default.
+        if row.handicap is not None:
+            raise
+    return lines.by_text[type_id, _line_text(row)]
+
+
+def _line_text(row: Row[Price]) -> str:
+    """Return a row's line where `handicap` is absent: from its specifier, else from its first price, the home side's."""
+    specifier = decode_or_none(ROW_SPECIFIER, row.specifier)
+    if specifier and (specifier.hcp or specifier.total):
+        return specifier.hcp or specifier.total or ""
+    text = next((price.handicap for price in row.prices if price.handicap), "")
+    return text.removeprefix("Home ")
+
+
+def _listing(event: AnyEvent) -> Listing:
+    names = {team.position: team.name for team in event.participants}
+    if not names.keys() >= {HOME, AWAY}:
+        raise MalformedError(SLUG, event.id, "home and away are not both there", "participants")
+    try:
+        kickoff = event.start_time.astimezone(UTC)
+    except OverflowError:
+        raise MalformedError(SLUG, event.id, "it is no date", "startTime") from None
+    return Listing(
+        bookmaker=SLUG,
+        listing_id=event.id,
+        sr_id=next((sr_number(widget.id) for widget in event.widgets or () if widget.type == SPORTRADAR), None),
+        sport=_SPORTS.get(event.category.id) or sport_slug(event.category.name),
+        home=names[HOME],
+        away=names[AWAY],
+        kickoff=kickoff,
+        country=event.region.name,
+        tournament=event.competition.name,
+    )

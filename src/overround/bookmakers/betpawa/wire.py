@@ -1,0 +1,221 @@
+"""BetPawa's single-event answer (`events/{id}`), API versions 3 and 4: the fields we need, and nothing else.
+
+Version 4 is a protobuf mapping: it leaves out nulls, false and empty lists, and calls a price `odds`
+where version 3 has `price`. What both leave out has a default here.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final, Generic, TypeVar
+
+import msgspec
+
+from overround.bookmakers.decoding import MALFORMED, Tally, decode_json, decode_or_none
+from overround.errors import GoneError, MalformedError
+
+SLUG: Final = "betpawa"
+SPORTRADAR: Final = "SPORTRADAR"
+HOME: Final = 1
+AWAY: Final = 2
+_NOT_FOUND: Final = b"NOT_FOUND"
+
+P = TypeVar("P")
+
+
+class Wire(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    """Base of the wire structs: camel case on the wire, and no cycles for the collector to look for."""
+
+
+class Price(Wire):
+    """One selection as version 4 has it; `odds` keeps the number's text, since a float would not be exact."""
+
+    type_id: str
+    odds: msgspec.Raw
+    suspended: bool | None = False
+    handicap: str | None = None
+
+
+class PriceV3(Price):
+    """One selection as version 3 has it."""
+
+    odds: msgspec.Raw = msgspec.field(name="price")
+
+
+class RowHeader(Wire):
+    """A row save its prices; `handicap` is the line times four."""
+
+    handicap: int | None = None
+    specifier: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Row(RowHeader, Generic[P]):
+    """A line of a market, or just a line of its display."""
+
+    prices: list[P] = []
+
+
+class MarketType(Wire):
+    """What a market is; ids are the same in both versions."""
+
+    id: str
+    name: str = ""
+
+
+class Market(Wire, Generic[P]):
+    """A market with all its lines."""
+
+    market_type: MarketType
+    row: list[P] = []
+
+
+class Named(Wire):
+    """A country or a league."""
+
+    name: str = ""
+
+
+class Category(Wire):
+    """A sport."""
+
+    id: str
+    name: str = ""
+
+
+class Widget(Wire):
+    """The event's number at a data provider."""
+
+    id: str = ""
+    type: str = ""
+
+
+class Participant(Wire):
+    """A team; position 1 is the home side, 2 the away side."""
+
+    name: str
+    position: int
+
+
+class AdditionalInfo(Wire):
+    """Flags of an event."""
+
+    live: bool | None = False
+
+
+class EventHeader(Wire):
+    """An event save its markets."""
+
+    id: str
+    start_time: Annotated[datetime, msgspec.Meta(tz=True)]
+    participants: list[Participant]
+    category: Category
+    region: Named = Named()
+    competition: Named = Named()
+    widgets: list[Widget] | None = None
+    additional_info: AdditionalInfo | None = None
+
+
+class Event(EventHeader, Generic[P]):
+    """An event; no `markets` means that the body does not say what is offered."""
+
+    markets: list[P] | None = None
+
+
+class _Loose(Wire):
+    market_type: MarketType
+    row: list[msgspec.Raw] = []
+
+
+class _LooseRow(RowHeader):
+    prices: list[msgspec.Raw] = []
+
+
+class RowSpecifier(Wire):
+    """A row's line in real units, in version 4."""
+
+    hcp: str | None = None
+    total: str | None = None
+
+
+class _IdOnly(Wire):
+    id: str = ""
+
+
+AnyMarket = Market[Row[Price]]
+AnyEvent = Event[AnyMarket]
+
+
+class Version:
+    """The decoders of one API version."""
+
+    def __init__(self, price: type[Price]) -> None:
+        self.event: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(Event[Market[Row[price]]])  # type: ignore[valid-type]
+        self.market: msgspec.json.Decoder[AnyMarket] = msgspec.json.Decoder(Market[Row[price]])  # type: ignore[valid-type]
+        self.row: msgspec.json.Decoder[Row[Price]] = msgspec.json.Decoder(Row[price])  # type: ignore[valid-type]
+        self.price: msgspec.json.Decoder[Price] = msgspec.json.Decoder(price)
+
+
+V3 = Version(PriceV3)
+V4 = Version(Price)
+ROW_SPECIFIER = msgspec.json.Decoder(RowSpecifier | None)
+_LOOSE_EVENT = msgspec.json.Decoder(Event[msgspec.Raw])
+_LOOSE_MARKET = msgspec.json.Decoder(_Loose)
+_LOOSE_ROW = msgspec.json.Decoder(_LooseRow)
+_ID_ONLY = msgspec.json.Decoder(_IdOnly)
+
+
+def version_of(body: bytes) -> Version:
+    """Return the decoders for a body, by the name it uses for a price."""
+    return V4 if b'"odds"' in body else V3
+
+
+def decode_event(body: bytes, tally: Tally) -> AnyEvent:
+    """Decode a single-event body of either version; damaged parts are counted, and lose only themselves.
+
+    Raises:
+        GoneError: the body is the bookmaker's "no such event".
+        BlockedError: it is not JSON.
+        MalformedError: it is not an event.
+    """
+    version = version_of(body)
+    try:
+        return decode_json(version.event, body, SLUG, "event")
+    except MalformedError:
+        found = decode_or_none(_ID_ONLY, body)
+        if found and not found.id and _NOT_FOUND in body.upper():
+            raise GoneError(SLUG, "event", "NOT_FOUND") from None
+        subject = found.id if found and found.id else "event"
+        return _salvaged(decode_json(_LOOSE_EVENT, body, SLUG, subject), version, tally)
+
+
+def _salvaged(event: Event[msgspec.Raw], version: Version, tally: Tally) -> AnyEvent:
+    markets = [_salvaged_market(place, raw, version, tally) for place, raw in enumerate(event.markets or [])]
+    fields = {name: getattr(event, name) for name in EventHeader.__struct_fields__}
+    kept = [market for market in markets if market]
+    return Event(**fields, markets=None if event.markets is None else kept)
+
+
+def _salvaged_market(place: int, raw: msgspec.Raw, version: Version, tally: Tally) -> AnyMarket | None:
+    market = decode_or_none(version.market, raw)
+    if market:
+        return market
+    loose = decode_or_none(_LOOSE_MARKET, raw)
+    if loose is None:
+        tally.drop("malformed_market", f"markets[{place}]")
+        return None
+    rows = [_salvaged_row(loose.market_type.id, row, version, tally) for row in loose.row]
+    return Market(market_type=loose.market_type, row=[row for row in rows if row])
+
+
+def _salvaged_row(type_id: str, raw: msgspec.Raw, version: Version, tally: Tally) -> Row[Price] | None:
+    row = decode_or_none(version.row, raw)
+    if row:
+        return row
+    loose = decode_or_none(_LOOSE_ROW, raw)
+    if loose is None:
+        tally.drop("malformed_row", type_id)
+        return None
+    prices = [decode_or_none(version.price, price) or _lost() for price in loose.prices]
+    return Row(handicap=loose.handicap, specifier=loose.specifier, prices=prices)
+
+
+def _lost() -> Price:
+    return Price(type_id=MALFORMED, odds=msgspec.Raw(b"0"))

@@ -1,0 +1,144 @@
+"""SportyBet's single-event answers to catalogue markets."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from overround.bookmakers.decoding import LINES_KEPT, MALFORMED, Tally, instant, price_memo, sport_slug, sr_number
+from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.bookmakers.sportybet.wire import (
+    ACTIVE,
+    NOT_STARTED,
+    OPEN,
+    PREMATCH,
+    SLUG,
+    Event,
+    Market,
+    Outcome,
+    decode_event,
+)
+from overround.catalogue import Catalogue
+from overround.errors import LineError, MalformedError, PriceError
+from overround.event import Listing, Offer
+from overround.odds import MarketKey, MarketPrices
+
+_SPORTS: Final = {"sr:sport:1": "football", "sr:sport:2": "basketball", "sr:sport:5": "tennis"}
+_ENDED: Final = 3  # this status and those above
+
+
+class SportybetNormaliser:
+    """Decodes and normalises SportyBet's single-event bodies."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Read the mapping.
+
+        Raises:
+            CatalogueError: the mapping does not fit the catalogue.
+        """
+        mappings = load_mappings(__package__, catalogue)
+        self._lines = {sport: _line_memo(mapping) for sport, mapping in mappings.items()}
+        self._no_lines = _line_memo(MarketMapping())
+        self._covered = frozenset[str]().union(*(mapping.covered for mapping in mappings.values()))
+        self._prices = price_memo()
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the keys of all catalogue markets that this mapping can produce."""
+        return self._covered
+
+    def normalise(self, body: bytes, at: datetime) -> Offer:
+        """Decode and normalise a single-event body received at `at`.
+
+        Raises:
+            FetchError: MalformedError, BlockedError (not JSON) or GoneError (`bizCode` other than 10000).
+        """
+        tally = Tally()
+        event = decode_event(body, tally)
+        listing = _listing(event)
+        markets = self._markets(event, self._lines.get(listing.sport, self._no_lines), tally)
+        prematch = event.status == NOT_STARTED and all(market.product == PREMATCH for market in event.markets)
+        return Offer(
+            listing=listing,
+            markets=markets,
+            complete=prematch and at < listing.kickoff and tally.complete,
+            unmapped=tally.unmapped_markets,
+            dropped=tally.dropped_markets,
+        )
+
+    def _markets(
+        self, event: Event, lines: Memo[tuple[str, str], Target | None], tally: Tally
+    ) -> Mapping[MarketKey, MarketPrices]:
+        markets: dict[MarketKey, MarketPrices] = {}
+        for market in event.markets:
+            try:
+                target = lines[market.id, market.specifier]
+            except LineError:
+                tally.drop("bad_line", f"{market.id} {market.specifier}".strip())
+                continue
+            if target is None:
+                tally.unmapped(market.id, market.name or market.desc)
+            elif target.key in markets:
+                tally.drop("duplicate_market", market.id, target.key)
+            else:
+                prices = self._outcomes(market, target, event.banned, tally)
+                if any(prices):
+                    markets[target.key] = MarketPrices(tuple(prices))
+                else:
+                    tally.drop("no_outcomes", market.id, target.key)
+        return markets
+
+    def _outcomes(self, market: Market, target: Target, banned: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the event's flag
+        prices = [0] * target.width
+        slots, known = target.slots, self._prices
+        is_open = market.status == OPEN and not (market.banned or banned)
+        for outcome in market.outcomes:
+            try:
+                slot = slots[outcome.id]
+                price = known[outcome.odds]
+            except KeyError:
+                tally.drop(
+                    "malformed_outcome" if outcome.id == MALFORMED else "unknown_outcome",
+                    _field(market, outcome),
+                    target.key,
+                )
+                continue
+            except PriceError:
+                tally.drop("bad_price", _field(market, outcome), target.key)
+                continue
+            prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
+        return prices
+
+
+def _line_memo(mapping: MarketMapping) -> Memo[tuple[str, str], Target | None]:
+    return Memo(lambda market: mapping.target(market[0], _specifiers(market[1])), LINES_KEPT)
+
+
+def _specifiers(text: str) -> dict[str, str]:
+    """Return the specifiers by name; "total=1.5|score=0:0" is the wire's form."""
+    pairs = (part.partition("=") for part in text.split("|") if part)
+    return {name: value for name, _, value in pairs}
+
+
+def _field(market: Market, outcome: Outcome) -> str:
+    return f"{market.id}/{outcome.id}" if outcome.id else market.id
+
+
+def _listing(event: Event) -> Listing:
+    sport = event.sport
+    try:
+        kickoff = instant(event.estimate_start_time)
+    except OverflowError:
+        reason = f"{event.estimate_start_time} is no date"
+        raise MalformedError(SLUG, event.event_id, reason, "data.estimateStartTime") from None
+    return Listing(
+        bookmaker=SLUG,
+        listing_id=event.event_id,
+        sr_id=sr_number(event.event_id) if event.event_id.startswith("sr:match:") else None,
+        sport=_SPORTS.get(sport.id) or sport_slug(sport.name),
+        home=event.home_team_name,
+        away=event.away_team_name,
+        kickoff=kickoff,
+        country=sport.category.name,
+        tournament=sport.category.tournament.name,
+        active=event.status < _ENDED,
+    )
