@@ -15,10 +15,10 @@ from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, UnknownEventError
-from overround.ports import BatchWriter, Clock, Publisher, WriteQueue
+from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep
 from overround.scraping.event_scrape import EventResult, Source, scrape_listing
-from overround.scraping.progress import Discovered, Progress, RunFinished, RunStarted, Scraped, Stored
+from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
@@ -49,7 +49,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
     runs: RunBook
     catalogue: Catalogue
     clock: Clock
-    progress: Publisher[Progress]
+    progress: ProgressHub
 
 
 class EventCoordinator:

@@ -1,0 +1,1 @@
+"""The HTTP service: one module a resource, composed in `app`."""

@@ -1,0 +1,67 @@
+"""The composition root of the HTTP service: `uvicorn overround.api.app:app`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from overround.api import events, health, page, queue, scrape
+from overround.api.problems import install_problem_handlers
+from overround.api.state import ApiState
+from overround.logs import configure_logs
+from overround.settings import Settings
+from overround.wiring import Service, running_database, running_service
+
+ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
+
+
+@asynccontextmanager
+async def service_from_settings() -> AsyncIterator[Service]:
+    """Run the service that the environment and the settings file describe."""
+    settings = Settings()
+    configure_logs(settings.log_level)
+    async with running_database(settings) as database, running_service(settings, database) as service:
+        yield service
+
+
+def create_app(service: ServiceFactory = service_from_settings) -> FastAPI:
+    """Return the application; `service` is started with it and stopped with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with service() as running:
+            app.state.write_queue = running.write_queue
+            app.state.odds_cache = running.context.cache
+            app.state.service = _api_state(running)
+            yield
+
+    app = FastAPI(
+        title="Overround",
+        description="Odds comparison for a bookmaker's trading desk.",
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+    )
+    install_problem_handlers(app)
+    for slice_ in (events, scrape, queue, health, page):
+        app.include_router(slice_.router)
+    return app
+
+
+def _api_state(service: Service) -> ApiState:
+    reference = service.settings.reference
+    slugs = sorted(service.options, key=lambda slug: slug != reference)
+    return ApiState(
+        clock=service.context.clock,
+        catalogue=service.context.catalogue,
+        cache=service.context.cache,
+        book=service.context.book,
+        control=service.control,
+        write_queue=service.write_queue,
+        bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
+        reference=reference,
+    )
+
+
+app = create_app()

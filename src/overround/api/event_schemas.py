@@ -1,0 +1,68 @@
+"""The shapes of events and prices over HTTP."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+
+class OutcomePrice(BaseModel):
+    """One outcome at one bookmaker; `price` is decimal text, null where none is shown."""
+
+    outcome: str
+    price: str | None
+    state: str | None
+
+
+class BookmakerMarket(BaseModel):
+    """One bookmaker's prices of a market. `margin` is a fraction: 0.08 is 8 %."""
+
+    state: str
+    margin: float | None
+    changed_at: datetime
+    confirmed_at: datetime
+    outcomes: list[OutcomePrice]
+
+
+class MarketView(BaseModel):
+    """A market with the prices of every bookmaker that has offered it, by slug."""
+
+    market: str
+    name: str
+    group: str
+    specifiers: dict[str, str]
+    outcomes: list[str]
+    bookmakers: dict[str, BookmakerMarket]
+
+
+class BookmakerFreshness(BaseModel):
+    """How old one bookmaker's word on an event is."""
+
+    listing_id: str | None
+    received_at: datetime | None
+    confirmed_at: datetime | None
+    age_seconds: float | None
+    markets: int
+
+
+class EventView(BaseModel):
+    """An event with the chosen markets, each with all bookmakers' prices."""
+
+    sr_id: int
+    sport: str
+    home: str
+    away: str
+    kickoff: datetime
+    country: str
+    tournament: str
+    conflict: str
+    bookmakers: dict[str, BookmakerFreshness]
+    markets: list[MarketView]
+
+
+class EventPage(BaseModel):
+    """One page of events; `total` counts all that match."""
+
+    total: int
+    limit: int
+    offset: int
+    events: list[EventView]

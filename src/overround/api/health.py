@@ -1,0 +1,43 @@
+"""Is the process alive, and is it of use; neither asks a bookmaker."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from overround.api.state import State
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Health(BaseModel):
+    """A verdict, with the reasons where it is a bad one."""
+
+    status: str
+    reasons: list[str] = []
+
+
+@router.get("/live")
+async def live() -> Health:
+    """Return 200 as long as the process serves requests."""
+    return Health(status="live")
+
+
+@router.get("/ready", responses={503: {"model": Health}})
+async def ready(state: State, response: Response) -> Health:
+    """Return 200 when the service answers from a warm cache and its writer runs; 503 with reasons otherwise."""
+    reasons = _reasons(state)
+    if reasons:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return Health(status="not ready", reasons=reasons)
+    return Health(status="ready")
+
+
+def _reasons(state: State) -> list[str]:
+    if state.write_queue is None:
+        return []
+    stats = state.write_queue.stats()
+    reasons = [] if stats.running else ["the write queue is not running"]
+    if stats.last_error:
+        reasons.append(f"the database does not take writes: {stats.last_error}")
+    return reasons

@@ -1,0 +1,67 @@
+"""Errors over HTTP: one shape for all, RFC 9457 problem details with a stable `code`."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from overround.errors import RunInProgressError, UnknownEventError
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """Problem details; `code` is for programs, `detail` for people."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    run_id: int | None = None
+
+
+def problem(status: HTTPStatus, code: str, detail: str, *, run_id: int | None = None) -> JSONResponse:
+    """Return an error answer."""
+    body = Problem(title=status.phrase, status=status, code=code, detail=detail, run_id=run_id)
+    return JSONResponse(body.model_dump(exclude_none=True), status_code=status, media_type=MEDIA_TYPE)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Turn every error, expected or not, into problem details."""
+    app.add_exception_handler(UnknownEventError, _unknown_event)
+    app.add_exception_handler(RunInProgressError, _run_in_progress)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _unknown_event(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "unknown_event", str(error))
+
+
+async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:
+    run_id = error.run_id if isinstance(error, RunInProgressError) else None
+    return problem(HTTPStatus.CONFLICT, "run_in_progress", str(error), run_id=run_id)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    faults = error.errors() if isinstance(error, RequestValidationError) else ()
+    detail = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail)
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
+    return problem(status, status.phrase.lower().replace(" ", "_"), str(getattr(error, "detail", "")))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("request_failed", path=request.url.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "an unexpected error; the log has the details")

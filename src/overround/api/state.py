@@ -1,0 +1,32 @@
+"""What the endpoints work on, typed; set once in the lifespan."""
+
+from collections.abc import Mapping
+from typing import Annotated, cast
+
+import msgspec
+from fastapi import Depends, Request
+
+from overround.caching.event_book import EventBook
+from overround.caching.odds_cache import OddsCache
+from overround.catalogue import Catalogue
+from overround.ports import Clock, ScrapeControl, WriteQueue
+
+
+class ApiState(msgspec.Struct, frozen=True, kw_only=True):
+    """The running parts that endpoints may see. `bookmakers` are names by slug, the reference first."""
+
+    clock: Clock
+    catalogue: Catalogue
+    cache: OddsCache
+    book: EventBook
+    control: ScrapeControl
+    write_queue: WriteQueue | None
+    bookmakers: Mapping[str, str]
+    reference: str
+
+
+def _state(request: Request) -> ApiState:
+    return cast("ApiState", request.app.state.service)
+
+
+State = Annotated[ApiState, Depends(_state)]
