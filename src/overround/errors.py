@@ -119,3 +119,7 @@ class DatabaseUnavailableError(OverroundError):
 
 class BookmakerMismatchError(OverroundError):
     """The database numbers its bookmakers otherwise than the installed plug-ins do."""
+
+
+class ContentError(OverroundError, ValueError):
+    """A batch holds what the database cannot take: no retry will help."""
