@@ -136,7 +136,7 @@ class _Server:
     def _spawn(self, programs: Path) -> None:
         settings = [f"-c{name}={value}" for name, value in self._options.items()]
         with self._home.log.open("wb") as log:
-            command = [programs / "postgres", "-D", self._home.cluster, *settings]
+            command: list[str | Path] = [programs / "postgres", "-D", self._home.cluster, *settings]
             self._postgres = _popen(self._home, command, log=log.fileno())
         # Reads end of file when this process ends, however it ends, and asks for a fast shutdown.
         watch = 'read -r _; kill -INT "$1" 2>/dev/null'

@@ -1,0 +1,126 @@
+"""The SQL of the write path: what a transaction of the write handler consists of, in its order."""
+
+# The merge joins a handful of rows with large tables by their indexes; right after a start the
+# statistics know nothing of that, and a plan kept from then would outlive the table's growth.
+TRANSACTION_SETTINGS = """
+set local enable_hashjoin = off;
+set local enable_mergejoin = off;
+set local plan_cache_mode = force_custom_plan;
+create temporary table if not exists staged_latest (like latest_odds) on commit delete rows;
+"""
+
+APPLIED = "select applied from journal_watermarks where journal = $1"
+
+REGISTER_JOURNAL = """
+insert into journal_watermarks (journal, epoch, applied) values ($1, $2, 0) on conflict (journal) do nothing
+"""
+
+# The fence: no row means that another writer, or a commit whose answer was lost, came first.
+MOVE_WATERMARK = """
+update journal_watermarks set applied = $3, epoch = greatest(epoch, $4)
+where journal = $1 and applied = $2
+returning applied
+"""
+
+MERGE_MARKETS = """
+insert into markets as m (id, key, name, market_group, outcomes)
+select id, key, name, market_group, string_to_array(outcomes, E'\\n')
+from unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[]) as n (id, key, name, market_group, outcomes)
+on conflict (id) do update
+set key = excluded.key, name = excluded.name, market_group = excluded.market_group, outcomes = excluded.outcomes
+where (m.key, m.name, m.market_group, m.outcomes)
+    is distinct from (excluded.key, excluded.name, excluded.market_group, excluded.outcomes)
+"""
+
+MERGE_EVENTS = """
+insert into events as e
+    (id, sport, home, away, kickoff, country, tournament, conflict, first_seen_at, updated_at, epoch, seq)
+select *
+from unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+    $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::bigint[]
+)
+on conflict (id) do update
+set sport = excluded.sport, home = excluded.home, away = excluded.away, kickoff = excluded.kickoff,
+    country = excluded.country, tournament = excluded.tournament, conflict = excluded.conflict,
+    first_seen_at = least(e.first_seen_at, excluded.first_seen_at), updated_at = excluded.updated_at,
+    epoch = excluded.epoch, seq = excluded.seq
+where (e.epoch, e.seq) < (excluded.epoch, excluded.seq)
+"""
+
+MERGE_LISTINGS = """
+insert into listings as l (
+    bookmaker_id, listing_id, event_id, sport, home, away, kickoff, country, tournament,
+    active, duplicate, first_seen_at, seen_at, gone_at, epoch, seq
+)
+select *
+from unnest(
+    $1::smallint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[],
+    $9::text[], $10::boolean[], $11::boolean[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
+    $15::bigint[], $16::bigint[]
+)
+on conflict (bookmaker_id, listing_id) do update
+set event_id = excluded.event_id, sport = excluded.sport, home = excluded.home, away = excluded.away,
+    kickoff = excluded.kickoff, country = excluded.country, tournament = excluded.tournament,
+    active = excluded.active, duplicate = excluded.duplicate,
+    first_seen_at = least(l.first_seen_at, excluded.first_seen_at), seen_at = excluded.seen_at,
+    gone_at = excluded.gone_at, epoch = excluded.epoch, seq = excluded.seq
+where (l.epoch, l.seq) < (excluded.epoch, excluded.seq)
+"""
+
+MERGE_RUNS = """
+insert into scrape_runs as r (id, kind, status, started_at, finished_at, events, counts, errors, epoch, seq)
+select id, kind, status, started_at, finished_at, events, counts::jsonb, errors::jsonb, epoch, seq
+from unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::integer[], $7::text[], $8::text[],
+    $9::bigint[], $10::bigint[]
+) as n (id, kind, status, started_at, finished_at, events, counts, errors, epoch, seq)
+on conflict (id) do update
+set kind = excluded.kind, status = excluded.status, started_at = excluded.started_at,
+    finished_at = excluded.finished_at, events = excluded.events, counts = excluded.counts,
+    errors = excluded.errors, epoch = excluded.epoch, seq = excluded.seq
+where (r.epoch, r.seq) < (excluded.epoch, excluded.seq)
+"""
+
+MERGE_LATEST = """
+insert into latest_odds as l
+select * from staged_latest
+on conflict (event_id, bookmaker_id) do update
+set snapshot_id = excluded.snapshot_id, captured_at = excluded.captured_at,
+    epoch = excluded.epoch, seq = excluded.seq, body_hash = excluded.body_hash,
+    market_ids = excluded.market_ids, specifiers = excluded.specifiers,
+    counts = excluded.counts, prices = excluded.prices,
+    changed_at = excluded.changed_at, confirmed_at = excluded.confirmed_at
+where (l.epoch, l.seq) < (excluded.epoch, excluded.seq)
+"""
+
+# A confirmation belongs to the snapshot that was the newest at its instant: a newer one may stand in
+# the same transaction already. Returns the confirmations that found none.
+CONFIRM = """
+with target as (
+    select c.event_id, c.bookmaker_id, c.at, s.id, s.captured_at
+    from unnest($1::bigint[], $2::smallint[], $3::timestamptz[]) as c (event_id, bookmaker_id, at)
+    left join lateral (
+        select o.id, o.captured_at
+        from odds_snapshots as o
+        where o.event_id = c.event_id and o.bookmaker_id = c.bookmaker_id and o.captured_at <= c.at
+        order by o.captured_at desc
+        limit 1
+    ) as s on true
+), moved as (
+    update odds_snapshots as o
+    set last_confirmed_at = t.at
+    from (
+        select event_id, bookmaker_id, captured_at, id, max(at) as at
+        from target
+        where id is not null
+        group by event_id, bookmaker_id, captured_at, id
+    ) as t
+    where o.event_id = t.event_id
+        and o.bookmaker_id = t.bookmaker_id
+        and o.captured_at = t.captured_at
+        and o.id = t.id
+        and (o.last_confirmed_at is null or o.last_confirmed_at < t.at)
+)
+select event_id, bookmaker_id from target where id is null
+"""
