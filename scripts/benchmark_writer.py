@@ -1,0 +1,243 @@
+"""Measures the write handler on a real, durable PostgreSQL: market changes a second, and bytes a stored change.
+
+Prints one JSON object. The events are invented; sizes and shares are those of real bookmakers: 180, 156 and
+50 markets, half of the (event, bookmaker) pairs changed in a cycle, a changed one in about 10 % of its markets.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+import uuid_utils
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.batch import (
+    ConfirmedSnapshot,
+    CurrentMarketData,
+    EventScrapeStatus,
+    MarketWriteData,
+    ScrapeOutcome,
+    SnapshotWriteData,
+    WriteBatch,
+)
+from overround.catalogue import Catalogue, Market
+from overround.clock import SystemClock
+from overround.db import migrate
+from overround.db.embedded import running_postgres
+from overround.db.engine import create_engine, driver_connection
+from overround.db.repositories import BookmakerRepository
+from overround.ports import StampedBatch
+from overround.storage.packing import SNAPSHOT_COLUMNS, Numbers, pack
+from overround.storage.write_handler import PostgresWriteHandler
+
+MARKETS: Mapping[str, int] = MappingProxyType({"first": 180, "second": 156, "third": 50})
+NUMBERS: Mapping[str, int] = MappingProxyType({"first": 1, "second": 2, "third": 3})
+START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+CYCLE = timedelta(minutes=5)
+_CLOCK = SystemClock()
+_OUTCOMES = (2, 2, 2, 3, 2, 2, 3, 2, 2, 2, 3, 2, 9, 2, 2, 2, 3, 2, 2, 4)  # and one correct score of 26 in 60
+
+
+def catalogue() -> Catalogue:
+    """Return 60 markets whose outcome counts are like those of football."""
+    counts = [26 if number == 60 else _OUTCOMES[number % len(_OUTCOMES)] for number in range(1, 61)]
+    return Catalogue(
+        Market(
+            number=number,
+            key=f"market_{number}",
+            name=f"Market {number}",
+            group="main",
+            outcomes=tuple(f"outcome_{index}" for index in range(count)),
+        )
+        for number, count in enumerate(counts, 1)
+    )
+
+
+class Feed:
+    """Invented prices of many events, and the batches that their changes make."""
+
+    def __init__(self, events: int, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self._outcomes = {market.number: len(market.outcomes) for market in catalogue()}
+        self._events = range(1, events + 1)
+        self._state: dict[tuple[int, str], dict[tuple[int, str], tuple[tuple[int, ...], datetime]]] = {}
+        self._cycle = 0
+
+    def batches(self, batch_size: int) -> Iterator[WriteBatch]:
+        """Yield one cycle's batches."""
+        self._cycle += 1
+        for index, start in enumerate(range(0, len(self._events), batch_size)):
+            yield self._batch(index, self._events[start : start + batch_size])
+
+    def _batch(self, index: int, events: Iterable[int]) -> WriteBatch:
+        at = START + self._cycle * CYCLE + timedelta(seconds=index)
+        pairs = [(event, bookmaker) for event in events for bookmaker in MARKETS]
+        changed = [pair for pair in pairs if pair not in self._state or self._random.random() < 0.5]
+        confirmed = set(pairs).difference(changed)
+        return WriteBatch(
+            scrape_run_id=self._cycle,
+            batch_index=index,
+            snapshots=tuple(self._snapshot(pair, at + timedelta(microseconds=i)) for i, pair in enumerate(changed)),
+            confirmed=tuple(ConfirmedSnapshot(event, bookmaker, at) for event, bookmaker in sorted(confirmed)),
+            statuses=tuple(_status(event, bookmaker, at) for event, bookmaker in pairs),
+        )
+
+    def _snapshot(self, pair: tuple[int, str], at: datetime) -> SnapshotWriteData:
+        state = self._state.get(pair)
+        changed = self._open(pair, at) if state is None else self._move(state, at)
+        return SnapshotWriteData(
+            snapshot_id=uuid.UUID(bytes=uuid_utils.uuid7().bytes),
+            sr_id=pair[0],
+            bookmaker=pair[1],
+            captured_at=at,
+            body_hash=self._random.randbytes(16),
+            markets=tuple(MarketWriteData(*key, self._state[pair][key][0]) for key in changed),
+            unchanged=tuple(
+                CurrentMarketData(*key, prices, changed_at, at)
+                for key, (prices, changed_at) in self._state[pair].items()
+                if key not in changed
+            ),
+        )
+
+    def _open(self, pair: tuple[int, str], at: datetime) -> set[tuple[int, str]]:
+        keys = [
+            (1 + index % 60, f"line={index // 60 + 0.5}" if index >= 20 else "") for index in range(MARKETS[pair[1]])
+        ]
+        self._state[pair] = {key: (self._prices(self._outcomes[key[0]]), at) for key in keys}
+        return set(keys)
+
+    def _move(
+        self, state: dict[tuple[int, str], tuple[tuple[int, ...], datetime]], at: datetime
+    ) -> set[tuple[int, str]]:
+        share = min(self._random.lognormvariate(-2.3, 0.7), 1.0)  # median 10 %
+        keys = self._random.sample(sorted(state), max(1, round(share * len(state))))
+        for key in keys:
+            state[key] = (self._prices(len(state[key][0])), at)
+        return set(keys)
+
+    def _prices(self, outcomes: int) -> tuple[int, ...]:
+        return tuple(10 * self._random.randint(105, 900) for _ in range(outcomes))
+
+
+def _status(event: int, bookmaker: str, at: datetime) -> EventScrapeStatus:
+    return EventScrapeStatus(
+        sr_id=event, bookmaker=bookmaker, outcome=ScrapeOutcome.CHANGED, scraped_at=at, duration_ms=120, bytes=400_000
+    )
+
+
+class Writer:
+    """Writes a feed's batches through the handler, and adds up the time that takes."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._handler = PostgresWriteHandler(engine, catalogue(), NUMBERS, _CLOCK)
+        self._journal = uuid.uuid4()
+        self._seq = 0
+
+    async def write(self, batches: Sequence[WriteBatch], per_transaction: int) -> dict[str, float]:
+        """Commit the batches, so many in a transaction, and return the figures."""
+        stamped = [StampedBatch(epoch=1, seq=self._seq + n, batch=batch) for n, batch in enumerate(batches, 1)]
+        self._seq += len(stamped)
+        seconds, changes, slowest = 0.0, 0, 0.0
+        for start in range(0, len(stamped), per_transaction):
+            began = _CLOCK.monotonic()
+            report = await self._handler.write(self._journal, stamped[start : start + per_transaction])
+            took = _CLOCK.monotonic() - began
+            seconds, changes, slowest = seconds + took, changes + report.markets, max(slowest, took)
+        return {
+            "changes": changes,
+            "seconds": round(seconds, 2),
+            "changes_per_second": round(changes / seconds),
+            "slowest_transaction_ms": round(slowest * 1000, 1),
+        }
+
+    async def bare_copy(self, batches: Sequence[WriteBatch]) -> dict[str, float]:
+        """COPY the same history rows into a table without indexes, and nothing else."""
+        load = pack([StampedBatch(epoch=1, seq=1, batch=batch) for batch in batches], Numbers(NUMBERS))
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for chunk in load.history:
+                yield chunk
+
+        async with driver_connection(self._engine) as connection:
+            await connection.execute("create table if not exists bare (like odds_snapshots)")
+            began = _CLOCK.monotonic()
+            await connection.copy_to_table("bare", source=chunks(), columns=SNAPSHOT_COLUMNS, format="binary")
+            seconds = _CLOCK.monotonic() - began
+        return {
+            "changes": load.markets,
+            "seconds": round(seconds, 2),
+            "changes_per_second": round(load.markets / seconds),
+        }
+
+    async def sizes(self) -> dict[str, float]:
+        """Return what the tables occupy, indexes and TOAST included."""
+        async with driver_connection(self._engine) as connection:
+            await connection.execute("checkpoint")
+            rows, changes = await connection.fetchrow(
+                "select count(*), sum(cardinality(market_ids)) from odds_snapshots"
+            )
+            history = await connection.fetchval(
+                "select sum(pg_total_relation_size(relid)) from pg_partition_tree('odds_snapshots') where isleaf"
+            )
+            indexes = await connection.fetchval(
+                "select sum(pg_indexes_size(relid)) from pg_partition_tree('odds_snapshots') where isleaf"
+            )
+            latest = await connection.fetchval("select pg_total_relation_size('latest_odds')")
+        return {
+            "snapshots": rows,
+            "changes": changes,
+            "bytes_per_change": round(float(history) / changes, 1),
+            "of_which_indexes": round(float(indexes) / changes, 1),
+            "latest_odds_mb": round(latest / 1e6, 1),
+        }
+
+
+async def measure(events: int, cycles: int, seed: int) -> dict[str, object]:
+    """Run the whole benchmark in a temporary database."""
+    with tempfile.TemporaryDirectory(prefix="overround-bench-") as directory:
+        async with running_postgres(Path(directory), ephemeral=True) as url:
+            await migrate.upgrade(url)
+            engine = create_engine(url, "overround benchmark")
+            await BookmakerRepository(engine).register({number: (slug, slug) for slug, number in NUMBERS.items()})
+            try:
+                return await _measure(Writer(engine), Feed(events, seed), cycles)
+            finally:
+                await engine.dispose()
+
+
+async def _measure(writer: Writer, feed: Feed, cycles: int) -> dict[str, object]:
+    result: dict[str, object] = {"first_cycle": await writer.write(list(feed.batches(50)), 10)}
+    result["size_after_first_cycle"] = await writer.sizes()
+    backlog = [batch for _ in range(cycles) for batch in feed.batches(50)]
+    result["bare_copy"] = await writer.bare_copy(backlog)
+    result["backlog_10_batches_a_transaction"] = await writer.write(backlog, 10)
+    result["bare_copy_again"] = await writer.bare_copy(backlog)
+    result["size_after_backlog"] = await writer.sizes()
+    result["live_1_batch_a_transaction"] = await writer.write(list(feed.batches(50)), 1)
+    result["size_at_end"] = await writer.sizes()
+    return result
+
+
+def main() -> None:
+    """Read the arguments, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1300)
+    parser.add_argument("--cycles", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    result = asyncio.run(measure(arguments.events, arguments.cycles, arguments.seed))
+    json.dump(result, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""What the service reads from the database: at start to fill its cache, and to check itself."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate, pairwise
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
+from overround.db.engine import driver_connection
+from overround.errors import BookmakerMismatchError
+from overround.event import Event, Listing
+from overround.ports import LatestRow, StoredListing
+
+_ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
+
+_LATEST = """
+select
+    l.event_id, b.slug, l.captured_at,
+    (
+        select o.last_confirmed_at
+        from odds_snapshots as o
+        where o.event_id = l.event_id
+            and o.bookmaker_id = l.bookmaker_id
+            and o.captured_at = l.captured_at
+            and o.id = l.snapshot_id
+    ) as last_confirmed_at,
+    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices, l.changed_at, l.confirmed_at
+from latest_odds as l
+join bookmakers as b on b.id = l.bookmaker_id
+join events as e on e.id = l.event_id
+where e.kickoff > $1 and b.slug = any ($2)
+"""
+
+_EVENTS = """
+select id as sr_id, sport, home, away, kickoff, country, tournament, conflict
+from events
+where kickoff > $1
+order by id
+"""
+
+_LISTINGS = """
+select
+    b.slug as bookmaker, l.listing_id, l.event_id as sr_id, l.sport, l.home, l.away, l.kickoff,
+    l.country, l.tournament, l.active, l.gone_at, l.duplicate
+from listings as l
+join bookmakers as b on b.id = l.bookmaker_id
+where l.kickoff > $1 and b.slug = any ($2)
+order by l.seq
+"""
+
+_RUNS = """
+select id as run_id, kind, status, started_at, finished_at, events, counts::text, errors::text
+from scrape_runs
+order by id desc
+limit $1
+"""
+
+_LAST_RUN_ID = "select coalesce(max(id), 0) from scrape_runs"
+
+_LAST_EPOCH = """
+select greatest(
+    (select max(epoch) from journal_watermarks), (select max(epoch) from latest_odds), 0
+)
+"""
+
+_REGISTER = """
+insert into bookmakers as b (id, slug, name)
+select * from unnest($1::smallint[], $2::text[], $3::text[])
+on conflict do nothing
+"""
+
+_BOOKMAKERS = "select id, slug, name from bookmakers"
+
+_RENAME = "update bookmakers set name = $2 where id = $1"
+
+_FACTS = """
+select
+    (select count(*) from events) as events,
+    s.snapshots as odds_snapshots,
+    s.changes as market_odds,
+    s.snapshots - s.ids as doubled
+from (
+    select count(*) as snapshots, count(distinct id) as ids, coalesce(sum(cardinality(market_ids)), 0) as changes
+    from odds_snapshots
+) as s
+"""
+
+
+class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the database holds: rows of `events`, snapshots, stored market changes, ids that stand there twice."""
+
+    events: int
+    odds_snapshots: int
+    market_odds: int
+    doubled: int
+
+
+class BookmakerRepository:
+    """The database's list of bookmakers."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def register(self, bookmakers: Mapping[int, tuple[str, str]]) -> None:
+        """Enter the installed bookmakers, as number -> (slug, name); those there already must be the same.
+
+        Raises:
+            BookmakerMismatchError: a number or a slug belongs to another bookmaker.
+        """
+        numbers = list(bookmakers)
+        slugs = [slug for slug, _ in bookmakers.values()]
+        names = [name for _, name in bookmakers.values()]
+        async with driver_connection(self._engine) as connection, connection.transaction():
+            await connection.execute(_REGISTER, numbers, slugs, names)
+            stored = {number: (slug, name) for number, slug, name in await connection.fetch(_BOOKMAKERS)}
+            for number, (slug, name) in bookmakers.items():
+                _refuse_other(stored, number, slug)
+                if stored[number][1] != name:
+                    await connection.execute(_RENAME, number, name)
+
+
+def _refuse_other(stored: Mapping[int, tuple[str, str]], number: int, slug: str) -> None:
+    other = stored[number][0] if number in stored else None
+    if other != slug:
+        held = f"{number} is {other!r}" if other else f"{slug!r} has another number"
+        raise BookmakerMismatchError(f"bookmaker {slug!r} has the number {number}, but in the database {held}")
+
+
+class PostgresWarmupRepository:
+    """What a starting service reads: the latest state, events, listings and runs."""
+
+    def __init__(self, engine: AsyncEngine, slugs: Collection[str]) -> None:
+        """Read for these bookmakers; rows of others are left where they are."""
+        self._engine = engine
+        self._slugs = list(slugs)
+
+    async def latest(self, kickoff_after: datetime) -> AsyncIterator[LatestRow]:
+        """Yield the latest state of every (event, bookmaker) whose event starts after that instant."""
+        async with driver_connection(self._engine) as connection, connection.transaction(readonly=True):
+            async for row in connection.cursor(_LATEST, kickoff_after, self._slugs, prefetch=_ROWS_AHEAD):
+                yield _latest_row(row)
+
+    async def events(self, kickoff_after: datetime) -> Sequence[Event]:
+        """Return the events that start after that instant."""
+        async with driver_connection(self._engine) as connection:
+            return [Event(**row) for row in await connection.fetch(_EVENTS, kickoff_after)]
+
+    async def listings(self, kickoff_after: datetime) -> Sequence[StoredListing]:
+        """Return the listings whose kick-off is after that instant."""
+        async with driver_connection(self._engine) as connection:
+            return [_listing(dict(row)) for row in await connection.fetch(_LISTINGS, kickoff_after, self._slugs)]
+
+    async def runs(self, limit: int) -> Sequence[ScrapeRun]:
+        """Return the newest scrape runs, newest first."""
+        async with driver_connection(self._engine) as connection:
+            return [_run(dict(row)) for row in await connection.fetch(_RUNS, limit)]
+
+    async def last_run_id(self) -> int:
+        """Return the greatest run id ever written; 0 if none."""
+        async with driver_connection(self._engine) as connection:
+            return int(await connection.fetchval(_LAST_RUN_ID))
+
+    async def last_epoch(self) -> int:
+        """Return the greatest epoch ever written; 0 if none. A new journal takes a greater one."""
+        async with driver_connection(self._engine) as connection:
+            return int(await connection.fetchval(_LAST_EPOCH))
+
+
+class FactsRepository:
+    """Sums over what is stored, for the demo's report and for checks."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def facts(self) -> DatabaseFacts:
+        """Count events, snapshots, market changes, and snapshot ids that are stored more than once."""
+        async with driver_connection(self._engine) as connection:
+            return DatabaseFacts(**await connection.fetchrow(_FACTS))
+
+
+def _latest_row(row: asyncpg.Record) -> LatestRow:
+    prices: Sequence[int] = row["prices"]
+    ends = accumulate(row["counts"], initial=0)
+    return LatestRow(
+        sr_id=row["event_id"],
+        bookmaker=row["slug"],
+        captured_at=row["captured_at"],
+        last_confirmed_at=row["last_confirmed_at"],
+        body_hash=row["body_hash"],
+        markets=row["market_ids"],
+        specifiers=row["specifiers"],
+        prices=[prices[start:end] for start, end in pairwise(ends)],
+        changed_at=row["changed_at"],
+        confirmed_at=row["confirmed_at"],
+    )
+
+
+def _listing(row: dict[str, object]) -> StoredListing:
+    gone_at, duplicate = row.pop("gone_at"), row.pop("duplicate")
+    return msgspec.convert({"listing": Listing(**row), "gone_at": gone_at, "duplicate": duplicate}, StoredListing)
+
+
+def _run(row: dict[str, str]) -> ScrapeRun:
+    kind, status = RunKind(row.pop("kind")), RunStatus(row.pop("status"))
+    counts = msgspec.json.decode(row.pop("counts"), type=dict[str, BookmakerCounts])
+    errors = msgspec.json.decode(row.pop("errors"), type=dict[str, int])
+    return ScrapeRun(kind=kind, status=status, counts=counts, errors=errors, **row)
