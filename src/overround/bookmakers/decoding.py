@@ -19,7 +19,7 @@ MALFORMED: Final = ""
 """The id that an outcome gets whose own could not be read, so that its loss is counted with its market."""
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_FIELD = re.compile(r"(.*?)(?: - at `(?:key in )?\$?\.?(.*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_ID_DIGITS = 15
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -32,14 +32,13 @@ def decode_json(decoder: msgspec.json.Decoder[T], body: bytes, bookmaker: str, s
         BlockedError: the body is empty or not JSON at all, as a challenge page.
         MalformedError: it is truncated or damaged JSON, or JSON of another shape.
     """
-    if body.startswith(_BYTE_ORDER_MARK):
-        body = body[len(_BYTE_ORDER_MARK) :]
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise wrong_shape(error, bookmaker, subject) from error
     except _UNREADABLE as error:
-        if not body.lstrip()[:1] in (b"{", b"["):  # an empty slice is in no tuple
+        if body.lstrip()[:1] not in (b"{", b"["):  # an empty slice is in no tuple
             raise BlockedError(bookmaker, subject, _not_json(body)) from error
         raise MalformedError(bookmaker, subject, f"the JSON is damaged: {error}") from error
 
@@ -54,9 +53,12 @@ def decode_or_none(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) 
 
 def wrong_shape(error: msgspec.ValidationError, bookmaker: str, subject: str) -> MalformedError:
     """Return our error for msgspec's: the reason, and the field as a dotted path."""
-    found = _FIELD.fullmatch(str(error))
-    reason, field = (found[1], found[2]) if found else (str(error), "")
-    return MalformedError(bookmaker, subject, reason, field or "")
+    reason, _, place = str(error).partition(" - at `")
+    path = place.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    missing = _MISSING.fullmatch(reason)
+    if missing:
+        return MalformedError(bookmaker, subject, "it is missing", f"{path}.{missing[1]}".removeprefix("."))
+    return MalformedError(bookmaker, subject, reason.replace("`", ""), path)
 
 
 def _not_json(body: bytes) -> str:

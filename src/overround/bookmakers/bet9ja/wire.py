@@ -14,6 +14,7 @@ from overround.errors import FetchError, GoneError, MalformedError
 
 SLUG: Final = "bet9ja"
 OPEN: Final = 1
+MALFORMED_PRICE: Final = "?"
 _NO_EVENT: Final = "E"
 _SUCCESS: Final = frozenset(("OK", "D"))
 
@@ -22,11 +23,11 @@ class Wire(msgspec.Struct, frozen=True, gc=False):
     """Base of the wire structs: no cycles for the collector to look for."""
 
 
-class LivePrice(Wire):
+class LivePrice(Wire, frozen=True):
     """A price in a live body, `{"v": 1.85}`; live markets are not mapped, so that its value is not needed."""
 
 
-class Header(Wire, rename="upper"):
+class Header(Wire, rename="upper", frozen=True):
     """An event save its odds; `startdate` is UTC without saying so."""
 
     id: int
@@ -43,51 +44,51 @@ class Header(Wire, rename="upper"):
 Odds = dict[str, str | LivePrice]
 
 
-class Event(Header, rename="upper"):
+class Event(Header, rename="upper", frozen=True):
     """An event before kick-off; no `O` means that the body does not say what is offered."""
 
     o: Odds | None = None
 
 
-class LiveEvent(Wire, rename="upper"):
+class LiveEvent(Wire, rename="upper", frozen=True):
     """An event in play."""
 
     aa: Header
     o: Odds = {}
 
 
-class LooseEvent(Header, rename="upper"):
+class LooseEvent(Header, rename="upper", frozen=True):
     """An event whose odds are not looked at yet."""
 
     o: dict[str, msgspec.Raw] | None = None
 
 
-class Envelope(Wire, rename="upper"):
+class Envelope(Wire, rename="upper", frozen=True):
     """What every answer begins with."""
 
     r: str
     d: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Answer(Wire, rename="upper"):
+class Answer(Wire, rename="upper", frozen=True):
     """An answer that holds an event."""
 
     r: str
     d: Event
 
 
-class Label(Wire, rename="upper"):
+class Label(Wire, rename="upper", frozen=True):
     """The name of a market."""
 
     id: str
     ds: str = ""
 
 
-class _Labels(Wire, rename="upper"):
+class _Labels(Wire, rename="upper", frozen=True):
     mk: list[Label] = []
 
 
-class _LabelsAnswer(Wire, rename="upper"):
+class _LabelsAnswer(Wire, rename="upper", frozen=True):
     d: _Labels
 
 
@@ -140,13 +141,11 @@ def _unusual(answer: Envelope, error: MalformedError) -> tuple[Event, bool]:
         fields = {name: getattr(live.aa, name) for name in Header.__struct_fields__}
         return Event(**fields, o=live.o), False
     loose = decode_or_none(_LOOSE_EVENT, payload)
-    if loose is None:
+    if loose is None or loose.o is None:
         raise error
     fields = {name: getattr(loose, name) for name in Header.__struct_fields__}
-    odds = None if loose.o is None else {key: _as_text(raw) for key, raw in loose.o.items()}
+    texts = {key: decode_or_none(_TEXT, raw) for key, raw in loose.o.items()}
+    if all(text is None for text in texts.values()):
+        raise error  # nothing could be read: that is another format, not a damaged part
+    odds: Odds = {key: MALFORMED_PRICE if text is None else text for key, text in texts.items()}
     return Event(**fields, o=odds), True
-
-
-def _as_text(raw: msgspec.Raw) -> str:
-    """Return a damaged price's JSON as text: what it is not, the price parser says."""
-    return decode_or_none(_TEXT, raw) or bytes(raw).decode(errors="replace")

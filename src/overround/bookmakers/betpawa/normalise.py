@@ -164,7 +164,7 @@ def _target(type_id: str, row: Row[Price], lines: _Lines) -> Target | None:
 
 
 def _line_text(row: Row[Price]) -> str:
-    """Return a row's line where `handicap` is absent: from its specifier, else from its first price, the home side's."""
+    """Return a row's line without `handicap`: from its specifier, else from its first price, the home side's."""
     specifier = decode_or_none(ROW_SPECIFIER, row.specifier)
     if specifier and (specifier.hcp or specifier.total):
         return specifier.hcp or specifier.total or ""

@@ -25,7 +25,7 @@ class Wire(msgspec.Struct, rename="camel", frozen=True, gc=False):
     """Base of the wire structs: camel case on the wire, and no cycles for the collector to look for."""
 
 
-class Price(Wire):
+class Price(Wire, frozen=True):
     """One selection as version 4 has it; `odds` keeps the number's text, since a float would not be exact."""
 
     type_id: str
@@ -34,73 +34,73 @@ class Price(Wire):
     handicap: str | None = None
 
 
-class PriceV3(Price):
+class PriceV3(Price, frozen=True):
     """One selection as version 3 has it."""
 
     odds: msgspec.Raw = msgspec.field(name="price")
 
 
-class RowHeader(Wire):
+class RowHeader(Wire, frozen=True):
     """A row save its prices; `handicap` is the line times four."""
 
     handicap: int | None = None
     specifier: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Row(RowHeader, Generic[P]):
+class Row(RowHeader, Generic[P], frozen=True):
     """A line of a market, or just a line of its display."""
 
     prices: list[P] = []
 
 
-class MarketType(Wire):
+class MarketType(Wire, frozen=True):
     """What a market is; ids are the same in both versions."""
 
     id: str
     name: str = ""
 
 
-class Market(Wire, Generic[P]):
+class Market(Wire, Generic[P], frozen=True):
     """A market with all its lines."""
 
     market_type: MarketType
     row: list[P] = []
 
 
-class Named(Wire):
+class Named(Wire, frozen=True):
     """A country or a league."""
 
     name: str = ""
 
 
-class Category(Wire):
+class Category(Wire, frozen=True):
     """A sport."""
 
     id: str
     name: str = ""
 
 
-class Widget(Wire):
+class Widget(Wire, frozen=True):
     """The event's number at a data provider."""
 
     id: str = ""
     type: str = ""
 
 
-class Participant(Wire):
+class Participant(Wire, frozen=True):
     """A team; position 1 is the home side, 2 the away side."""
 
     name: str
     position: int
 
 
-class AdditionalInfo(Wire):
+class AdditionalInfo(Wire, frozen=True):
     """Flags of an event."""
 
     live: bool | None = False
 
 
-class EventHeader(Wire):
+class EventHeader(Wire, frozen=True):
     """An event save its markets."""
 
     id: str
@@ -113,29 +113,29 @@ class EventHeader(Wire):
     additional_info: AdditionalInfo | None = None
 
 
-class Event(EventHeader, Generic[P]):
+class Event(EventHeader, Generic[P], frozen=True):
     """An event; no `markets` means that the body does not say what is offered."""
 
     markets: list[P] | None = None
 
 
-class _Loose(Wire):
+class _Loose(Wire, frozen=True):
     market_type: MarketType
     row: list[msgspec.Raw] = []
 
 
-class _LooseRow(RowHeader):
+class _LooseRow(RowHeader, frozen=True):
     prices: list[msgspec.Raw] = []
 
 
-class RowSpecifier(Wire):
+class RowSpecifier(Wire, frozen=True):
     """A row's line in real units, in version 4."""
 
     hcp: str | None = None
     total: str | None = None
 
 
-class _IdOnly(Wire):
+class _IdOnly(Wire, frozen=True):
     id: str = ""
 
 
@@ -178,12 +178,15 @@ def decode_event(body: bytes, tally: Tally) -> AnyEvent:
     version = version_of(body)
     try:
         return decode_json(version.event, body, SLUG, "event")
-    except MalformedError:
+    except MalformedError as error:
         found = decode_or_none(_ID_ONLY, body)
         if found and not found.id and _NOT_FOUND in body.upper():
             raise GoneError(SLUG, "event", "NOT_FOUND") from None
         subject = found.id if found and found.id else "event"
-        return _salvaged(decode_json(_LOOSE_EVENT, body, SLUG, subject), version, tally)
+        event = _salvaged(decode_json(_LOOSE_EVENT, body, SLUG, subject), version, tally)
+        if not any(price.type_id for market in event.markets or () for row in market.row for price in row.prices):
+            raise error from None  # nothing could be read: that is another format, not a damaged part
+        return event
 
 
 def _salvaged(event: Event[msgspec.Raw], version: Version, tally: Tally) -> AnyEvent:

@@ -4,7 +4,7 @@ Everything else in a body is skipped without being built. Fields that the site l
 have defaults; a body that lacks another one is not of this shape.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -18,12 +18,14 @@ OPEN: Final = 0
 ACTIVE: Final = 1
 PREMATCH: Final = 3
 
+E = TypeVar("E")
+
 
 class Wire(msgspec.Struct, rename="camel", frozen=True, gc=False):
     """Base of the wire structs: camel case on the wire, and no cycles for the collector to look for."""
 
 
-class Outcome(Wire):
+class Outcome(Wire, frozen=True):
     """One selection; `odds` is decimal text, and inactive selections carry stale or meaningless odds."""
 
     id: str
@@ -31,7 +33,7 @@ class Outcome(Wire):
     is_active: int = 0
 
 
-class MarketHeader(Wire):
+class MarketHeader(Wire, frozen=True):
     """A market with one line, or without a line, save its outcomes."""
 
     id: str
@@ -43,32 +45,32 @@ class MarketHeader(Wire):
     banned: bool = False
 
 
-class Market(MarketHeader):
+class Market(MarketHeader, frozen=True):
     """A market with one line, or without a line."""
 
     outcomes: list[Outcome] = []
 
 
-class LooseMarket(MarketHeader):
+class LooseMarket(MarketHeader, frozen=True):
     """A market whose outcomes are not looked at yet."""
 
     outcomes: list[msgspec.Raw] = []
 
 
-class Tournament(Wire):
+class Tournament(Wire, frozen=True):
     """A league."""
 
     name: str = ""
 
 
-class Category(Wire):
+class Category(Wire, frozen=True):
     """A country, and the league in it."""
 
     name: str = ""
     tournament: Tournament = Tournament()
 
 
-class Sport(Wire):
+class Sport(Wire, frozen=True):
     """A sport, and the country in it."""
 
     id: str
@@ -76,7 +78,7 @@ class Sport(Wire):
     category: Category = Category()
 
 
-class EventHeader(Wire):
+class EventHeader(Wire, frozen=True):
     """An event save its markets; `estimate_start_time` is in milliseconds since 1970, UTC."""
 
     event_id: str
@@ -88,42 +90,42 @@ class EventHeader(Wire):
     banned: bool = False
 
 
-class Event(EventHeader):
+class Event(EventHeader, frozen=True):
     """An event with all its markets."""
 
     markets: list[Market] = []
 
 
-class LooseEvent(EventHeader):
+class LooseEvent(EventHeader, frozen=True):
     """An event whose markets are not looked at yet."""
 
     markets: list[msgspec.Raw] = []
 
 
-class Envelope(Wire):
+class Envelope(Wire, frozen=True):
     """What every answer begins with."""
 
     biz_code: int
     message: str = ""
 
 
-class Answer(Envelope):
+class Answer(Envelope, frozen=True):
     """An answer that holds an event."""
 
     data: Event | None = None
 
 
-class LooseAnswer(Envelope):
+class LooseAnswer(Envelope, frozen=True):
     """An answer that holds an event some part of which is damaged."""
 
     data: LooseEvent | None = None
 
 
-class _IdOnly(Wire):
+class _IdOnly(Wire, frozen=True):
     event_id: str = ""
 
 
-class _IdAnswer(Wire):
+class _IdAnswer(Wire, frozen=True):
     data: _IdOnly = _IdOnly()
 
 
@@ -146,9 +148,12 @@ def decode_event(body: bytes, tally: Tally) -> Event:
     """
     try:
         answer: Answer = decode_json(ANSWER, body, SLUG, "event")
-    except MalformedError:
+    except MalformedError as error:
         _refuse_error(decode_or_none(_ENVELOPE, body))
-        return _salvaged(decode_json(_LOOSE_ANSWER, body, SLUG, _subject(body)).data, tally)
+        event = _salvaged(_present(decode_json(_LOOSE_ANSWER, body, SLUG, _subject(body)).data), tally)
+        if not any(outcome.id for market in event.markets for outcome in market.outcomes):
+            raise error from None  # nothing could be read: that is another format, not a damaged part
+        return event
     _refuse_error(answer)
     return _present(answer.data)
 
@@ -159,7 +164,7 @@ def _refuse_error(envelope: Envelope | None) -> None:
         raise GoneError(SLUG, "event", reason.strip())
 
 
-def _present(event: Event | None) -> Event:
+def _present(event: E | None) -> E:
     if event is None:
         raise MalformedError(SLUG, "event", "there is no event", "data")
     return event
@@ -170,9 +175,7 @@ def _subject(body: bytes) -> str:
     return (answer.data.event_id if answer else "") or "event"
 
 
-def _salvaged(event: LooseEvent | None, tally: Tally) -> Event:
-    if event is None:
-        raise MalformedError(SLUG, "event", "there is no event", "data")
+def _salvaged(event: LooseEvent, tally: Tally) -> Event:
     markets = [_salvaged_market(place, raw, tally) for place, raw in enumerate(event.markets)]
     fields = {name: getattr(event, name) for name in EventHeader.__struct_fields__}
     return Event(**fields, markets=[market for market in markets if market])
