@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 import structlog
 from aiohttp import ClientSession
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers
@@ -16,9 +16,9 @@ from overround.caching.warmup import apply_journalled, warm_cache_from_db
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.embedded import running_postgres
-from overround.db.engine import create_engine, session_factory
+from overround.db.engine import create_engine
 from overround.db.migrate import upgrade
-from overround.db.repositories import BookmakerRepository, PostgresWarmupRepository
+from overround.db.repositories import BookmakerRepository, FactsRepository, PostgresWarmupRepository
 from overround.errors import SettingsError
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal
 from overround.scraping.control import ScrapeController
@@ -33,8 +33,7 @@ from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue, Backoff
 
-SessionFactory = async_sessionmaker[AsyncSession]
-Queue = AsyncWriteQueue[SessionFactory]
+Queue = AsyncWriteQueue[AsyncEngine]
 
 _RUNS_REMEMBERED = 200
 _REPLAYED_AT_ONCE = 100
@@ -47,6 +46,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: AsyncEngine
     repository: PostgresWarmupRepository
+    facts: FactsRepository
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,26 +63,44 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def running_database(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[Database]:
-    """Start the embedded database, or use the one the settings name; bring it up to date.
+async def database_address(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[str]:
+    """Yield the address of the settings' database; without one, run the embedded server meanwhile.
 
-    `ephemeral`: the embedded database's files go with it.
+    `ephemeral`: the embedded server's files go with it.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be started.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    async with running_postgres(settings.data_dir, ephemeral=ephemeral) as url:
+        yield url
+
+
+@asynccontextmanager
+async def running_database(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[Database]:
+    """Reach the settings' database and bring it up to date.
 
     Raises:
         DatabaseUnavailableError: it cannot be started or reached.
         BookmakerMismatchError: it numbers its bookmakers otherwise.
     """
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            url = await stack.enter_async_context(running_postgres(settings.data_dir, ephemeral=ephemeral))
+    bookmakers = load_bookmakers()
+    async with database_address(settings, ephemeral=ephemeral) as url:
         await upgrade(url)
         engine = create_engine(url, "overround")
-        stack.push_async_callback(engine.dispose)
-        bookmakers = load_bookmakers()
-        await BookmakerRepository(engine).register({one.number: (one.slug, one.name) for one in bookmakers.values()})
-        slugs = {one.number: one.slug for one in bookmakers.values()}
-        yield Database(engine=engine, repository=PostgresWarmupRepository(engine, slugs))
+        try:
+            await BookmakerRepository(engine).register(
+                {one.number: (one.slug, one.name) for one in bookmakers.values()}
+            )
+            yield Database(
+                engine=engine,
+                repository=PostgresWarmupRepository(engine, bookmakers.keys()),
+                facts=FactsRepository(engine),
+            )
+        finally:
+            await engine.dispose()
 
 
 @asynccontextmanager
@@ -127,7 +145,7 @@ class _Parts:
         self._settings = settings
         self._clock = clock
         self._catalogue = load_catalogue()
-        self._sessions = session_factory(database.engine)
+        self._database = database
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
     def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
@@ -157,21 +175,22 @@ class _Parts:
             normaliser=bookmaker.normaliser(self._catalogue),
         )
 
-    def handler(self, sessions: SessionFactory) -> PostgresWriteHandler:
+    def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:
         return PostgresWriteHandler(
-            sessions, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
+            engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
         )
 
     def inline_writer(self) -> InlineWriter:
-        return InlineWriter(self.handler(self._sessions), self._clock)
+        return InlineWriter(self.handler(self._database.engine), self._clock)
 
     @asynccontextmanager
     async def running_queue(self, context: ScrapeContext) -> AsyncIterator[Queue]:
         options = self._settings.queue
-        async with _open_journal(MemoryJournal(self._clock, options.max_bytes)) as journal:
+        last_epoch = await self._database.repository.last_epoch()
+        async with _open_journal(MemoryJournal(self._clock, options.max_bytes, last_epoch)) as journal:
             await _replay(journal, context)
             queue = AsyncWriteQueue(
-                session_factory=self._sessions,
+                session_factory=self._database.engine,
                 journal=journal,
                 handler=self.handler,
                 clock=self._clock,

@@ -29,7 +29,7 @@ def _environment() -> Environment:
 def age_text(seconds: float | None) -> str:
     """Return an age as a trader reads it: "12 s", "4 min", "3 h"."""
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < _MINUTE:
         return f"{int(seconds)} s"
     return f"{int(seconds // _MINUTE)} min" if seconds < _HOUR else f"{int(seconds // _HOUR)} h"
@@ -37,7 +37,7 @@ def age_text(seconds: float | None) -> str:
 
 def percent_text(fraction: float | None) -> str:
     """Return a margin in percent with one decimal."""
-    return "–" if fraction is None else f"{fraction * 100:.1f}"
+    return "-" if fraction is None else f"{fraction * 100:.1f}"
 
 
 def kickoff_text(kickoff: datetime) -> str:

@@ -89,6 +89,9 @@ from (
 """
 
 
+_LAST_INSTANT = "select greatest(max(captured_at), max(last_confirmed_at)) from odds_snapshots"
+
+
 class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the database holds: rows of `events`, snapshots, stored market changes, ids that stand there twice."""
 
@@ -179,6 +182,12 @@ class FactsRepository:
         """Count events, snapshots, market changes, and snapshot ids that are stored more than once."""
         async with driver_connection(self._engine) as connection:
             return DatabaseFacts(**await connection.fetchrow(_FACTS))
+
+    async def last_instant(self) -> datetime | None:
+        """Return the newest instant of any stored price; None for an empty database."""
+        async with driver_connection(self._engine) as connection:
+            instant: datetime | None = await connection.fetchval(_LAST_INSTANT)
+            return instant
 
 
 def _latest_row(row: asyncpg.Record) -> LatestRow:

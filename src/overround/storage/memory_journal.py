@@ -16,11 +16,12 @@ _MICROSECONDS = 1_000_000
 class MemoryJournal:
     """Entries in a deque, bounded in bytes; each instance is a journal of its own with a new epoch."""
 
-    def __init__(self, clock: Clock, max_bytes: int) -> None:
+    def __init__(self, clock: Clock, max_bytes: int, last_epoch: int = 0) -> None:
+        """Make a journal whose epoch is greater than `last_epoch`, the greatest that the database knows."""
         self._clock = clock
         self._max_bytes = max_bytes
         self._id = uuid.uuid4()
-        self._epoch = int(clock.now().timestamp() * _MICROSECONDS)
+        self._epoch = max(last_epoch + 1, int(clock.now().timestamp() * _MICROSECONDS))
         self._entries: deque[tuple[JournalEntry, datetime]] = deque()
         self._waiting: deque[tuple[bytes, asyncio.Future[JournalEntry]]] = deque()
         self._bytes = 0

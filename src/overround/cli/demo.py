@@ -1,0 +1,43 @@
+"""`overround demo`: bookmakers on this machine, database, service and page in one command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
+
+
+def demo(
+    *,
+    captures: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Serve these recorded responses (BOOKMAKER_*.json)."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8000,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep database and journal here; default: a temporary directory.")
+    ] = None,
+    cycles: Annotated[int, typer.Option(min=1, help="With --exit: how many cycles to run.")] = 1,
+    exit_: Annotated[bool, typer.Option("--exit", help="Run the cycles back to back, report and exit.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --exit: report as one JSON object on stdout.")] = False,
+) -> None:
+    """Run everything on this machine, without any bookmaker: recorded responses, database, API and page."""
+    import asyncio  # noqa: PLC0415 - command groups import lazily
+
+    from overround.cli import demonstration  # noqa: PLC0415 - as above
+    from overround.logs import configure_logs  # noqa: PLC0415 - as above
+
+    if json and not exit_:
+        raise fail("--json goes with --exit", ExitCode.USAGE)
+    configure_logs("warning" if exit_ else "info")
+    with errors_as_one_line(), demonstration.workplace(data_dir) as place:
+        if not exit_:
+            asyncio.run(demonstration.serve(place, captures, port))
+            return
+        report = asyncio.run(demonstration.run_cycles(place, captures, cycles))
+    if json:
+        print_json(report)
+    else:
+        demonstration.print_report(report)
+    raise typer.Exit(ExitCode.OK if report.sound else ExitCode.FAILED)

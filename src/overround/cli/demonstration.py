@@ -1,0 +1,215 @@
+"""The demo: recorded responses on a loopback server, an own database, the real service in between."""
+
+import statistics
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from overround.api.app import create_app
+from overround.batch import ScrapeRun
+from overround.caching.reconciliation import reconcile
+from overround.cli.output import print_facts
+from overround.cli.web_server import serve_app
+from overround.clock import OffsetClock, SystemClock
+from overround.scraping.progress import Progress, Stored
+from overround.settings import BookmakerSettings, Settings
+from overround.simulator.child import SimulatorHandle, running_simulator
+from overround.wiring import Database, Service, running_database, running_service
+
+_LEAD = timedelta(hours=1)  # how long before the earliest recorded kick-off the demo's clock starts
+_SPORTS = ("football", "basketball", "tennis")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the demo keeps its data; a temporary place goes with it."""
+
+    data_dir: Path
+    temporary: bool
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Median and maximum."""
+
+    p50: float
+    max: float
+
+
+class CycleFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One cycle: counts in events, snapshots and markets, times in milliseconds."""
+
+    run_id: int
+    status: str
+    events: int
+    snapshots: int
+    changed: int
+    unchanged: int
+    failed: int
+    markets_written: int
+    duration_ms: float
+    storage_blocking_ms: Spread
+
+
+class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The write queue after draining, in batches."""
+
+    pending: int = 0
+    written: int = 0
+    retried: int = 0
+    dead_lettered: int = 0
+
+
+class DatabaseFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows stored: events, changed snapshots, market changes."""
+
+    events: int
+    odds_snapshots: int
+    market_odds: int
+
+
+class Integrity(msgspec.Struct, frozen=True, kw_only=True):
+    """Cache against database after draining: all must be 0."""
+
+    lost: int
+    extra: int
+    doubled: int
+
+
+class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `demo --exit` prints."""
+
+    cycles: tuple[CycleFigures, ...]
+    queue: QueueFigures
+    database: DatabaseFigures
+    integrity: Integrity
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether nothing is pending, lost, extra or doubled."""
+        return not any((self.queue.pending, self.integrity.lost, self.integrity.extra, self.integrity.doubled))
+
+
+@contextmanager
+def workplace(data_dir: Path | None) -> Iterator[Place]:
+    """Yield where to keep the data: the given directory, or a temporary one that is removed at the end."""
+    if data_dir is not None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        yield Place(data_dir.resolve(), temporary=False)
+        return
+    with tempfile.TemporaryDirectory(prefix="overround-demo-") as temporary:
+        yield Place(Path(temporary), temporary=True)
+
+
+async def serve(place: Place, captures: Path | None, port: int) -> None:
+    """Serve page and API until SIGINT or SIGTERM, scraping on a schedule."""
+    async with running_simulator(captures) as simulator:
+        app = create_app(lambda: _service(place, simulator))
+        await serve_app(app, host="127.0.0.1", port=port, data_dir=place.data_dir)
+
+
+async def run_cycles(place: Place, captures: Path | None, cycles: int) -> DemoReport:
+    """Run cycles back to back, drain the queue and compare the database with the cache."""
+    async with running_simulator(captures) as simulator, _service(place, simulator) as service:
+        figures = [await _one_cycle(service) for _ in range(cycles)]
+        if service.write_queue is not None:
+            await service.write_queue.drain()
+        return await _report(service, figures)
+
+
+@asynccontextmanager
+async def _service(place: Place, simulator: SimulatorHandle) -> AsyncIterator[Service]:
+    settings = _settings(place, simulator)
+    async with running_database(settings, ephemeral=place.temporary) as database:
+        clock = OffsetClock(await _start_of_time(database, simulator))
+        async with running_service(settings, database, clock) as service:
+            yield service
+
+
+async def _start_of_time(database: Database, simulator: SimulatorHandle) -> datetime:
+    """Return where the demo's clock starts: before the first kick-off, and after all that is stored."""
+    now = SystemClock().now()
+    start = now if simulator.earliest_kickoff is None else simulator.earliest_kickoff - _LEAD
+    last = await database.facts.last_instant()
+    return start if last is None else max(start, last + timedelta(seconds=1))
+
+
+def _settings(place: Place, simulator: SimulatorHandle) -> Settings:
+    given = Settings()
+    bookmakers = {
+        slug: given.bookmakers.get(slug, BookmakerSettings()).model_copy(
+            update={"base_url": simulator.base_url(slug), "proxy": None}
+        )
+        for slug in simulator.recordings
+    }
+    scraping = given.scraping.model_copy(update={"horizon": None, "sports": _SPORTS})
+    return given.with_values(
+        data_dir=place.data_dir, database_url=None, bookmakers={**given.bookmakers, **bookmakers}, scraping=scraping
+    )
+
+
+async def _one_cycle(service: Service) -> CycleFigures:
+    stored: list[Stored] = []
+
+    def listener(notification: Progress) -> None:
+        if isinstance(notification, Stored):
+            stored.append(notification)
+
+    clock = service.context.clock
+    began = clock.monotonic()
+    with service.context.progress.listening(listener):
+        run = await service.control.run_cycle()
+    return _figures(run, stored, round((clock.monotonic() - began) * 1000, 1))
+
+
+def _figures(run: ScrapeRun, stored: Sequence[Stored], duration_ms: float) -> CycleFigures:
+    counts = run.counts.values()
+    changed = sum(one.changed for one in counts)
+    unchanged = sum(one.confirmed + one.incomplete for one in counts)
+    blocking = [one.blocking_ms for one in stored] or [0.0]
+    return CycleFigures(
+        run_id=run.run_id,
+        status=run.status,
+        events=run.events,
+        snapshots=changed + unchanged + sum(one.stale for one in counts),
+        changed=changed,
+        unchanged=unchanged,
+        failed=sum(one.failed for one in counts),
+        markets_written=sum(one.markets_changed for one in stored),
+        duration_ms=duration_ms,
+        storage_blocking_ms=Spread(p50=round(statistics.median(blocking), 3), max=max(blocking)),
+    )
+
+
+async def _report(service: Service, cycles: Sequence[CycleFigures]) -> DemoReport:
+    context, repository = service.context, service.database.repository
+    difference = await reconcile(context.cache, repository, context.catalogue, _LONG_AGO)
+    stored = await service.database.facts.facts()
+    return DemoReport(
+        cycles=tuple(cycles),
+        queue=_queue_figures(service),
+        database=DatabaseFigures(
+            events=stored.events, odds_snapshots=stored.odds_snapshots, market_odds=stored.market_odds
+        ),
+        integrity=Integrity(lost=difference.lost, extra=difference.extra, doubled=stored.doubled),
+    )
+
+
+def _queue_figures(service: Service) -> QueueFigures:
+    if service.write_queue is None:
+        return QueueFigures()
+    stats = service.write_queue.stats()
+    return QueueFigures(
+        pending=stats.pending, written=stats.written, retried=stats.retried, dead_lettered=stats.dead_lettered
+    )
+
+
+def print_report(report: DemoReport) -> None:
+    """Print the report for a person."""
+    for cycle in report.cycles:
+        print_facts(f"Cycle {cycle.run_id}", msgspec.to_builtins(cycle))
+    for title in ("queue", "database", "integrity"):
+        print_facts(title.capitalize(), msgspec.to_builtins(getattr(report, title)))

@@ -1,0 +1,32 @@
+"""`overround serve`: the service on the settings' bookmakers and database."""
+
+from typing import Annotated
+
+import typer
+
+from overround.cli.output import errors_as_one_line
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default from the settings.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default from the settings.")] = None,
+) -> None:
+    """Run the service: API and page, embedded database unless the settings name another."""
+    import asyncio  # noqa: PLC0415 - command groups import lazily
+
+    from overround.api.app import create_app, service_from_settings  # noqa: PLC0415 - as above
+    from overround.cli.web_server import serve_app  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        settings = Settings()
+        app = create_app(service_from_settings)
+        asyncio.run(
+            serve_app(
+                app,
+                host=settings.host if host is None else host,
+                port=settings.port if port is None else port,
+                data_dir=settings.data_dir,
+            )
+        )
