@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench crash lock clean FORCE
+.PHONY: help setup demo test check check-format check-lint check-types check-layers check-house format bench crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -36,11 +36,21 @@ demo: $(STAMP) ## Run the whole system on recorded responses, with its page on 1
 test: $(STAMP) ## Run the tests (PostgreSQL comes with the packages)
 	$(PYTEST) -n 2 $(ARGS)
 
-check: $(STAMP) ## Format, lint, types, import layers, house rules
+check: check-format check-lint check-types check-layers check-house ## Format, lint, types, import layers, house rules (-k: go on after a finding)
+
+check-format: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
+
+check-lint: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
+
+check-types: $(STAMP)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+check-layers: $(STAMP)
+	$(BIN)/lint-imports --no-logo
+
+check-house: $(STAMP)
 	$(BIN)/python -m scripts.house_rules
 
 format: $(STAMP) ## Format the code and apply safe lint fixes
