@@ -136,9 +136,11 @@ class HttpFetcher:
 
     async def _fetch(self, request: _Request) -> Response:
         backoff = _Backoff(self._retry)
-        async for attempt in stamina.retry_context(on=backoff, attempts=self._retry.attempts, timeout=None):
+        # stamina counts and decides; the wait itself is the clock's, so stamina's own is none.
+        attempts = stamina.retry_context(on=backoff, attempts=self._retry.attempts, timeout=None, wait_max=0)
+        async for attempt in attempts:
             with attempt:
-                if backoff.pending:  # waited here, not in stamina, so that the time is the clock's
+                if backoff.pending:
                     await self._clock.sleep(backoff.pending)
                 return await self._attempt(request)
         raise AssertionError("a retry context ends with a return or an error")
