@@ -67,7 +67,7 @@ crash: $(STAMP) ## Kill the process in the middle of its work, and look for what
 lock: $(STAMP) ## Resolve requirements.lock anew, ARGS=--upgrade for newer versions (uv comes and goes)
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	$(BIN)/python -m venv "$$dir/uv"; \
-	"$$dir/uv/bin/python" -m pip install --quiet uv; \
+	"$$dir/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
 	"$$dir/uv/bin/uv" pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements.lock $(ARGS)
 
