@@ -7,6 +7,7 @@ warm tables, as in a running service.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -78,6 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     paths: Sequence[Path] = parser.parse_args().files or recordings()
+    if not paths:
+        parser.error("there are no recordings; name files")
     catalogue = load_catalogue()
     bookmakers = load_bookmakers()
     normalisers = {slug: bookmakers[slug].normaliser(catalogue) for slug in DECODERS}
@@ -85,9 +88,10 @@ def main() -> None:
     total = Measurement(
         "all", *(sum(values) for values in zip(*((m.markets, m.bare, m.full) for m in found), strict=True))
     )
-    print(f"{'file':40} {'markets':>8} {'bare us':>9} {'full us':>9} {'ratio':>6}")
+    sys.stdout.write(f"{'file':40} {'markets':>8} {'bare us':>9} {'full us':>9} {'ratio':>6}\n")
     for line in [*found, total]:
-        print(f"{line.name:40} {line.markets:8} {line.bare:9.0f} {line.full:9.0f} {line.full / line.bare:6.2f}")
+        times = f"{line.bare:9.0f} {line.full:9.0f} {line.full / line.bare:6.2f}"
+        sys.stdout.write(f"{line.name:40} {line.markets:8} {times}\n")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_a_repeated_number_or_key_is_refused(first: int, second: str, named: str
 
 def test_a_file_that_is_no_definition_is_named() -> None:
     """The error for a bad definition file says which file it is."""
-    with pytest.raises(CatalogueError, match="broken.toml"):
+    with pytest.raises(CatalogueError, match=r"broken\.toml"):
         read_definitions("broken.toml", "sport = ")
     with pytest.raises(CatalogueError, match=r"odd.toml.*groop"):
         read_definitions("odd.toml", TWO_MARKETS.format(first=1, second="x").replace("group", "groop"))

@@ -127,12 +127,12 @@ class BetpawaNormaliser:
             prices = found.get(target)
             if prices is None:
                 found[target] = prices = [0] * target.width
-            self._row(row, target, prices, tally)
+            self._row(market, row, target, prices, tally)
         if unmapped:
             tally.unmapped(type_id, market.market_type.name, len(unmapped))
         return found
 
-    def _row(self, row: Row[Price], target: Target, prices: list[int], tally: Tally) -> None:
+    def _row(self, market: AnyMarket, row: Row[Price], target: Target, prices: list[int], tally: Tally) -> None:
         slots, known = target.slots, self._prices
         repeated = False
         for outcome in row.prices:
@@ -140,17 +140,23 @@ class BetpawaNormaliser:
                 slot = slots[outcome.type_id]
                 price = known[bytes(outcome.odds)]
             except KeyError:
-                tally.drop("unknown_outcome" if outcome.type_id else "malformed_outcome", outcome.type_id, target.key)
+                tally.drop(
+                    "unknown_outcome" if outcome.type_id else "malformed_outcome", _field(market, outcome), target.key
+                )
                 continue
             except (PriceError, UnicodeDecodeError):
-                tally.drop("bad_price", outcome.type_id, target.key)
+                tally.drop("bad_price", _field(market, outcome), target.key)
                 continue
             if prices[slot]:
                 repeated = True
             else:
                 prices[slot] = -abs(price) if outcome.suspended else price
         if repeated:
-            tally.drop("duplicate_market", target.key.market, target.key)
+            tally.drop("duplicate_market", market.market_type.id, target.key)
+
+
+def _field(market: AnyMarket, price: Price) -> str:
+    return f"{market.market_type.id}/{price.type_id}".removesuffix("/")
 
 
 def _target(type_id: str, row: Row[Price], lines: _Lines) -> Target | None:
