@@ -12,6 +12,7 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SPORT_IDS,
     SUCCESS,
     CountryEntry,
+    Group,
     GroupAnswer,
     ListEvent,
     SportsAnswer,
@@ -69,7 +70,7 @@ class Bet9jaClient:
         response = await self._fetcher.get(f"{API}GetSports", params=_DISPLAY, subject=subject)
         answer = decode_json(_sports, response.body, SLUG, subject)
         if answer.r != SUCCESS or not isinstance(answer.d, SportsTree):
-            raise MalformedError(SLUG, subject, f"{answer.r[:40]!r} is no success", "R")
+            raise _refused(subject, answer.r)
         return answer.d
 
     async def _league(self, league: Tournament) -> LeagueListings:
@@ -77,9 +78,9 @@ class Bet9jaClient:
         params = {"GROUPID": league.id, **_DISPLAY, "GROUPMARKETID": _POPULAR_MARKETS}
         response = await self._fetcher.get(f"{API}GetEventsInGroupV2", params=params, subject=subject)
         answer = decode_json(_groups, response.body, SLUG, subject)
-        if answer.r != SUCCESS:
-            raise MalformedError(SLUG, subject, f"{answer.r[:40]!r} is no success", "R")
-        listings, dropped = read_entries(_events(answer), _event, lambda event: _listing(event, league.sport))
+        if answer.r != SUCCESS or not isinstance(answer.d, Group):
+            raise _refused(subject, answer.r)
+        listings, dropped = read_entries(_events(answer.d), _event, lambda event: _listing(event, league.sport))
         return LeagueListings(bookmaker=SLUG, league=league_label(league), listings=listings, dropped=dropped)
 
 
@@ -100,10 +101,13 @@ def _countries(tree: SportsTree, sport_id: str) -> Iterable[CountryEntry]:
     return entry.sg.values() if isinstance(entry.sg, dict) else entry.sg
 
 
-def _events(answer: GroupAnswer) -> Sequence[msgspec.Raw]:
-    """Return the events of a group; a league with nothing on offer has no group, or no events in it."""
-    entries = None if isinstance(answer.d, bool) else answer.d.e
-    return tuple(entries.values()) if isinstance(entries, dict) else entries or ()
+def _events(group: Group) -> Sequence[msgspec.Raw]:
+    """Return the events of a group; a league with nothing on offer has none, or no `E`."""
+    return tuple(group.e.values()) if isinstance(group.e, dict) else group.e or ()
+
+
+def _refused(subject: str, code: str) -> MalformedError:
+    return MalformedError(SLUG, subject, f"no answer, with code {code[:40]!r}")
 
 
 def _listing(event: ListEvent, sport: str) -> Listing:

@@ -46,7 +46,7 @@ class SportsAnswer(msgspec.Struct, frozen=True, rename="upper"):
     """The answer of `GetSports`."""
 
     r: str
-    d: SportsTree | bool = False
+    d: SportsTree | bool | None = None
 
 
 class ListEvent(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
@@ -81,7 +81,7 @@ class GroupAnswer(msgspec.Struct, frozen=True, rename="upper"):
     """The answer of `GetEventsInGroupV2`."""
 
     r: str
-    d: Group | bool = False
+    d: Group | bool | None = None
 
 
 class DetailAnswer(msgspec.Struct, frozen=True, rename="upper"):

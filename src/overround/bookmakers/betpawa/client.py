@@ -78,7 +78,7 @@ class BetpawaClient:
         answer = decode_json(_categories, response.body, SLUG, subject)
         return [
             Tournament(id=entry.competition.id, name=entry.competition.name, country=region.region.name, sport=sport)
-            for category in answer.with_regions or ()
+            for category in answer.with_regions
             for region in category.regions or ()
             for entry in region.competitions or ()
             if entry.event_counts is None or entry.event_counts.upcoming

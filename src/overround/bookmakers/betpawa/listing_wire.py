@@ -52,7 +52,7 @@ class SportEntry(msgspec.Struct, frozen=True):
 class CategoriesAnswer(msgspec.Struct, frozen=True, rename="camel"):
     """The answer of `categories/list/{sport}`."""
 
-    with_regions: tuple[SportEntry, ...] | None = None
+    with_regions: tuple[SportEntry, ...]
 
 
 class Widget(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,9 +91,9 @@ class ListResponse(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ListAnswer(msgspec.Struct, frozen=True):
-    """The answer of `events/lists/by-queries`: one element for each query."""
+    """The answer of `events/lists/by-queries`: one element for each query, and we make one at a time."""
 
-    responses: tuple[ListResponse, ...] = ()
+    responses: Annotated[tuple[ListResponse, ...], msgspec.Meta(min_length=1)]
 
 
 class Zones(msgspec.Struct, frozen=True):

@@ -88,9 +88,9 @@ class SportybetClient:
         query = LeagueQuery(sport_id=SPORT_IDS[league.sport], market_id=_ONE_MARKET, tournament_id=((league.id,),))
         response = await self._fetcher.post(f"{self._api}/pcEvents", json=[query], subject=subject)
         answer = decode_json(_leagues, response.body, SLUG, subject)
-        if answer.biz_code != SUCCESS:
+        if answer.biz_code != SUCCESS or answer.data is None:
             raise _refused(subject, answer.biz_code, answer.message)
-        entries = [event for entry in answer.data or () for event in entry.events]
+        entries = [event for entry in answer.data for event in entry.events]
         listings, dropped = read_entries(entries, _event, lambda event: _listing(event, league.sport))
         return LeagueListings(bookmaker=SLUG, league=league_label(league), listings=listings, dropped=dropped)
 

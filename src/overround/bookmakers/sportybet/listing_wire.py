@@ -96,7 +96,7 @@ class LeagueEvents(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class LeaguesAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer of `pcEvents`; a league without events is not in it."""
+    """The answer of `pcEvents`; a league without events is not in its data, and without success there are no data."""
 
     biz_code: int
     message: str = ""
