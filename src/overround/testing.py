@@ -1,9 +1,17 @@
 """Fakes that ship with the package, for its own tests and for those of plug-ins."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappush
 from itertools import count
+
+import msgspec
+
+from overround.errors import FetchError, GoneError, MalformedError
+from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
+from overround.odds import MarketKey, MarketPrices
+from overround.ports import Clock, Response
 
 
 class ManualClock:
@@ -45,3 +53,94 @@ class ManualClock:
         finally:
             self._sleepers.remove(sleeper)
             heapify(self._sleepers)
+
+
+class _BoardEntry(msgspec.Struct, kw_only=True):
+    listing: Listing
+    markets: list[tuple[MarketKey, MarketPrices]]
+    complete: bool = True
+    states_id: bool = True
+
+
+class ScriptedBookmaker:
+    """A bookmaker whose board a test sets: client and normaliser in one, without a network.
+
+    `failures` are raised by the next fetches of a listing, one each; while a `gate` is set for a
+    listing, its fetches wait for it. `league_failure` makes discovery fail; `asked` is set by the
+    first fetch.
+    """
+
+    def __init__(self, slug: str, clock: Clock) -> None:
+        self.slug = slug
+        self.board: dict[str, _BoardEntry] = {}
+        self.failures: dict[str, list[FetchError]] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.league_failure: FetchError | None = None
+        self.fetched: list[str] = []
+        self.asked = asyncio.Event()
+        self._clock = clock
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the markets that the board has ever held."""
+        return frozenset(key.market for entry in self.board.values() for key, _ in entry.markets) | self._once_covered
+
+    _once_covered: frozenset[str] = frozenset()
+
+    def offer(
+        self,
+        listing: Listing,
+        markets: Mapping[MarketKey, MarketPrices],
+        *,
+        complete: bool = True,
+        states_id: bool = True,
+    ) -> None:
+        """Put an event on the board, or change it; `states_id`: lists give its SportRadar id."""
+        self._once_covered = self.covered
+        self.board[listing.listing_id] = _BoardEntry(
+            listing=listing, markets=list(markets.items()), complete=complete, states_id=states_id
+        )
+
+    async def discover(self, sports: Sequence[str]) -> AsyncIterator[LeagueListings | DiscoveryFailure]:
+        """Yield the board's listings as one league."""
+        if self.league_failure is not None:
+            error = self.league_failure
+            yield DiscoveryFailure(
+                bookmaker=self.slug, league="board", error_class=error.error_class, message=str(error)
+            )
+            return
+        entries = [entry for entry in self.board.values() if entry.listing.sport in sports]
+        yield LeagueListings(
+            bookmaker=self.slug,
+            league="board",
+            listings=tuple(
+                entry.listing if entry.states_id else msgspec.structs.replace(entry.listing, sr_id=None)
+                for entry in entries
+            ),
+        )
+
+    async def fetch_event(self, listing: Listing) -> Response:
+        """Return the board's entry as bytes."""
+        self.fetched.append(listing.listing_id)
+        self.asked.set()
+        entry = self.board.get(listing.listing_id)
+        body = msgspec.json.encode(entry)
+        if listing.listing_id in self.gates:
+            await self.gates[listing.listing_id].wait()
+        if self.failures.get(listing.listing_id):
+            raise self.failures[listing.listing_id].pop(0)
+        if entry is None:
+            raise GoneError(self.slug, f"event {listing.listing_id}", "not on the board")
+        return Response(body=body, received_at=self._clock.now(), duration_ms=1)
+
+    def normalise(self, body: bytes, at: datetime) -> Offer:
+        """Return the offer that a body of `fetch_event` holds."""
+        try:
+            entry = msgspec.json.decode(body, type=_BoardEntry)
+        except msgspec.DecodeError as error:
+            raise MalformedError(self.slug, "event", str(error)) from error
+        return Offer(
+            listing=entry.listing,
+            markets=dict(entry.markets),
+            complete=entry.complete and entry.listing.kickoff > at,
+        )

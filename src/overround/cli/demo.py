@@ -25,19 +25,19 @@ def demo(
     """Run everything on this machine, without any bookmaker: recorded responses, database, API and page."""
     import asyncio  # noqa: PLC0415 - command groups import lazily
 
-    from overround.cli import demonstration  # noqa: PLC0415 - as above
+    from overround.cli.demonstration import print_report, run_cycles, serve, workplace  # noqa: PLC0415 - as above
     from overround.logs import configure_logs  # noqa: PLC0415 - as above
 
     if json and not exit_:
         raise fail("--json goes with --exit", ExitCode.USAGE)
     configure_logs("warning" if exit_ else "info")
-    with errors_as_one_line(), demonstration.workplace(data_dir) as place:
+    with errors_as_one_line(), workplace(data_dir) as place:
         if not exit_:
-            asyncio.run(demonstration.serve(place, captures, port))
+            asyncio.run(serve(place, captures, port))
             return
-        report = asyncio.run(demonstration.run_cycles(place, captures, cycles))
+        report = asyncio.run(run_cycles(place, captures, cycles))
     if json:
         print_json(report)
     else:
-        demonstration.print_report(report)
+        print_report(report)
     raise typer.Exit(ExitCode.OK if report.sound else ExitCode.FAILED)

@@ -1,0 +1,388 @@
+"""Scrape runs on scripted bookmakers and a real database: what ends up in cache and history."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+
+import msgspec
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.batch import RunStatus, ScrapeRun, WriteBatch
+from overround.catalogue import load_catalogue
+from overround.db.repositories import BookmakerRepository
+from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
+from overround.odds import MarketPrices, State
+from overround.ports import JournalEntry, QueueStats
+from overround.scraping.control import ScrapeController
+from overround.scraping.event_coordinator import EventCoordinator
+from overround.scraping.runs import RunTally
+from overround.scraping.targets import EventTarget, choose_targets
+from overround.storage.inline import InlineWriter
+from overround.storage.memory_journal import MemoryJournal
+from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_queue import AsyncWriteQueue
+from tests.support.desk import OPTIONS, OVER_UNDER, RESULT, Desk, listing, result_prices
+
+NUMBERS = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
+
+
+class Gatekeeper:
+    """The real queue behind a door that can be shut in several ways."""
+
+    def __init__(self, queue: AsyncWriteQueue[AsyncEngine]) -> None:
+        self.queue = queue
+        self.refusals: list[Exception] = []
+        self.awaits_before = 0
+        self.awaits_after = 0
+
+    async def enqueue(self, batch: WriteBatch) -> JournalEntry:
+        """Refuse, or pass on between a number of awaits."""
+        if self.refusals:
+            raise self.refusals.pop(0)
+        for _ in range(self.awaits_before):
+            await asyncio.sleep(0)
+        entry = await self.queue.enqueue(batch)
+        for _ in range(self.awaits_after):
+            await asyncio.sleep(0)
+        return entry
+
+    def stats(self) -> QueueStats:
+        """Ask the real queue."""
+        return self.queue.stats()
+
+
+class DatabaseDesk(Desk):
+    """A desk that writes to a real database through the real queue."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__()
+        self.engine = engine
+        self.journal = MemoryJournal(self.clock, 10_000_000)
+        self.queue = AsyncWriteQueue(
+            session_factory=engine,
+            journal=self.journal,
+            handler=lambda engine: PostgresWriteHandler(engine, load_catalogue(), NUMBERS, self.clock),
+            clock=self.clock,
+            on_missed=self.cache.unaccept,
+        )
+        self.gate = Gatekeeper(self.queue)
+        self.coordinator = EventCoordinator(self.context, OPTIONS, self.gate)
+
+    async def cycle(self) -> ScrapeRun:
+        """Run a cycle a minute later, and wait until the database has it."""
+        self.clock.advance(60)
+        run = await self.coordinator.run_full_cycle()
+        await self.queue.drain()
+        return run
+
+    async def rows(self, sql: str, **values: object) -> list[tuple[object, ...]]:
+        """Return a query's rows."""
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(sql), values)]
+
+    async def home_prices(self, bookmaker: str = "betpawa") -> list[int]:
+        """Return the distinct successive home prices of event 1 in history."""
+        rows = await self.rows(
+            "select (price * 1000)::int from price_history where event_id = 1 and market = 'match_result'"
+            " and outcome = 'home' and bookmaker = :bookmaker order by captured_at",
+            bookmaker=bookmaker,
+        )
+        return [int(str(row[0])) for row in rows]
+
+
+@pytest.fixture
+async def desk(engine: AsyncEngine) -> AsyncIterator[DatabaseDesk]:
+    """Yield a desk with one match at two bookmakers."""
+    await BookmakerRepository(engine).register({number: (slug, slug.title()) for slug, number in NUMBERS.items()})
+    desk = DatabaseDesk(engine)
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
+    desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2150))
+    await desk.journal.open()
+    await desk.queue.start()
+    yield desk
+    await desk.queue.stop(5)
+    await desk.journal.close()
+
+
+async def test_only_changes_are_written(desk: DatabaseDesk) -> None:
+    """The first cycle writes all, the second nothing but confirmations, the third what moved."""
+    first, second = await desk.cycle(), await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2050))
+    third = await desk.cycle()
+    changed = [sum(counts.changed for counts in run.counts.values()) for run in (first, second, third)]
+    assert changed == [2, 0, 1]
+    per_run = await desk.rows("select scrape_run_id, count(*) from odds_snapshots group by 1 order by 1")
+    assert per_run == [(first.run_id, 2), (third.run_id, 1)]
+    assert await desk.home_prices() == [2100, 2050]
+
+
+async def test_last_confirmed_is_set_on_the_confirmed_alone(desk: DatabaseDesk) -> None:
+    """A confirmation touches the newest stored snapshot of what was confirmed, and no other."""
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2050))
+    await desk.cycle()
+    rows = await desk.rows(
+        "select b.slug, s.last_confirmed_at is not null from odds_snapshots s"
+        " join bookmakers b on b.id = s.bookmaker_id order by b.slug, s.captured_at"
+    )
+    assert rows == [("betpawa", False), ("betpawa", False), ("sportybet", True)]
+
+
+async def test_runs_and_statuses_are_stored(desk: DatabaseDesk) -> None:
+    """A run is stored with its end and counts, and each (event, bookmaker) with its outcome."""
+    desk.books["sportybet"].failures["s1"] = [BlockedError("sportybet", "event s1", "HTTP 403")]
+    run = await desk.cycle()
+    assert run.status is RunStatus.PARTIAL
+    assert await desk.rows("select id, kind, status from scrape_runs") == [(run.run_id, "cycle", "partial")]
+    statuses = await desk.rows("select outcome, error_class from event_scrape_status order by bookmaker_id")
+    assert statuses == [("changed", ""), ("failed", "blocked")]
+
+
+async def test_a_failure_removes_nothing(desk: DatabaseDesk) -> None:
+    """A failed fetch makes prices stale, and that is all; the next cycle recovers."""
+    await desk.cycle()
+    before = desk.cache.get(1, "sportybet")
+    desk.books["sportybet"].failures["s1"] = [TransientFetchError("sportybet", "event s1", "reset")]
+    await desk.cycle()
+    assert desk.cache.get(1, "sportybet") is before
+    assert (await desk.cycle()).status is RunStatus.COMPLETED
+
+
+async def test_a_failed_discovery_keeps_what_is_known(desk: DatabaseDesk) -> None:
+    """With its discovery down, a bookmaker's known listings are scraped all the same."""
+    await desk.cycle()
+    desk.books["sportybet"].league_failure = TransientFetchError("sportybet", "board", "timeout")
+    desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2222))
+    run = await desk.cycle()
+    assert run.counts["sportybet"].changed == 1
+    assert run.status is RunStatus.PARTIAL
+
+
+async def test_removed_and_returned_markets_are_changes(desk: DatabaseDesk) -> None:
+    """A market that a complete body lacks is removed, once; when it returns it is a change again."""
+    full = {**result_prices(), OVER_UNDER: MarketPrices((1900, 1900))}
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), full)
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
+    await desk.cycle()
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), full)
+    await desk.cycle()
+    rows = await desk.rows("select state from market_odds where market = 'total_goals' order by captured_at")
+    assert [state for (state,) in rows] == ["active", "removed", "active"]
+
+
+async def test_an_incomplete_body_removes_and_confirms_nothing(desk: DatabaseDesk) -> None:
+    """Prices of an incomplete body count, its gaps do not, and it confirms nothing."""
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), {**result_prices(), OVER_UNDER: MarketPrices((1900, 1900))})
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2000), complete=False)
+    await desk.cycle()
+    cached = desk.cache.get(1, "betpawa")
+    assert cached is not None
+    assert cached.markets[OVER_UNDER].state is State.ACTIVE
+    assert cached.market_confirmed_at(OVER_UNDER) < cached.market_confirmed_at(RESULT)
+
+
+async def test_competitor_only_events_are_events(desk: DatabaseDesk) -> None:
+    """A match that the reference does not list is an event like any other."""
+    desk.books["sportybet"].offer(listing("sportybet", "s2", 2), result_prices())
+    run = await desk.cycle()
+    assert run.events == 2
+    assert await desk.rows("select distinct bookmaker from prices where event_id = 2") == [("sportybet",)]
+
+
+async def test_a_listing_without_an_id_is_kept_unmatched(desk: DatabaseDesk) -> None:
+    """A listing that never tells its SportRadar id is stored, without an event."""
+    desk.books["betpawa"].offer(listing("betpawa", "p9", None), result_prices())
+    await desk.cycle()
+    assert await desk.rows("select event_id from listings where listing_id = 'p9'") == [(None,)]
+
+
+async def test_an_id_that_only_the_body_tells_is_found(desk: DatabaseDesk) -> None:
+    """Where the list lacks the SportRadar id, the event's own body is asked, once."""
+    desk.books["betpawa"].offer(listing("betpawa", "p2", 2), result_prices(), states_id=False)
+    run = await desk.cycle()
+    assert run.events == 2
+    assert desk.cache.get(2, "betpawa") is not None
+    await desk.cycle()
+    assert desk.books["betpawa"].fetched.count("p2") == 3
+
+
+async def test_of_two_listings_the_newer_counts(desk: DatabaseDesk) -> None:
+    """A bookmaker that lists an event twice is read from the newer listing; the other is a duplicate."""
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p7"), result_prices(2500))
+    await desk.cycle()
+    assert await desk.home_prices() == [2100, 2500]
+    duplicates = await desk.rows("select listing_id from listings where duplicate")
+    assert duplicates == [("p1",)]
+
+
+async def test_a_vanished_listing_is_gone_and_comes_back(desk: DatabaseDesk) -> None:
+    """A listing that its answered league lacks is gone and not asked for; when it returns it counts again."""
+    await desk.cycle()
+    entry = desk.books["betpawa"].board.pop("p1")
+    await desk.cycle()
+    assert await desk.rows("select listing_id from listings where gone_at is not null") == [("p1",)]
+    assert desk.books["betpawa"].fetched == ["p1"]
+    desk.books["betpawa"].board["p1"] = entry
+    await desk.cycle()
+    assert await desk.rows("select listing_id from listings where gone_at is not null") == []
+    assert desk.books["betpawa"].fetched == ["p1", "p1"]
+
+
+async def test_a_body_of_another_event_is_refused(desk: DatabaseDesk) -> None:
+    """A body that names another SportRadar id than its list entry costs that one fetch, and nothing else."""
+    await desk.cycle()
+    discovered = desk.books["sportybet"].board["s1"]
+    desk.books["sportybet"].offer(listing("sportybet", "s1", 99), result_prices(9999))
+    event = desk.book.event(1)
+    assert event is not None
+    run = await desk.coordinator.scrape_event(1)
+    assert run.errors == {"malformed": 1}
+    desk.books["sportybet"].board["s1"] = discovered
+
+
+async def test_started_events_are_evicted_after_their_grace(desk: DatabaseDesk) -> None:
+    """Two hours after kick-off an event leaves the cache, with all that was known of it."""
+    await desk.cycle()
+    desk.clock.advance(timedelta(hours=7).total_seconds())
+    await desk.cycle()
+    assert desk.cache.get(1, "betpawa") is not None
+    desk.clock.advance(timedelta(hours=2).total_seconds())
+    await desk.cycle()
+    assert (len(desk.book), desk.cache.stats().events) == (0, 0)
+
+
+@pytest.mark.parametrize("error", [QueueClosedError(), OSError("disk")])
+async def test_a_refused_enqueue_loses_nothing(desk: DatabaseDesk, error: Exception) -> None:
+    """A change whose enqueue was refused or failed is in history after the next cycle, though it stayed as it was."""
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2050))
+    desk.gate.refusals = [error] * 3
+    run = await desk.cycle()
+    assert run.errors["storage"] == 2
+    assert await desk.home_prices() == [2100]
+    await desk.cycle()
+    assert await desk.home_prices() == [2100, 2050]
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_cancelled_enqueue_loses_nothing(desk: DatabaseDesk, steps: int) -> None:
+    """Cancel a storing batch at any of its awaits: the change is in history after the next cycle."""
+    await desk.cycle()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2050))
+    desk.gate.awaits_before = desk.gate.awaits_after = 3
+    task = asyncio.create_task(desk.coordinator.scrape_event(1))
+    desk.clock.advance(60)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    desk.gate.awaits_before = desk.gate.awaits_after = 0
+    await desk.cycle()
+    assert await desk.home_prices() == [2100, 2050]
+
+
+async def test_register_changes_survive_a_refused_enqueue(desk: DatabaseDesk) -> None:
+    """Events and listings whose batch was refused are written with the next run."""
+    desk.gate.refusals = [OSError("disk")]
+    await desk.cycle()
+    assert await desk.rows("select count(*) from listings") == [(2,)]
+    assert await desk.rows("select count(*) from events") == [(1,)]
+
+
+async def test_an_on_demand_scrape_racing_a_cycle_never_enshrines_the_older_answer(desk: DatabaseDesk) -> None:
+    """An answer that was received earlier but is stored later leaves cache and history alone."""
+    await desk.cycle()
+    run = desk.context.runs.begin(desk.context.runs.newest()[0].kind)
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2050))
+    desk.clock.advance(1)
+    target = _target(desk)
+    older = await desk.coordinator.scrape_batch(run, [target])
+    desk.clock.advance(1)
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(1999))
+    await desk.coordinator.scrape_event(1)
+    tally = RunTally()
+    await desk.coordinator.store_batch_results(run, 1, older, tally)
+    await desk.queue.drain()
+    assert tally.counts()["betpawa"].stale == 1
+    assert await desk.home_prices() == [2100, 1999]
+
+
+async def test_two_stores_at_once_keep_one_order(desk: DatabaseDesk) -> None:
+    """Two batches of the same event stored concurrently: history is in the order of observation."""
+    await desk.cycle()
+    run = desk.context.runs.begin(desk.context.runs.newest()[0].kind)
+    desk.gate.awaits_after = 5
+    stores = []
+    for price in (2050, 2060, 2070):
+        desk.clock.advance(1)
+        desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(price))
+        results = await desk.coordinator.scrape_batch(run, [_target(desk)])
+        store = desk.coordinator.store_batch_results(run, 1, results, RunTally())
+        stores.append(asyncio.create_task(store))
+        await asyncio.sleep(0)
+    await asyncio.gather(*stores)
+    await desk.queue.drain()
+    assert await desk.home_prices() == [2100, 2050, 2060, 2070]
+
+
+async def test_a_confirmation_that_finds_nothing_is_made_good(desk: DatabaseDesk) -> None:
+    """Where the database lost a snapshot, the next confirmation notices and the one after writes it again."""
+    await desk.cycle()
+    async with desk.engine.begin() as connection:
+        await connection.execute(text("delete from odds_snapshots"))
+    await desk.cycle()
+    await desk.cycle()
+    assert await desk.home_prices() == [2100]
+
+
+async def test_an_unknown_event_is_refused(desk: DatabaseDesk) -> None:
+    """Scraping an event that nobody lists is an error of its own."""
+    with pytest.raises(UnknownEventError):
+        await desk.coordinator.scrape_event(4711)
+
+
+async def test_a_cancelled_cycle_ends_as_interrupted(desk: DatabaseDesk) -> None:
+    """A cycle that is cancelled stores its run as interrupted."""
+    desk.books["betpawa"].gates["p1"] = asyncio.Event()
+    control = ScrapeController(desk.coordinator, desk.context.runs)
+    control.start_cycle()
+    await desk.books["betpawa"].asked.wait()
+    await control.close()
+    await desk.queue.drain()
+    assert await desk.rows("select status from scrape_runs") == [("interrupted",)]
+
+
+async def test_inline_writing_gives_the_same_history(engine: AsyncEngine, desk: DatabaseDesk) -> None:
+    """Without a queue, the same handler is awaited, and the same rows are there when the cycle returns."""
+    handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
+    inline = EventCoordinator(desk.context, OPTIONS, None, InlineWriter(handler, desk.clock))
+    await inline.run_full_cycle()
+    desk.clock.advance(60)
+    await inline.run_full_cycle()
+    assert await desk.home_prices() == [2100]
+    assert await desk.rows("select count(*) from odds_snapshots where last_confirmed_at is not null") == [(2,)]
+
+
+async def test_storage_progress_carries_every_timing(desk: DatabaseDesk) -> None:
+    """The storage event names each step's time and counts both roles."""
+    seen: list[Mapping[str, object]] = []
+    with desk.context.progress.listening(lambda event: seen.append(msgspec.to_builtins(event))):
+        await desk.cycle()
+    stored = next(event for event in seen if "queue_enqueue_ms" in event)
+    timings = {name for name in stored if name.endswith("_ms")}
+    assert timings == {
+        "lookups_ms", "processing_ms", "change_detection_ms", "cache_update_ms", "queue_enqueue_ms",
+        "storage_flush_ms", "storage_commit_ms", "blocking_ms",
+    }  # fmt: skip
+    assert (stored["changed_bp"], stored["changed_comp"], stored["unchanged_bp"]) == (1, 1, 0)
+
+
+def _target(desk: DatabaseDesk) -> EventTarget:
+    (target,) = choose_targets(desk.book, desk.clock.now(), None, frozenset({"betpawa"}))
+    return target

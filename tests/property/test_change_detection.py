@@ -1,0 +1,103 @@
+"""Change detection against a model: what is written, applied in order, gives the cache."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overround.caching.change_detection import classify_batch_changes, update_cache
+from overround.caching.odds_cache import OddsCache
+from overround.odds import REMOVED, MarketKey, MarketPrices, Snapshot
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+KEYS = [MarketKey("match_result"), MarketKey("total_goals", "line=2.5"), MarketKey("corners"), MarketKey("new")]
+COVERED = frozenset({"match_result", "total_goals", "corners"})
+
+boards = st.dictionaries(st.sampled_from(KEYS), st.sampled_from([(1900, 1900), (1800, 2000), (-1, 2000), (-1, -1)]))
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> list[Snapshot]:
+    """Draw a sequence of snapshots of one (event, bookmaker), mostly in the order of time."""
+    minutes = draw(st.lists(st.integers(0, 30), min_size=1, max_size=12))
+    return [
+        Snapshot(
+            sr_id=1,
+            bookmaker="betpawa",
+            received_at=START + timedelta(minutes=minute),
+            markets={key: MarketPrices(prices) for key, prices in draw(boards).items()},
+            complete=draw(st.booleans()),
+            covered=COVERED,
+            unproven=frozenset(draw(st.sets(st.sampled_from(KEYS), max_size=2))),
+        )
+        for minute in minutes
+    ]
+
+
+def observe(cache: OddsCache, snapshot: Snapshot, history: dict[MarketKey, MarketPrices], *, accept: bool) -> None:
+    """Take one snapshot the way the store does; `history` is what a reader of all writes knows."""
+    changes = classify_batch_changes(cache, [snapshot])
+    update_cache(cache, changes)
+    for changed in changes.changed if accept else ():
+        history.update(changed.markets)
+        cache.accept(1, "betpawa", snapshot.received_at)
+
+
+@given(observations(), st.data())
+def test_history_equals_the_cache_whenever_all_is_accepted(sequence: list[Snapshot], data: st.DataObject) -> None:
+    """Whatever was refused before: once a write is accepted, the written history is the cache's state."""
+    cache = OddsCache()
+    history: dict[MarketKey, MarketPrices] = {}
+    for snapshot in sequence:
+        observe(cache, snapshot, history, accept=data.draw(st.booleans()))
+        cached = cache.get(1, "betpawa")
+        assert cached is not None
+        if cached.accepted:
+            assert history == dict(cached.markets)
+
+
+@given(observations())
+def test_time_never_goes_back(sequence: list[Snapshot]) -> None:
+    """A snapshot that is not newer than the cached one leaves no trace."""
+    cache = OddsCache()
+    newest: datetime | None = None
+    for snapshot in sequence:
+        changes = classify_batch_changes(cache, [snapshot])
+        stale = newest is not None and snapshot.received_at <= newest
+        assert bool(changes.stale) is stale
+        update_cache(cache, changes)
+        newest = snapshot.received_at if newest is None else max(newest, snapshot.received_at)
+
+
+@given(observations())
+def test_only_evidence_removes(sequence: list[Snapshot]) -> None:
+    """A market disappears only by a complete snapshot that covers it and has not dropped it."""
+    cache = OddsCache()
+    for snapshot in sequence:
+        changes = classify_batch_changes(cache, [snapshot])
+        removed = {key for changed in changes.changed for key, prices in changed.markets.items() if prices == REMOVED}
+        if not any(prices == REMOVED for _, _, one in cache for prices in one.markets.values()):
+            assert all(snapshot.complete and key.market in COVERED and key not in snapshot.unproven for key in removed)
+        update_cache(cache, changes)
+        for changed in changes.changed:
+            cache.accept(1, "betpawa", changed.snapshot.received_at)
+
+
+@given(observations())
+def test_confirmation_times_are_honest(sequence: list[Snapshot]) -> None:
+    """No market claims to be confirmed later than a snapshot that held it or proved its absence."""
+    cache = OddsCache()
+    last_word: dict[MarketKey, datetime] = {}
+    for snapshot in sequence:
+        changes = classify_batch_changes(cache, [snapshot])
+        update_cache(cache, changes)
+        if changes.stale:
+            continue
+        cached = cache.get(1, "betpawa")
+        assert cached is not None
+        for key in cached.markets:
+            evident = snapshot.complete and key.market in COVERED and key not in snapshot.unproven
+            if key in snapshot.markets or evident:
+                last_word[key] = snapshot.received_at
+            assert cached.market_confirmed_at(key) <= last_word[key]
+            assert cached.market_changed_at(key) <= cached.market_confirmed_at(key)
