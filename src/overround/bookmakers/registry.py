@@ -95,6 +95,6 @@ def _refuse_shared(what: str, values: Iterable[tuple[str, str]]) -> None:
     owners: dict[str, list[str]] = {}
     for value, origin in values:
         owners.setdefault(value, []).append(origin)
-    shared = [f"{what} {value}: {', '.join(origins)}" for value, origins in owners.items() if len(origins) > 1]
+    shared = [f"{what} {value}: {', '.join(sorted(origins))}" for value, origins in owners.items() if len(origins) > 1]
     if shared:
         raise SettingsError(f"bookmakers share a {'; '.join(shared)}")
