@@ -1,8 +1,8 @@
 """What all bookmakers' decoders share: bytes that are not what they should be, prices, and the count of losses."""
 
 import re
-from collections import Counter
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Final, TypeVar
 
 import msgspec
@@ -109,28 +109,33 @@ class Tally:
     """Counts what one body holds that did not become a price."""
 
     def __init__(self) -> None:
-        self._dropped: Counter[tuple[str, str, MarketKey | None]] = Counter()
-        self._unmapped: Counter[str] = Counter()
+        self._dropped: dict[tuple[str, str, MarketKey | None], int] = {}
+        self._unmapped: dict[str, int] = {}
         self._names: dict[str, str] = {}
         self.complete = True
 
     def drop(self, reason: str, field: str, key: MarketKey | None = None) -> None:
         """Count a loss; one of an unknown market leaves open what the body would have shown."""
-        self._dropped[reason, field, key] += 1
+        loss = (reason, field, key)
+        self._dropped[loss] = self._dropped.get(loss, 0) + 1
         if key is None:
             self.complete = False
 
     def unmapped(self, wire_id: str, name: str, count: int = 1) -> None:
         """Count a market, with one line or without, that the mapping does not know."""
-        self._unmapped[wire_id] += count
-        self._names.setdefault(wire_id, name)
+        if wire_id in self._unmapped:
+            self._unmapped[wire_id] += count
+        else:
+            self._unmapped[wire_id] = count
+            self._names[wire_id] = name
 
     @property
     def dropped_markets(self) -> tuple[Dropped, ...]:
         """Return the losses in the order of their first occurrence."""
-        return tuple(Dropped(reason, field, count, key) for (reason, field, key), count in self._dropped.items())
+        return tuple([Dropped(reason, field, count, key) for (reason, field, key), count in self._dropped.items()])
 
     @property
     def unmapped_markets(self) -> tuple[Unmapped, ...]:
         """Return the unmapped markets, the most frequent first."""
-        return tuple(Unmapped(wire_id, self._names[wire_id], count) for wire_id, count in self._unmapped.most_common())
+        found = sorted(self._unmapped.items(), key=itemgetter(1), reverse=True)
+        return tuple([Unmapped(wire_id, self._names[wire_id], count) for wire_id, count in found])

@@ -19,6 +19,7 @@ from overround.bookmakers.betpawa.wire import (
 )
 from overround.bookmakers.decoding import (
     LINES_KEPT,
+    MALFORMED,
     PRICES_KEPT,
     Tally,
     bettable_price,
@@ -113,60 +114,63 @@ class BetpawaNormaliser:
     def _rows(self, market: AnyMarket, lines: _Lines, tally: Tally) -> Mapping[Target, list[int]]:
         """Return a market's prices by line; several rows may be of one line, where a row is just a line of display."""
         found: dict[Target, list[int]] = {}
-        type_id = market.market_type.id
-        unmapped = set[int | None]()
+        unmapped: set[int | None] = set()
+        type_id, by_quarters = market.market_type.id, lines.by_quarters
         for row in market.row:
             try:
-                target = _target(type_id, row, lines)
+                target = by_quarters[type_id, row.handicap]
             except LineError:
-                tally.drop("bad_line", type_id)
-                continue
+                target = _target_elsewhere(type_id, row, lines, tally)
+                if target is None:
+                    continue
             if target is None:
                 unmapped.add(row.handicap)
                 continue
-            prices = found.get(target)
-            if prices is None:
-                found[target] = prices = [0] * target.width
-            self._row(market, row, target, prices, tally)
+            if target in found:
+                prices = found[target]
+            else:
+                prices = found[target] = [0] * target.width
+            self._row(row, target, prices, type_id, tally)
         if unmapped:
             tally.unmapped(type_id, market.market_type.name, len(unmapped))
         return found
 
-    def _row(self, market: AnyMarket, row: Row[Price], target: Target, prices: list[int], tally: Tally) -> None:
-        slots, known = target.slots, self._prices
-        repeated = False
+    def _row(self, row: Row[Price], target: Target, prices: list[int], type_id: str, tally: Tally) -> None:
+        slots, known, repeated = target.slots, self._prices, False
         for outcome in row.prices:
             try:
                 slot = slots[outcome.type_id]
                 price = known[bytes(outcome.odds)]
-            except KeyError:
-                tally.drop(
-                    "unknown_outcome" if outcome.type_id else "malformed_outcome", _field(market, outcome), target.key
-                )
-                continue
-            except (PriceError, UnicodeDecodeError):
-                tally.drop("bad_price", _field(market, outcome), target.key)
+            except (KeyError, PriceError, UnicodeDecodeError) as error:
+                _drop_outcome(error, f"{type_id}/{outcome.type_id}", target, tally)
                 continue
             if prices[slot]:
                 repeated = True
             else:
                 prices[slot] = -abs(price) if outcome.suspended else price
         if repeated:
-            tally.drop("duplicate_market", market.market_type.id, target.key)
+            tally.drop("duplicate_market", type_id, target.key)
 
 
-def _field(market: AnyMarket, price: Price) -> str:
-    return f"{market.market_type.id}/{price.type_id}".removesuffix("/")
+def _drop_outcome(error: Exception, field: str, target: Target, tally: Tally) -> None:
+    market, _, outcome = field.partition("/")
+    if not isinstance(error, KeyError):
+        tally.drop("bad_price", field, target.key)
+    elif outcome == MALFORMED:
+        tally.drop("malformed_outcome", market, target.key)
+    else:
+        tally.drop("unknown_outcome", field, target.key)
 
 
-def _target(type_id: str, row: Row[Price], lines: _Lines) -> Target | None:
+def _target_elsewhere(type_id: str, row: Row[Price], lines: _Lines, tally: Tally) -> Target | None:
+    """Return where a row goes whose handicap is absent: a protobuf mapping leaves out 0 as it does every default."""
     try:
-        return lines.by_quarters[type_id, row.handicap]
+        if row.handicap is None:
+            return lines.by_text[type_id, _line_text(row)]
     except LineError:
-        # A protobuf mapping leaves out a line of 0 as it does every default.
-        if row.handicap is not None:
-            raise
-    return lines.by_text[type_id, _line_text(row)]
+        pass
+    tally.drop("bad_line", type_id)
+    return None
 
 
 def _line_text(row: Row[Price]) -> str:
