@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -25,7 +26,7 @@ from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher, Response
 
-_DISPLAY = {"DISP": "0"}
+_DISPLAY: Final = {"DISP": "0"}
 _POPULAR_MARKETS = "1"
 _SEPARATOR = " - "  # team names hold hyphens too, but without spaces
 

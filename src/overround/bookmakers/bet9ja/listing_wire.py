@@ -3,9 +3,11 @@
 Collections keyed by id arrive as objects or, sometimes, as lists; a payload that is not there as `false`.
 """
 
+from typing import Final
+
 import msgspec
 
-SPORT_IDS = {"football": "1", "basketball": "2", "tennis": "5"}
+SPORT_IDS: Final = {"football": "1", "basketball": "2", "tennis": "5"}
 API = "/desktop/feapi/PalimpsestAjax/"
 SUCCESS = "OK"
 OPEN = 1

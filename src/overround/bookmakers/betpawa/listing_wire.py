@@ -4,11 +4,11 @@ Version 3 sends nulls, version 4 leaves them out; counts come as numbers or as d
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
-SPORT_IDS = {"football": "2", "basketball": "3", "tennis": "452"}
+SPORT_IDS: Final = {"football": "2", "basketball": "3", "tennis": "452"}
 PREFIX = "/api/sportsbook/"
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]

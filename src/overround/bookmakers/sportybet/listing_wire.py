@@ -1,8 +1,10 @@
 """SportyBet's discovery answers, as `popularAndSportList` and `pcEvents` send them."""
 
+from typing import Final
+
 import msgspec
 
-SPORT_IDS = {"football": "sr:sport:1", "basketball": "sr:sport:2", "tennis": "sr:sport:5"}
+SPORT_IDS: Final = {"football": "sr:sport:1", "basketball": "sr:sport:2", "tennis": "sr:sport:5"}
 SUCCESS = 10000
 NOT_STARTED = 0
 

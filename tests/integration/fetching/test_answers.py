@@ -1,0 +1,207 @@
+"""Fetching against a real server: what is sent, and what each answer means."""
+
+import asyncio
+import gzip
+from datetime import UTC, timedelta
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import unused_port
+
+from overround.errors import (
+    BlockedError,
+    FetchError,
+    GoneError,
+    MalformedError,
+    SettingsError,
+    ThrottledError,
+    TransientFetchError,
+)
+from overround.testing import ManualClock
+from tests.integration.fetching.server import MAX_BYTES, USER_AGENT, Bookmaker, Make, answer
+
+
+async def test_answer_is_stamped_when_whole(bookmaker: Bookmaker, make: Make, clock: ManualClock) -> None:
+    """`received_at` is the clock's time after the body has arrived, and the duration runs from the request."""
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        clock.advance(0.25)
+        return answer(b'{"odds":1}')
+
+    bookmaker.will(slow)
+    started = clock.now()
+    response = await make().get("/event/7")
+    assert response.body == b'{"odds":1}'
+    assert response.received_at == started + timedelta(milliseconds=250)
+    assert response.received_at.tzinfo is UTC
+    assert response.duration_ms == 250
+
+
+async def test_request_carries_address_headers_and_user_agent(bookmaker: Bookmaker, make: Make) -> None:
+    """Paths and parameters come below the base address; the options' headers and our own User-Agent are sent."""
+    bookmaker.will(answer())
+    await make(headers={"x-brand": "toto"}).get("/event", params={"eventId": "sr:match:7", "q": '{"a":[1]}'})
+    request = bookmaker.requests[0]
+    assert request.path == "/api/event"
+    assert dict(request.query) == {"eventId": "sr:match:7", "q": '{"a":[1]}'}
+    assert request.headers["x-brand"] == "toto"
+    assert request.headers["user-agent"] == USER_AGENT
+    assert request.headers["accept"] == "application/json"
+
+
+async def test_user_agent_can_be_replaced(bookmaker: Bookmaker, make: Make) -> None:
+    """A bookmaker's own User-Agent header goes before the session's."""
+    bookmaker.will(answer())
+    await make(headers={"user-agent": "other/1"}).get("/")
+    assert bookmaker.requests[0].headers.getall("user-agent") == ["other/1"]
+
+
+async def test_post_sends_json(bookmaker: Bookmaker, make: Make) -> None:
+    """A POST carries its body as JSON, and says so."""
+    bookmaker.will(answer())
+    await make().post("/pcEvents", json=[{"sportId": "sr:sport:1"}])
+    assert bookmaker.requests[0].method == "POST"
+    assert bookmaker.requests[0].content_type == "application/json"
+    assert bookmaker.bodies == [b'[{"sportId":"sr:sport:1"}]']
+
+
+async def test_requests_go_through_the_proxy(bookmaker: Bookmaker, make: Make) -> None:
+    """With a proxy set, the request for another host arrives there."""
+    bookmaker.will(answer())
+    proxy = bookmaker.base_url.removesuffix("/api")
+    await make(base_url="http://bookmaker.invalid", proxy=proxy).get("/event")
+    assert bookmaker.requests[0].headers["host"] == "bookmaker.invalid"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (500, {}, TransientFetchError),
+        (502, {}, TransientFetchError),
+        (503, {}, TransientFetchError),
+        (503, {"retry_after": "5"}, ThrottledError),
+        (408, {}, TransientFetchError),
+        (429, {}, ThrottledError),
+        (429, {"retry_after": "5"}, ThrottledError),
+        (404, {}, GoneError),
+        (410, {}, GoneError),
+        (401, {}, BlockedError),
+        (403, {}, BlockedError),
+        (451, {}, BlockedError),
+        (400, {}, BlockedError),
+    ],
+)
+async def test_status_decides_the_class(
+    bookmaker: Bookmaker, make: Make, status: int, headers: dict[str, str], expected: type[FetchError]
+) -> None:
+    """Each failing status has its class, and the error names bookmaker, subject and status."""
+    bookmaker.will(answer(b"{}", status=status, **headers))
+    with pytest.raises(expected) as caught:
+        await make().get("/event", subject="event 7")
+    assert type(caught.value) is expected
+    assert str(caught.value) == f"toto: event 7: status {status}"
+
+
+@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b""),
+        ("text/html; charset=utf-8", b"<html>are you human?</html>"),
+        ("application/json", b"<!doctype html><p>blocked"),
+        ("application/x-protobuf;charset=UTF-8", b"\x0a\x05hello"),
+        ("application/octet-stream", b'{"a":1}'),
+        ("text/plain", b"Access denied"),
+    ],
+)
+async def test_what_is_not_json_is_blocked(
+    bookmaker: Bookmaker, make: Make, status: int, content_type: str, body: bytes
+) -> None:
+    """Empty, HTML and protobuf bodies are a refusal, whatever the status and the type claim."""
+    bookmaker.will(web.Response(status=status, body=body, headers={"content-type": content_type}))
+    with pytest.raises(BlockedError):
+        await make().get("/event")
+
+
+@pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "application/problem+json", "text/plain"])
+async def test_json_is_taken_under_its_usual_types(bookmaker: Bookmaker, make: Make, content_type: str) -> None:
+    """JSON types with parameters, and plain text that begins like JSON, are answers."""
+    bookmaker.will(web.Response(body=b'\xef\xbb\xbf [{"a":1}]', headers={"content-type": content_type}))
+    assert (await make().get("/event")).body.endswith(b'[{"a":1}]')
+
+
+async def test_connection_refused_is_transient(make: Make) -> None:
+    """A bookmaker that does not listen failed for now."""
+    with pytest.raises(TransientFetchError, match="toto: event 7: ClientConnectorError"):
+        await make(base_url=f"http://127.0.0.1:{unused_port()}").get("/event", subject="event 7")
+
+
+async def test_body_cut_off_is_transient(bookmaker: Bookmaker, make: Make) -> None:
+    """A connection that ends before the body does failed for now."""
+
+    async def cut(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "application/json", "content-length": "100"})
+        await response.prepare(request)
+        await response.write(b'{"a":')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    bookmaker.will(cut)
+    with pytest.raises(TransientFetchError):
+        await make().get("/event")
+
+
+async def test_silence_is_transient(bookmaker: Bookmaker, make: Make) -> None:
+    """An answer that does not come within the time limit is a failure for now."""
+    released = asyncio.Event()
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await released.wait()
+        return answer()
+
+    bookmaker.will(silent)
+    with pytest.raises(TransientFetchError, match=r"no whole answer within 0\.05 s"):
+        await make(timeout=0.05).get("/event")
+    released.set()
+
+
+async def test_body_over_the_limit_is_malformed(bookmaker: Bookmaker, make: Make) -> None:
+    """A body larger than the limit is not read to its end; one of just that size is taken."""
+    bookmaker.will(answer(b"[" + b"1" * MAX_BYTES), answer(b"[" + b"1" * (MAX_BYTES - 1)))
+    fetcher = make()
+    with pytest.raises(MalformedError, match=f"larger than {MAX_BYTES} bytes"):
+        await fetcher.get("/event")
+    assert len((await fetcher.get("/event")).body) == MAX_BYTES
+
+
+async def test_limit_holds_after_decompression(bookmaker: Bookmaker, make: Make) -> None:
+    """A small compressed body that unpacks to more than the limit is refused; a smaller one is unpacked."""
+    big, small = gzip.compress(b"[" + b"1" * 5_000_000), gzip.compress(b'{"a":1}')
+    bookmaker.will(answer(big, content_encoding="gzip"), answer(small, content_encoding="gzip"))
+    fetcher = make()
+    with pytest.raises(MalformedError, match="larger than"):
+        await fetcher.get("/event")
+    assert (await fetcher.get("/event")).body == b'{"a":1}'
+
+
+async def test_redirect_on_the_same_origin_is_followed(bookmaker: Bookmaker, make: Make) -> None:
+    """A redirect that stays with the bookmaker leads to the answer."""
+    bookmaker.will(answer(status=308, location="/api/v4/event"), answer(b'{"moved":1}'))
+    assert (await make().get("/v3/event")).body == b'{"moved":1}'
+    assert [request.path for request in bookmaker.requests] == ["/api/v3/event", "/api/v4/event"]
+
+
+@pytest.mark.parametrize("location", ["http://elsewhere.invalid/", "https://127.0.0.1/", "http://[", "/api/again"])
+async def test_other_redirects_are_blocked(bookmaker: Bookmaker, make: Make, location: str) -> None:
+    """A redirect to another origin, to no address, or without end is not followed."""
+    bookmaker.will(answer(status=302, location=location))
+    with pytest.raises(BlockedError, match="redirect"):
+        await make().get("/event")
+
+
+@pytest.mark.parametrize("base_url", ["", "www.betpawa.ng", "/api", "ftp://host/"])
+async def test_base_address_must_be_absolute(make: Make, base_url: str) -> None:
+    """A base address without scheme and host is refused at once, by the bookmaker's name."""
+    with pytest.raises(SettingsError, match="toto: base_url"):
+        make(base_url=base_url)
