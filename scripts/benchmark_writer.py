@@ -35,7 +35,8 @@ from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine, driver_connection
 from overround.db.repositories import BookmakerRepository
 from overround.ports import StampedBatch
-from overround.storage.packing import SNAPSHOT_COLUMNS, Numbers, pack
+from overround.storage.batch_codec import decode_batch, encode_batch
+from overround.storage.packing import SNAPSHOT_COLUMNS, Load, Numbers
 from overround.storage.write_handler import PostgresWriteHandler
 
 MARKETS: Mapping[str, int] = MappingProxyType({"first": 180, "second": 156, "third": 50})
@@ -161,10 +162,11 @@ class Writer:
 
     async def bare_copy(self, batches: Sequence[WriteBatch]) -> dict[str, float]:
         """COPY the same history rows into a table without indexes, and nothing else."""
-        load = pack([StampedBatch(epoch=1, seq=1, batch=batch) for batch in batches], Numbers(NUMBERS))
+        load = Load([StampedBatch(epoch=1, seq=1, batch=batch) for batch in batches], Numbers(NUMBERS))
+        encoded = list(load.history())
 
         async def chunks() -> AsyncIterator[bytes]:
-            for chunk in load.history:
+            for chunk in encoded:
                 yield chunk
 
         async with driver_connection(self._engine) as connection:
@@ -181,7 +183,6 @@ class Writer:
     async def sizes(self) -> dict[str, float]:
         """Return what the tables occupy, indexes and TOAST included."""
         async with driver_connection(self._engine) as connection:
-            await connection.execute("checkpoint")
             rows, changes = await connection.fetchrow(
                 "select count(*), sum(cardinality(market_ids)) from odds_snapshots"
             )

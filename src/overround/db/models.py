@@ -39,7 +39,7 @@ def _place_in_order() -> tuple[Column[Any], Column[Any]]:
 
 def _packed_markets() -> tuple[Column[Any], ...]:
     return (
-        _required("market_ids", ARRAY(Integer)),
+        _required("market_ids", ARRAY(SmallInteger)),
         _required("specifiers", ARRAY(Text)),
         _required("counts", ARRAY(SmallInteger)),
         _required("prices", ARRAY(Integer)),
@@ -160,6 +160,7 @@ latest_odds = Table(
     _required("body_hash", LargeBinary),
     *_packed_markets(),
     _required("changed_at", ARRAY(_INSTANT)),
+    # Empty where the snapshot confirmed every market, as a complete one does: all were then seen at captured_at.
     _required("confirmed_at", ARRAY(_INSTANT)),
     # A row is rewritten whole at every change: room for its next version on the same page keeps the index still.
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05"},

@@ -32,7 +32,12 @@ class Partitioning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Weeks: a look-up without a time touches one index a partition, 13 of them in the default 90 days.
-SNAPSHOTS = Partitioning(table="odds_snapshots", length=7 * _DAY, storage="with (fillfactor = 90)")
+# A confirmation leaves a dead version of its row: early vacuums let the next snapshots take its place.
+SNAPSHOTS = Partitioning(
+    table="odds_snapshots",
+    length=7 * _DAY,
+    storage="with (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2)",
+)
 STATUSES = Partitioning(table="event_scrape_status", length=_DAY)
 PARTITIONED: Mapping[str, Partitioning] = MappingProxyType({each.table: each for each in (SNAPSHOTS, STATUSES)})
 

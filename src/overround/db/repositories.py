@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, pairwise
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -193,6 +194,7 @@ class FactsRepository:
 def _latest_row(row: asyncpg.Record) -> LatestRow:
     prices: Sequence[int] = row["prices"]
     ends = accumulate(row["counts"], initial=0)
+    changed_at: Sequence[datetime] = row["changed_at"]
     return LatestRow(
         sr_id=row["event_id"],
         bookmaker=row["slug"],
@@ -202,17 +204,17 @@ def _latest_row(row: asyncpg.Record) -> LatestRow:
         markets=row["market_ids"],
         specifiers=row["specifiers"],
         prices=[prices[start:end] for start, end in pairwise(ends)],
-        changed_at=row["changed_at"],
-        confirmed_at=row["confirmed_at"],
+        changed_at=changed_at,
+        confirmed_at=row["confirmed_at"] or [row["captured_at"]] * len(changed_at),
     )
 
 
-def _listing(row: dict[str, object]) -> StoredListing:
+def _listing(row: dict[str, Any]) -> StoredListing:
     gone_at, duplicate = row.pop("gone_at"), row.pop("duplicate")
-    return msgspec.convert({"listing": Listing(**row), "gone_at": gone_at, "duplicate": duplicate}, StoredListing)
+    return StoredListing(listing=Listing(**row), gone_at=gone_at, duplicate=duplicate)
 
 
-def _run(row: dict[str, str]) -> ScrapeRun:
+def _run(row: dict[str, Any]) -> ScrapeRun:
     kind, status = RunKind(row.pop("kind")), RunStatus(row.pop("status"))
     counts = msgspec.json.decode(row.pop("counts"), type=dict[str, BookmakerCounts])
     errors = msgspec.json.decode(row.pop("errors"), type=dict[str, int])

@@ -6,7 +6,8 @@ TRANSACTION_SETTINGS = """
 set local enable_hashjoin = off;
 set local enable_mergejoin = off;
 set local plan_cache_mode = force_custom_plan;
-create temporary table if not exists staged_latest (like latest_odds) on commit delete rows;
+create temporary table if not exists staged_latest (like latest_odds including storage)
+on commit delete rows;
 """
 
 APPLIED = "select applied from journal_watermarks where journal = $1"

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 
@@ -21,7 +21,7 @@ from overround.event import Event
 from overround.ports import StampedBatch
 from overround.storage.copy_format import HEADER, NULL, TRAILER, ArrayEncoder, bigint, instant, raw, row, smallint
 
-_CHUNK_ROWS = 256  # some 100 to 700 kB: large enough for the socket, small enough for the memory
+_ROWS_A_PIECE = 64  # some 200 kB: the server takes one in while the next is encoded
 
 SNAPSHOT_COLUMNS = (
     "id",
@@ -86,41 +86,50 @@ class Numbers:
         return self._by_number[number]
 
 
-class Load(msgspec.Struct, frozen=True):
-    """What COPY takes: encoded chunks for the history, and for the newest state of each (event, bookmaker)."""
+class Load:
+    """What COPY takes of one transaction's snapshots, encoded piece by piece as it is asked for."""
 
-    history: Sequence[bytes]
-    latest: Sequence[bytes]
-    snapshots: int
-    markets: int
+    def __init__(self, batches: Sequence[StampedBatch], numbers: Numbers) -> None:
+        self._numbers = numbers
+        self._encoder = ArrayEncoder()
+        self._all = [(stamped, snapshot) for stamped in batches for snapshot in stamped.batch.snapshots]
+
+    @property
+    def snapshots(self) -> int:
+        """Return how many snapshots there are."""
+        return len(self._all)
+
+    @property
+    def markets(self) -> int:
+        """Return how many market changes there are."""
+        return sum(len(snapshot.markets) for _, snapshot in self._all)
+
+    def history(self) -> Iterator[bytes]:
+        """Yield all snapshots as rows of `odds_snapshots`.
+
+        Raises:
+            ContentError: a value does not fit its column, or a bookmaker is not registered.
+        """
+        return _pieces(_history_row(*each, self._numbers, self._encoder) for each in self._all)
+
+    def latest(self) -> Iterator[bytes]:
+        """Yield the newest snapshot of each (event, bookmaker) as rows of `latest_odds`.
+
+        Raises:
+            ContentError: a value does not fit its column, or a bookmaker is not registered.
+        """
+        newest = {(snapshot.sr_id, snapshot.bookmaker): (stamped, snapshot) for stamped, snapshot in self._all}
+        return _pieces(_latest_row(*each, self._numbers, self._encoder) for each in newest.values())
 
 
-def pack(batches: Sequence[StampedBatch], numbers: Numbers) -> Load:
-    """Encode all snapshots for the history, and the newest of each (event, bookmaker) for the latest state.
-
-    Raises:
-        ContentError: a value does not fit its column, or a bookmaker is not registered.
-    """
-    encoder = ArrayEncoder()
-    snapshots = [(stamped, snapshot) for stamped in batches for snapshot in stamped.batch.snapshots]
-    newest = {(snapshot.sr_id, snapshot.bookmaker): (stamped, snapshot) for stamped, snapshot in snapshots}
+def _pieces(rows: Iterator[bytes]) -> Iterator[bytes]:
+    yield HEADER
     try:
-        return Load(
-            history=_chunks(_history_row(stamped, snapshot, numbers, encoder) for stamped, snapshot in snapshots),
-            latest=_chunks(_latest_row(stamped, snapshot, numbers, encoder) for stamped, snapshot in newest.values()),
-            snapshots=len(snapshots),
-            markets=sum(len(snapshot.markets) for _, snapshot in snapshots),
-        )
+        while piece := b"".join(islice(rows, _ROWS_A_PIECE)):
+            yield piece
     except struct.error as error:
         raise ContentError(f"a number does not fit its column: {error}") from error
-
-
-def _chunks(rows: Iterator[bytes]) -> list[bytes]:
-    encoded = list(rows)
-    if not encoded:
-        return []
-    parts = [b"".join(encoded[start : start + _CHUNK_ROWS]) for start in range(0, len(encoded), _CHUNK_ROWS)]
-    return [HEADER, *parts, TRAILER]
+    yield TRAILER
 
 
 def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, encoder: ArrayEncoder) -> bytes:
@@ -134,7 +143,7 @@ def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Nu
             NULL,
             smallint(numbers.of(snapshot.bookmaker)),
             raw(snapshot.body_hash),
-            encoder.integers([market.market for market in markets]),
+            encoder.smallints([market.market for market in markets]),
             encoder.texts([market.specifiers for market in markets]),
             encoder.smallints([len(market.prices) for market in markets]),
             encoder.integers(list(chain.from_iterable([market.prices for market in markets]))),
@@ -143,24 +152,26 @@ def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Nu
 
 
 def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, encoder: ArrayEncoder) -> bytes:
-    unchanged = snapshot.unchanged
+    unchanged, at = snapshot.unchanged, snapshot.captured_at
     markets: tuple[MarketWriteData | CurrentMarketData, ...] = (*snapshot.markets, *unchanged)
-    now = [snapshot.captured_at] * len(snapshot.markets)
+    now = [at] * len(snapshot.markets)
+    # A complete body confirms every market: the rule, and then there is nothing to write down.
+    lagging = any(market.confirmed_at != at for market in unchanged)
     return row(
         (
             bigint(snapshot.sr_id),
             smallint(numbers.of(snapshot.bookmaker)),
             raw(snapshot.snapshot_id.bytes),
-            instant(snapshot.captured_at),
+            instant(at),
             bigint(stamped.epoch),
             bigint(stamped.seq),
             raw(snapshot.body_hash),
-            encoder.integers([market.market for market in markets]),
+            encoder.smallints([market.market for market in markets]),
             encoder.texts([market.specifiers for market in markets]),
             encoder.smallints([len(market.prices) for market in markets]),
             encoder.integers(list(chain.from_iterable([market.prices for market in markets]))),
             encoder.instants(now + [market.changed_at for market in unchanged]),
-            encoder.instants(now + [market.confirmed_at for market in unchanged]),
+            encoder.instants(now + [market.confirmed_at for market in unchanged] if lagging else ()),
         )
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -22,7 +22,6 @@ from overround.storage.packing import (
     confirmation_columns,
     event_columns,
     listing_columns,
-    pack,
     run_columns,
     status_rows,
 )
@@ -76,7 +75,13 @@ class PostgresWriteHandler:
         todo = [stamped for stamped in batches if stamped.seq > (applied or 0)]
         if not todo:
             return _NOTHING
-        load = await asyncio.to_thread(pack, todo, self._numbers)
+        return await self._transact(connection, journal_id, applied, todo)
+
+    async def _transact(
+        self, connection: asyncpg.Connection, journal_id: uuid.UUID, applied: int | None, todo: Sequence[StampedBatch]
+    ) -> WriteReport | None:
+        load = Load(todo, self._numbers)
+        began = self._clock.monotonic()
         async with connection.transaction():
             if not await _move_watermark(connection, journal_id, applied, todo[-1]):
                 return None
@@ -85,14 +90,16 @@ class PostgresWriteHandler:
             await self._merge_descriptions(connection, todo)
             await _copy_odds(connection, load)
             missed = await self._confirm(connection, todo)
+            merged = self._clock.monotonic()
         self._markets |= new_markets
-        confirmed = sum(len(stamped.batch.confirmed) for stamped in todo)
         return WriteReport(
             batches=len(todo),
             snapshots=load.snapshots,
             markets=load.markets,
-            confirmed=confirmed - len(missed),
+            confirmed=sum(len(stamped.batch.confirmed) for stamped in todo) - len(missed),
             missed=missed,
+            flush_ms=(merged - began) * 1000,
+            commit_ms=(self._clock.monotonic() - merged) * 1000,
         )
 
     async def _prepare_partitions(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> None:
@@ -154,17 +161,18 @@ async def _copy_odds(connection: asyncpg.Connection, load: Load) -> None:
     if load.snapshots == 0:
         return
     await connection.copy_to_table(
-        "odds_snapshots", source=_stream(load.history), columns=SNAPSHOT_COLUMNS, format="binary"
+        "odds_snapshots", source=_stream(load.history()), columns=SNAPSHOT_COLUMNS, format="binary"
     )
     await connection.copy_to_table(
-        "staged_latest", source=_stream(load.latest), columns=LATEST_COLUMNS, format="binary"
+        "staged_latest", source=_stream(load.latest()), columns=LATEST_COLUMNS, format="binary"
     )
     await connection.execute(merge_sql.MERGE_LATEST)
 
 
-async def _stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
+async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces, each encoded in a thread: the event loop stays free, and the server works meanwhile."""
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece
 
 
 def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, datetime]]:

@@ -101,7 +101,7 @@ create table odds_snapshots (
     last_confirmed_at timestamptz,
     bookmaker_id smallint not null,
     body_hash bytea not null,
-    market_ids integer[] not null,
+    market_ids smallint[] not null,
     specifiers text[] not null,
     counts smallint[] not null,
     prices integer[] not null
@@ -117,7 +117,7 @@ create table latest_odds (
     epoch bigint not null,
     seq bigint not null,
     body_hash bytea not null,
-    market_ids integer[] not null,
+    market_ids smallint[] not null,
     specifiers text[] not null,
     counts smallint[] not null,
     prices integer[] not null,
@@ -125,6 +125,14 @@ create table latest_odds (
     confirmed_at timestamptz[] not null,
     primary key (event_id, bookmaker_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+-- Compressed in the row itself: a state that is replaced leaves no second table behind to be vacuumed.
+alter table latest_odds
+    alter column market_ids set storage main,
+    alter column specifiers set storage main,
+    alter column counts set storage main,
+    alter column prices set storage main,
+    alter column changed_at set storage main,
+    alter column confirmed_at set storage main;
 """
 
 # A market without outcomes has been removed; one positive price makes it active (see `MarketPrices.state`).
@@ -196,7 +204,7 @@ select
     shown_price(l.price) as price,
     outcome_state(l.price) as state,
     l.changed_at,
-    greatest(l.confirmed_at, l.last_confirmed_at) as confirmed_at
+    greatest(coalesce(l.confirmed_at, l.captured_at), l.last_confirmed_at) as confirmed_at
 from (
     select
         s.event_id,
@@ -208,6 +216,7 @@ from (
         s.prices[u.until - u.n + i.n] as price,
         u.changed_at,
         u.confirmed_at,
+        s.captured_at,
         c.last_confirmed_at
     from latest_odds as s
     join bookmakers as b on b.id = s.bookmaker_id
