@@ -1,0 +1,151 @@
+"""The HTTP service as a client sees it, on recordings and a real database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.service import Api, running_api
+
+
+@pytest.fixture
+async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """Yield a client of a running service that has not scraped yet."""
+    async with running_api(database_url, tmp_path) as api:
+        yield api
+
+
+async def events(api: Api, query: str = "") -> dict[str, Any]:
+    """Return a page of events."""
+    page = await api.get(f"/api/events{query}")
+    assert isinstance(page, dict)
+    return page
+
+
+async def test_events_show_all_bookmakers_side_by_side(api: Api) -> None:
+    """An event that three bookmakers list is one event with three sets of prices, margins and ages."""
+    await api.cycle()
+    page = await events(api, "?text=arsenal")
+    assert page["total"] == 1
+    (event,) = page["events"]
+    assert list(event["bookmakers"]) == ["betpawa", "sportybet", "bet9ja"]
+    result = next(market for market in event["markets"] if market["market"] == "match_result")
+    assert result["outcomes"] == ["home", "draw", "away"]
+    for prices in result["bookmakers"].values():
+        assert [outcome["outcome"] for outcome in prices["outcomes"]] == ["home", "draw", "away"]
+        assert all(outcome["state"] == "active" for outcome in prices["outcomes"])
+        assert 0 < prices["margin"] < 0.2
+        assert prices["changed_at"] <= prices["confirmed_at"]
+
+
+async def test_events_are_paged_and_capped(api: Api) -> None:
+    """Limit and offset cut the list; beyond the cap a request is refused by name."""
+    await api.cycle()
+    everything = await events(api)
+    first, second = await events(api, "?limit=2"), await events(api, "?limit=2&offset=2")
+    assert first["total"] == everything["total"] > 3
+    ids = [event["sr_id"] for page in (first, second) for event in page["events"]]
+    assert ids == [event["sr_id"] for event in everything["events"]][:4]
+    async with api.session.get("/api/events?limit=1000") as response:
+        assert (response.status, response.content_type) == (422, "application/problem+json")
+        assert (await response.json())["code"] == "invalid_request"
+
+
+async def test_chosen_markets_with_lines(api: Api) -> None:
+    """A client chooses markets, with their lines."""
+    await api.cycle()
+    page = await events(api, "?text=arsenal&markets=total_goals:line%3D1.5")
+    (market,) = page["events"][0]["markets"]
+    assert (market["market"], market["specifiers"]) == ("total_goals", {"line": "1.5"})
+
+
+async def test_one_event_has_every_market(api: Api) -> None:
+    """A single event comes with all markets that any bookmaker has, in catalogue order."""
+    await api.cycle()
+    sr_id = (await events(api, "?text=arsenal"))["events"][0]["sr_id"]
+    event = await api.get(f"/api/events/{sr_id}")
+    assert isinstance(event, dict)
+    keys = {market["market"] for market in event["markets"]}
+    assert {"match_result", "double_chance", "total_goals", "correct_score", "half_time_full_time"} <= keys
+
+
+async def test_an_unknown_event_is_a_problem(api: Api) -> None:
+    """An event that nobody lists is answered with 404 and a code."""
+    for method, path in (("GET", "/api/events/4711"), ("POST", "/api/scrape/event/4711")):
+        async with api.session.request(method, path) as response:
+            assert response.status == 404
+            assert (await response.json())["code"] == "unknown_event"
+
+
+async def test_a_cycle_is_started_once_and_listed(api: Api) -> None:
+    """Starting answers 202 with the run's id, a second start meanwhile 409 with the same; the run is listed."""
+    async with api.session.post("/api/scrape/start") as response:
+        assert response.status == 202
+        run_id = (await response.json())["run_id"]
+    async with api.session.post("/api/scrape/start") as response:
+        assert response.status == 409
+        problem = await response.json()
+        assert (problem["code"], problem["run_id"]) == ("run_in_progress", run_id)
+    runs = await api.get("/api/scrape/runs")
+    assert isinstance(runs, dict)
+    assert runs["runs"][0]["run_id"] == run_id
+
+
+async def test_an_event_is_scraped_on_demand(api: Api) -> None:
+    """An on-demand scrape is a run of kind `event` that asks every bookmaker which lists it."""
+    await api.cycle()
+    sr_id = (await events(api, "?text=arsenal"))["events"][0]["sr_id"]
+    async with api.session.post(f"/api/scrape/event/{sr_id}") as response:
+        run = await response.json()
+    assert (run["kind"], run["status"]) == ("event", "completed")
+    assert sum(counts["confirmed"] for counts in run["counts"].values()) == 3
+
+
+async def test_health_tells_alive_from_ready(api: Api) -> None:
+    """A running service is alive and ready."""
+    assert await api.get("/health/live") == {"status": "live", "reasons": []}
+    assert await api.get("/health/ready") == {"status": "ready", "reasons": []}
+
+
+async def test_the_queue_is_shown(api: Api) -> None:
+    """After a cycle the queue reports what it wrote and that nothing is pending."""
+    await api.cycle()
+    queue = await api.get("/api/queue")
+    assert isinstance(queue, dict)
+    assert queue["asynchronous"] is True
+    assert queue["pending"] == 0
+    assert queue["snapshots_written"] > 0
+
+
+async def test_the_page_shows_prices_and_escapes_input(api: Api) -> None:
+    """The page lists events with prices; what a visitor types comes back as text, never as markup."""
+    await api.cycle()
+    async with api.session.get("/") as response:
+        page = await response.text()
+    assert "Arsenal" in page
+    assert "Match result" in page
+    async with api.session.get("/", params={"text": "<script>alert(1)</script>"}) as response:
+        page = await response.text()
+    assert "<script>alert(1)" not in page
+    assert "No event matches" in page
+
+
+async def test_the_openapi_document_is_served(api: Api) -> None:
+    """The API describes itself as OpenAPI 3.1."""
+    document = await api.get("/api/openapi.json")
+    assert isinstance(document, dict)
+    assert document["openapi"].startswith("3.1")
+    assert "/api/events/{sr_id}" in document["paths"]
+
+
+async def test_a_restart_answers_from_what_was_stored(database_url: str, tmp_path: Path) -> None:
+    """A new process shows the stored prices before it has asked any bookmaker."""
+    async with running_api(database_url, tmp_path) as api:
+        await api.cycle()
+        before = await events(api)
+    async with running_api(database_url, tmp_path) as api:
+        after = await events(api)
+    prices = [[event["markets"] for event in page["events"]] for page in (before, after)]
+    assert prices[0] == prices[1]
+    assert prices[0]

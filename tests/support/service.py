@@ -1,0 +1,85 @@
+"""A real service on a real socket, fed by recordings, with its clock before their kick-offs."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import uvicorn
+
+from overround.api.app import create_app
+from overround.clock import OffsetClock
+from overround.settings import BookmakerSettings, ScrapingSettings, Settings
+from overround.simulator.child import SimulatorHandle, running_simulator
+from overround.wiring import Service, running_database, running_service
+
+
+def replay_settings(simulator: SimulatorHandle, database_url: str, data_dir: Path) -> Settings:
+    """Return settings that point every bookmaker at the simulator."""
+    bookmakers = {slug: BookmakerSettings(base_url=simulator.base_url(slug)) for slug in simulator.recordings}
+    scraping = ScrapingSettings(horizon=None, retry_base=timedelta(milliseconds=1))
+    return Settings(data_dir=data_dir, database_url=database_url, bookmakers=bookmakers, scraping=scraping)
+
+
+@asynccontextmanager
+async def replaying_service(settings: Settings, simulator: SimulatorHandle) -> AsyncIterator[Service]:
+    """Run the service an hour before the first recorded kick-off."""
+    assert simulator.earliest_kickoff is not None
+    clock = OffsetClock(simulator.earliest_kickoff - timedelta(hours=1))
+    async with running_database(settings) as database, running_service(settings, database, clock) as service:
+        yield service
+
+
+class Api:
+    """A client of the running service."""
+
+    def __init__(self, session: aiohttp.ClientSession, service: Service) -> None:
+        self.session = session
+        self.service = service
+
+    async def get(self, path: str) -> object:
+        """Return a successful answer's JSON."""
+        async with self.session.get(path) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def cycle(self) -> None:
+        """Run a full cycle to its end, and wait for the database."""
+        await self.service.control.run_cycle()
+        assert self.service.write_queue is not None
+        await self.service.write_queue.drain()
+
+
+@asynccontextmanager
+async def running_api(database_url: str, data_dir: Path) -> AsyncIterator[Api]:
+    """Serve recordings, service and API on loopback."""
+    async with running_simulator() as simulator:
+        settings = replay_settings(simulator, database_url, data_dir)
+        started: list[Service] = []
+
+        @asynccontextmanager
+        async def service() -> AsyncIterator[Service]:
+            async with replaying_service(settings, simulator) as running:
+                started.append(running)
+                yield running
+
+        server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, lifespan="on"))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            config_ready = asyncio.create_task(_serve(server, listener))
+            while not server.started and not config_ready.done():
+                await asyncio.wait({config_ready}, timeout=0.01)
+            base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            try:
+                async with aiohttp.ClientSession(base) as session:
+                    yield Api(session, started[0])
+            finally:
+                server.should_exit = True
+                await config_ready
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    # Not `serve`: it would take over the test run's signal handlers.
+    await server._serve([listener])
