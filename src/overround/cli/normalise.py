@@ -1,37 +1,20 @@
 """`overround normalise`: decode and normalise captured single-event responses."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from enum import IntEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from overround.bookmakers.registry import load_bookmakers
-from overround.catalogue import Catalogue, load_catalogue
-from overround.errors import OverroundError
-from overround.event import Offer
-from overround.odds import MarketKey, MarketPrices, outcome_state, price_text, shown_price, specifiers_of
-from overround.ports import Bookmaker, Normaliser
+from overround.cli.output import ExitCode, fail, print_json
+
+if TYPE_CHECKING:
+    from overround.catalogue import Catalogue
+    from overround.event import Offer
+    from overround.ports import Normaliser
 
 STDIN: Final = "-"
-BEFORE_ANY_KICKOFF: Final = datetime(1, 1, 1, tzinfo=UTC)
-# A capture does not say when it was made; an hour before kick-off its event had not started.
-BEFORE_KICKOFF: Final = timedelta(hours=1)
-
-
-class Exit(IntEnum):
-    """What the command ends with."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    PARTIAL = 3
 
 
 def normalise(
@@ -44,105 +27,51 @@ def normalise(
 
     Exit codes: 0 all files were normalised, 1 none, 2 no such bookmaker, 3 some.
     """
+    from overround.cli.offer_view import as_json, print_table  # noqa: PLC0415 - command groups import lazily
+
+    catalogue, normaliser = _tools(bookmaker)
+    succeeded = 0
+    for file, offer in _offers(bookmaker, normaliser, files):
+        succeeded += 1
+        if json:
+            print_json(as_json(offer, catalogue))
+        else:
+            print_table(file, offer, catalogue)
+    if succeeded < len(files):
+        raise typer.Exit(ExitCode.PARTIAL if succeeded else ExitCode.FAILED)
+
+
+def _tools(slug: str) -> "tuple[Catalogue, Normaliser]":
+    from overround.bookmakers.registry import load_bookmakers  # noqa: PLC0415 - command groups import lazily
+    from overround.catalogue import load_catalogue  # noqa: PLC0415 - as above
+    from overround.errors import OverroundError  # noqa: PLC0415 - as above
+
     try:
-        plugin = _plugin(bookmaker)
+        bookmakers = load_bookmakers()
+        if slug not in bookmakers:
+            raise fail(f"no bookmaker {slug!r}; there are {', '.join(bookmakers)}", ExitCode.USAGE)
         catalogue = load_catalogue()
-        normaliser = plugin.normaliser(catalogue)
+        return catalogue, bookmakers[slug].normaliser(catalogue)
     except OverroundError as error:
-        _complain(str(error))
-        raise typer.Exit(Exit.FAILED) from error
-    failed = 0
+        raise fail(str(error)) from error
+
+
+def _offers(slug: str, normaliser: "Normaliser", files: list[str]) -> "Iterator[tuple[str, Offer]]":
+    """Yield the files' offers, and say of each other file in one line what is wrong with it."""
+    from overround.cli.offer_view import offer_before_kickoff  # noqa: PLC0415 - command groups import lazily
+    from overround.errors import OverroundError  # noqa: PLC0415 - as above
+
     for file in files:
         try:
-            offer = _normalised(normaliser, _read(file))
+            body = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+            offer = offer_before_kickoff(normaliser, body)
         except OverroundError as error:
-            failed += 1
             _complain(f"{file}: {error}")
-            continue
         except OSError as error:
-            failed += 1
-            _complain(f"{file}: {bookmaker}: {error.strerror or error}")
-            continue
-        _print_json(offer, catalogue) if json else _print_table(file, offer, catalogue)
-    if failed:
-        raise typer.Exit(Exit.FAILED if failed == len(files) else Exit.PARTIAL)
-
-
-def _plugin(slug: str) -> Bookmaker:
-    bookmakers = load_bookmakers()
-    if slug not in bookmakers:
-        _complain(f"no bookmaker {slug!r}; there are {', '.join(bookmakers)}")
-        raise typer.Exit(Exit.USAGE)
-    return bookmakers[slug]
-
-
-def _read(file: str) -> bytes:
-    return sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
-
-
-def _normalised(normaliser: Normaliser, body: bytes) -> Offer:
-    kickoff = normaliser.normalise(body, BEFORE_ANY_KICKOFF).listing.kickoff
-    at = kickoff - BEFORE_KICKOFF if kickoff - BEFORE_ANY_KICKOFF > BEFORE_KICKOFF else BEFORE_ANY_KICKOFF
-    return normaliser.normalise(body, at)
+            _complain(f"{file}: {slug}: {error.strerror or error}")
+        else:
+            yield file, offer
 
 
 def _complain(text: str) -> None:
-    typer.echo("overround: " + " ".join(text.split()), err=True)
-
-
-def _print_json(offer: Offer, catalogue: Catalogue) -> None:
-    typer.echo(msgspec.json.encode(as_json(offer, catalogue)))
-
-
-def as_json(offer: Offer, catalogue: Catalogue) -> Mapping[str, object]:
-    """Return an offer as the object that `--json` prints."""
-    listing = offer.listing
-    event = {
-        name: getattr(listing, name) for name in ("sr_id", "home", "away", "kickoff", "country", "tournament", "sport")
-    }
-    return {
-        "event": event,
-        "complete": offer.complete,
-        "markets": [_market(key, prices, catalogue) for key, prices in _ordered(offer, catalogue)],
-        "unmapped": [{"id": lost.id, "name": lost.name, "count": lost.count} for lost in offer.unmapped],
-        "dropped": [{"reason": lost.reason, "field": lost.field, "count": lost.count} for lost in offer.dropped],
-    }
-
-
-def _ordered(offer: Offer, catalogue: Catalogue) -> list[tuple[MarketKey, MarketPrices]]:
-    return sorted(offer.markets.items(), key=lambda item: (catalogue.number(item[0].market), item[0].specifiers))
-
-
-def _market(key: MarketKey, prices: MarketPrices, catalogue: Catalogue) -> Mapping[str, object]:
-    return {
-        "market": key.market,
-        "group": catalogue.market(key.market).group,
-        "specifiers": dict(specifiers_of(key)),
-        "state": prices.state,
-        "outcomes": [
-            {"outcome": outcome, "price": text or None, "state": outcome_state(price)}
-            for outcome, price, text in _outcomes(key, prices, catalogue)
-        ],
-    }
-
-
-def _outcomes(key: MarketKey, prices: MarketPrices, catalogue: Catalogue) -> Iterator[tuple[str, int, str]]:
-    """Yield the offered outcomes: name, price with its state, and the shown price as text."""
-    for outcome, price in zip(catalogue.market(key.market).outcomes, prices.prices, strict=True):
-        if price:
-            shown = shown_price(price)
-            yield outcome, price, price_text(shown) if shown else ""
-
-
-def _print_table(file: str, offer: Offer, catalogue: Catalogue) -> None:
-    listing = offer.listing
-    complete = "complete" if offer.complete else "incomplete"
-    table = Table(title=f"{listing.home} - {listing.away}, {listing.kickoff:%Y-%m-%d %H:%M} UTC, {listing.sport}")
-    for column in ("market", "specifiers", "state", "prices"):
-        table.add_column(column)
-    for key, prices in _ordered(offer, catalogue):
-        shown = ", ".join(f"{outcome} {text or '-'}" for outcome, _, text in _outcomes(key, prices, catalogue))
-        table.add_row(key.market, key.specifiers, prices.state, shown)
-    unmapped, dropped = sum(lost.count for lost in offer.unmapped), sum(lost.count for lost in offer.dropped)
-    table.caption = f"{file}: {complete}, {len(offer.markets)} mapped, {unmapped} unmapped, {dropped} dropped"
-    Console().print(table)
+    fail(" ".join(text.split()))
