@@ -9,24 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from scripts.house_exceptions import SUPERVISION_POINTS, TEST_EXCEPTIONS
+
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 MAX_NESTING = 4
-
-# Where one failure must not end the service: "path below src/overround:qualified name" -> reason.
-SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
-    {
-        "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",
-        "scraping/event_coordinator.py:EventCoordinator._store_or_count": "what was not stored counts as changed again",
-        "scraping/event_coordinator.py:EventCoordinator._write_or_count": "what is owed is written with the next batch",
-        "scraping/event_coordinator.py:EventCoordinator.run_full_cycle": "a run always ends, and says how",
-        "scraping/event_scrape.py:scrape_listing": "one event's fault does not cost the batch",
-        "storage/write_queue.py:AsyncWriteQueue._write_at_last": "a write may fail in any way; the worker tries again",
-    }
-)
-
-# Tests that sleep, skip or are expected to fail: "path below tests:function" -> reason.
-TEST_EXCEPTIONS: Mapping[str, str] = MappingProxyType({})
 
 # Tables written as Python, whose length is that of what they list.
 DATA_FILES = re.compile(r"bookmakers/\w+/markets\.py$|migrations/versions/")
@@ -46,6 +33,7 @@ _SQL = re.compile(
     r"(table|index|view|schema|database|sequence|type|role|extension)\s)",
     re.IGNORECASE | re.DOTALL,
 )
+_MISCONDUCT = re.compile(r"(time|asyncio|anyio)\.sleep|pytest\.(mark\.)?(skip|skipif|xfail|importorskip)")
 _PRICE_WORDS = frozenset({"price", "prices", "line", "lines"})
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -202,7 +190,7 @@ def unused_supervision_points(modules: Iterable[Module], points: Iterable[str]) 
     """Yield the supervision points that no longer catch everything: the list is to stay short."""
     used = {module.place(scopes) for module in modules for node, scopes in module.nodes if _swallows(node)}
     for point in sorted(set(points) - used):
-        yield Finding("scripts/house_rules.py", 1, "broad-except", f"{point} is listed, and catches nothing")
+        yield Finding("scripts/house_exceptions.py", 1, "broad-except", f"{point} is listed, and catches nothing")
 
 
 def _swallows(node: ast.AST) -> bool:
@@ -304,16 +292,26 @@ def docstring_in_test(module: Module) -> Iterator[Place]:
 
 
 def conduct_of_test(module: Module) -> Iterator[Place]:
-    """Let tests wait for what they need and run everywhere: no sleep, skip or xfail without a reason."""
+    """Let tests wait for what they need and run everywhere: no sleep, skip or xfail without a reason.
+
+    `asyncio.sleep(0)` lets other tasks run, and is no sleep.
+    """
+    yielding = {id(node.func) for node, _ in module.nodes if isinstance(node, ast.Call) and _is_zero(node.args)}
     for node, scopes in module.nodes:
-        excepted = module.place(scopes) in TEST_EXCEPTIONS
-        if isinstance(node, (ast.Attribute, ast.ImportFrom)) and not excepted:
-            names = (
-                [_dotted(node)] if isinstance(node, ast.Attribute) else [f"{node.module}.{n.name}" for n in node.names]
-            )
-            for name in names:
-                if re.fullmatch(r"(time|asyncio|anyio)\.sleep|pytest\.(mark\.)?(skip|skipif|xfail|importorskip)", name):
-                    yield node.lineno, f"{name} in a test"
+        if id(node) not in yielding and module.place(scopes) not in TEST_EXCEPTIONS:
+            for name in _qualified_names(node):
+                if _MISCONDUCT.fullmatch(name):
+                    yield getattr(node, "lineno", 0), f"{name} in a test"
+
+
+def _is_zero(arguments: list[ast.expr]) -> bool:
+    return len(arguments) == 1 and isinstance(arguments[0], ast.Constant) and arguments[0].value == 0
+
+
+def _qualified_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{name.name}" for name in node.names]
+    return [_dotted(node)] if isinstance(node, ast.Attribute) else []
 
 
 EVERYWHERE: Mapping[str, Rule] = MappingProxyType(

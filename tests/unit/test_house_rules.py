@@ -100,6 +100,7 @@ GOOD: Mapping[str, tuple[str, str]] = {
     "bookmakers compared with each other": (SOURCE, "if bookmaker == reference and bookmaker != '': pass"),
     "a bookmaker's name in a test": (TEST, "x = 'betpawa'"),
     "a test that says what it holds": (TEST, "def test_x():\n    'The sum is exact.'"),
+    "a test that lets other tasks run": (TEST, "async def test_x():\n    'Doc.'\n    await asyncio.sleep(0)"),
     "a test helper": (TEST, "def make():\n    return 1"),
     "a clock that a test drives": (TEST, "async def test_x(clock):\n    'Doc.'\n    await clock.sleep(5)"),
 }
