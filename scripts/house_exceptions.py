@@ -1,4 +1,4 @@
-"""Where a house rule does not hold, and why; scripts/house_rules.py reports entries that are not needed."""
+"""Where a house rule does not hold, and why; supervision points that are not needed are reported."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
