@@ -1,0 +1,413 @@
+import asyncio
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.batch import ConfirmedSnapshot, EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
+from overround.clock import SystemClock
+from overround.db.engine import create_engine
+from overround.db.error_classes import Exit, classify
+from overround.db.repositories import BookmakerRepository, FactsRepository
+from overround.errors import ContentError
+from overround.storage.inline import InlineWriter
+from overround.storage.write_handler import PostgresWriteHandler
+from tests.integration.write_data import (
+    CATALOGUE,
+    HANDICAP,
+    MINUTE,
+    NOON,
+    NUMBERS,
+    RESULT,
+    TOTAL,
+    batch,
+    confirmation,
+    descriptions,
+    event,
+    listing,
+    market,
+    rows,
+    run,
+    snapshot,
+    stamped,
+    unchanged,
+)
+
+JOURNAL = uuid.UUID(int=1)
+COUNT = "select count(*) from odds_snapshots"
+CONFIRMED = "select captured_at, last_confirmed_at from odds_snapshots order by captured_at"
+
+
+@pytest.fixture
+async def handler(engine: AsyncEngine) -> PostgresWriteHandler:
+    """Return a handler on a database that knows the two bookmakers."""
+    await BookmakerRepository(engine).register({number: (slug, slug.title()) for slug, number in NUMBERS.items()})
+    return PostgresWriteHandler(engine, CATALOGUE, NUMBERS, SystemClock())
+
+
+async def test_a_changed_snapshot_is_one_history_row_and_the_latest_state(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """A changed snapshot is appended to the history with its changed markets, and becomes the latest state whole."""
+    first = snapshot(NOON, market(RESULT, "", 2100, 3200, 3500), market(TOTAL, "line=2.5", 1850, 1950))
+    kept = unchanged(RESULT, "", (2100, 3200, 3500), NOON)
+    second = snapshot(NOON + MINUTE, market(TOTAL, "line=2.5", 1900, 1900), rest=(kept,))
+    report = await handler.write(JOURNAL, stamped(batch(first), batch(second)))
+    assert (report.batches, report.snapshots, report.markets, report.confirmed) == (2, 2, 3, 0)
+    history = await rows(
+        engine, "select market_ids, specifiers, counts, prices from odds_snapshots order by captured_at"
+    )
+    assert history == [
+        ([RESULT, TOTAL], ["", "line=2.5"], [3, 2], [2100, 3200, 3500, 1850, 1950]),
+        ([TOTAL], ["line=2.5"], [2], [1900, 1900]),
+    ]
+    latest = await rows(engine, "select snapshot_id, market_ids, prices, changed_at, confirmed_at from latest_odds")
+    changed, confirmed = [NOON + MINUTE, NOON], [NOON + MINUTE, NOON]
+    assert latest == [(second.snapshot_id, [TOTAL, RESULT], [1900, 1900, 2100, 3200, 3500], changed, confirmed)]
+
+
+async def test_times_that_a_complete_body_gives_to_all_markets_are_not_repeated(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """Where every market was seen at `captured_at`, the latest state holds no list of confirmations."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
+    assert await rows(engine, "select confirmed_at from latest_odds") == [([],)]
+    assert await rows(engine, "select distinct confirmed_at from prices") == [(NOON,)]
+
+
+async def test_last_confirmed_is_null_until_a_confirmation(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """`last_confirmed_at` is NULL at insert, and a confirmation sets it on the newest row alone."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(snapshot(NOON + MINUTE))))
+    assert await rows(engine, CONFIRMED) == [(NOON, None), (NOON + MINUTE, None)]
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 2 * MINUTE)]), first=3))
+    assert (report.confirmed, report.missed) == (1, ())
+    assert await rows(engine, CONFIRMED) == [(NOON, None), (NOON + MINUTE, NOON + 2 * MINUTE)]
+
+
+async def test_a_confirmation_only_moves_forward(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """An older confirmation that comes later does not set the time back."""
+    late, early = confirmation(NOON + 9 * MINUTE), confirmation(NOON + MINUTE)
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(confirmed=[late])))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[early]), first=3))
+    assert report.confirmed == 1
+    assert await rows(engine, CONFIRMED) == [(NOON, NOON + 9 * MINUTE)]
+
+
+async def test_a_confirmation_in_a_transaction_with_its_successor_belongs_to_the_older_row(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """Of snapshot, confirmation and next snapshot in one transaction, the confirmation is of the first snapshot."""
+    steps = stamped(
+        batch(snapshot(NOON)), batch(confirmed=[confirmation(NOON + MINUTE)]), batch(snapshot(NOON + 2 * MINUTE))
+    )
+    report = await handler.write(JOURNAL, steps)
+    assert report.confirmed == 1
+    assert await rows(engine, CONFIRMED) == [(NOON, NOON + MINUTE), (NOON + 2 * MINUTE, None)]
+
+
+async def test_a_confirmation_finds_a_snapshot_of_an_earlier_partition(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """A price that has stood for weeks is confirmed in the partition in which it was captured."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(snapshot(NOON + timedelta(days=20), sr_id=8))))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + timedelta(days=21))]), first=3))
+    assert report.confirmed == 1
+    assert (await rows(engine, CONFIRMED))[0] == (NOON, NOON + timedelta(days=21))
+
+
+async def test_a_confirmation_without_a_snapshot_is_reported(handler: PostgresWriteHandler) -> None:
+    """Confirmations that find no row come back as (sr_id, bookmaker), and the others are written."""
+    unknown = [confirmation(NOON + MINUTE, sr_id=9), confirmation(NOON + MINUTE, bookmaker="far")]
+    confirmed = [confirmation(NOON + MINUTE), *unknown]
+    report = await handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=confirmed)))
+    assert report.confirmed == 1
+    assert set(report.missed) == {(9, "near"), (7, "far")}
+
+
+async def test_writing_again_does_nothing(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """A call repeated after a lost reply writes nothing, and one that overlaps writes only what is new."""
+    batches = stamped(batch(snapshot(NOON)), batch(snapshot(NOON + MINUTE)), batch(snapshot(NOON + 2 * MINUTE)))
+    await handler.write(JOURNAL, batches[:2])
+    assert (await handler.write(JOURNAL, batches[:2])).batches == 0
+    assert (await handler.write(JOURNAL, batches)).snapshots == 1
+    assert await handler.applied(JOURNAL) == 3
+    assert await rows(engine, COUNT) == [(3,)]
+
+
+async def test_two_writers_of_one_journal_write_each_batch_once(engine: AsyncEngine) -> None:
+    """Handlers that race with the same batches write each of them once: the watermark fences the loser."""
+    await BookmakerRepository(engine).register({1: ("near", "Near")})
+    handlers = [PostgresWriteHandler(engine, CATALOGUE, NUMBERS, SystemClock()) for _ in range(4)]
+    batches = stamped(*(batch(snapshot(NOON + step * MINUTE)) for step in range(10)))
+    reports = await asyncio.gather(*(each.write(JOURNAL, batches[: 4 + 2 * n]) for n, each in enumerate(handlers)))
+    assert sum(report.snapshots for report in reports) == 10
+    assert (await FactsRepository(engine).facts()).doubled == 0
+    assert await rows(engine, COUNT) == [(10,)]
+
+
+async def test_seqs_may_be_missing(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """A batch that the journal has lost, or that lies in the dead letters, does not hold up its successors."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=5))
+    assert await handler.applied(JOURNAL) == 5
+    assert await rows(engine, COUNT) == [(2,)]
+
+
+@pytest.mark.parametrize(("epoch", "seq", "moves"), [(5, 9, False), (4, 99, False), (5, 11, True), (6, 1, True)])
+async def test_the_latest_state_moves_only_to_a_greater_place_in_the_order(
+    handler: PostgresWriteHandler, engine: AsyncEngine, epoch: int, seq: int, *, moves: bool
+) -> None:
+    """Another journal's batch replaces the latest state only if its (epoch, seq) is greater; history takes it anyhow."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), epoch=5, first=10))
+    other = snapshot(NOON + MINUTE, market(RESULT, "", 1100, 0, -1))
+    await handler.write(uuid.UUID(int=2), stamped(batch(other), epoch=epoch, first=seq))
+    expected = [1100, 0, -1] if moves else [2100, 3200, 3500]
+    assert await rows(engine, "select prices from latest_odds") == [(expected,)]
+    assert await rows(engine, COUNT) == [(2,)]
+
+
+async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """A failure in the last statement leaves no row and no moved watermark, and the batches can be offered again."""
+    good = batch(snapshot(NOON), confirmed=[confirmation(NOON + MINUTE)])
+    async with engine.begin() as connection:
+        await connection.execute(text("alter table odds_snapshots rename column last_confirmed_at to gone"))
+    with pytest.raises(asyncpg.UndefinedColumnError) as failure:
+        await handler.write(JOURNAL, stamped(good))
+    assert classify(failure.value) is Exit.BREAK
+    async with engine.begin() as connection:
+        await connection.execute(text("alter table odds_snapshots rename column gone to last_confirmed_at"))
+    assert await handler.applied(JOURNAL) == 0
+    assert (await rows(engine, COUNT), await rows(engine, "select count(*) from markets")) == ([(0,)], [(0,)])
+    assert (await handler.write(JOURNAL, stamped(good))).snapshots == 1
+    assert await rows(engine, "select count(*) from markets") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        batch(snapshot(NOON, market(RESULT, "", 2**31))),
+        batch(snapshot(NOON, market(2**15, "", 2000))),
+        batch(snapshot(NOON, market(TOTAL, "line=\x00", 2000))),
+        batch(snapshot(NOON, market(TOTAL, "line=\ud800", 2000))),
+        batch(snapshot(NOON, bookmaker="nobody")),
+        batch(snapshot(NOON, sr_id=2**63)),
+        batch(confirmed=[ConfirmedSnapshot(2**63, "near", NOON)]),
+        WriteBatch(scrape_run_id=1, batch_index=0, events=(event(home="R\x00ds"),)),
+        WriteBatch(scrape_run_id=1, batch_index=0, run=run(RunStatus.RUNNING, events=2**31)),
+    ],
+)
+async def test_what_the_database_cannot_hold_is_told_from_what_may_pass(
+    handler: PostgresWriteHandler, engine: AsyncEngine, poison: WriteBatch
+) -> None:
+    """A batch whose content is at fault fails as such, leaves nothing behind, and the connection pool in order."""
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)) as failure:
+        await handler.write(JOURNAL, stamped(poison))
+    assert classify(failure.value) is Exit.BISECT
+    assert await rows(engine, COUNT) == [(0,)]
+    assert (await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))).snapshots == 1
+
+
+async def test_an_unregistered_bookmaker_is_named(handler: PostgresWriteHandler) -> None:
+    """A batch of a bookmaker without a number is refused by that bookmaker's name."""
+    with pytest.raises(ContentError, match="nobody"):
+        await handler.write(JOURNAL, stamped(batch(snapshot(NOON, bookmaker="nobody"))))
+
+
+async def test_descriptions_are_upserted(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """Events, listings and runs are kept as the last batch has them, and when they were first seen stays."""
+    later = NOON + MINUTE
+    await handler.write(JOURNAL, stamped(descriptions(NOON)))
+    await handler.write(JOURNAL, stamped(descriptions(later, home="Rovers", status=RunStatus.COMPLETED), first=2))
+    events = await rows(engine, "select id, home, first_seen_at, updated_at from events")
+    assert events == [(7, "Rovers", NOON, later)]
+    listings = await rows(
+        engine, "select bookmaker_id, listing_id, event_id, home, first_seen_at, seen_at from listings"
+    )
+    assert listings == [(1, "L7", 7, "Rovers", NOON, later)]
+    assert await rows(engine, "select id, kind, status, errors from scrape_runs") == [
+        (1, "cycle", "completed", {"transient": 2})
+    ]
+    statuses = await rows(engine, "select scrape_run_id, event_id, bookmaker_id, outcome from event_scrape_status")
+    assert statuses == [(1, 7, 1, "changed")] * 2
+
+
+async def test_an_older_description_does_not_replace_a_newer_one(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """What an old journal says about events, listings and runs comes too late."""
+    await handler.write(JOURNAL, stamped(descriptions(NOON, status=RunStatus.COMPLETED), epoch=2))
+    await handler.write(uuid.UUID(int=2), stamped(descriptions(NOON, home="Old"), epoch=1, first=8))
+    assert await rows(engine, "select home from events union all select home from listings") == [("Reds",), ("Reds",)]
+    assert await rows(engine, "select status from scrape_runs") == [("completed",)]
+
+
+async def test_a_listing_that_vanished_says_when(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """A vanished listing keeps its row with `gone_at`, and loses it when it returns; one without an event is kept too."""
+    gone = WriteBatch(
+        scrape_run_id=1,
+        batch_index=0,
+        listings=(
+            ListingWriteData(listing=listing(), seen_at=NOON, gone_at=NOON + MINUTE, duplicate=True),
+            ListingWriteData(listing=listing("L8", None), seen_at=NOON),
+        ),
+    )
+    query = "select listing_id, event_id, gone_at, duplicate from listings order by listing_id"
+    await handler.write(JOURNAL, stamped(gone))
+    assert await rows(engine, query) == [("L7", 7, NOON + MINUTE, True), ("L8", None, None, False)]
+    await handler.write(JOURNAL, stamped(descriptions(NOON + 2 * MINUTE), first=2))
+    assert (await rows(engine, query))[0] == ("L7", 7, None, False)
+
+
+async def test_partitions_are_made_as_needed(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """Snapshots and statuses of different times land in different partitions, also in one transaction."""
+    days = [NOON + timedelta(days=day) for day in (0, 1, 30)]
+    statuses = tuple(
+        EventScrapeStatus(
+            sr_id=7, bookmaker="near", outcome=ScrapeOutcome.FAILED, scraped_at=day, duration_ms=1, bytes=0
+        )
+        for day in days
+    )
+    await handler.write(
+        JOURNAL,
+        stamped(
+            WriteBatch(
+                scrape_run_id=1, batch_index=0, snapshots=tuple(snapshot(day) for day in days), statuses=statuses
+            )
+        ),
+    )
+    placed = "select tableoid::regclass::text, count(*) from {} group by 1 order by 1"
+    assert await rows(engine, placed.format("odds_snapshots")) == [
+        ("odds_snapshots_20260105", 2),
+        ("odds_snapshots_20260202", 1),
+    ]
+    assert [name for name, _ in await rows(engine, placed.format("event_scrape_status"))] == [
+        "event_scrape_status_20260107",
+        "event_scrape_status_20260108",
+        "event_scrape_status_20260206",
+    ]
+
+
+async def test_a_partition_that_retention_dropped_is_made_again(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """A write into a partition dropped meanwhile fails once, and succeeds when it is offered again."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
+    async with engine.begin() as connection:
+        await connection.execute(text("drop table odds_snapshots_20260105"))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=2))
+    assert (await handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=2))).snapshots == 1
+
+
+async def test_counts_of_a_run_are_of_changed_snapshots(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """The newest run's rows in `odds_snapshots` are its changed snapshots, and the confirmed ones carry the time."""
+    first = [snapshot(NOON, sr_id=sr_id) for sr_id in range(1, 6)]
+    later = [confirmation(NOON + MINUTE, sr_id=sr_id) for sr_id in (2, 3, 4)]
+    second = [snapshot(NOON + MINUTE, sr_id=sr_id) for sr_id in (1, 5)]
+    runs = [WriteBatch(scrape_run_id=n, batch_index=1, run=run(RunStatus.COMPLETED, run_id=n)) for n in (1, 2)]
+    await handler.write(JOURNAL, stamped(batch(*first), runs[0]))
+    await handler.write(JOURNAL, stamped(batch(*second, confirmed=later, run=2), runs[1], first=3))
+    newest = "select count(*) from odds_snapshots where scrape_run_id = (select max(id) from scrape_runs)"
+    assert await rows(engine, newest) == [(2,)]
+    confirmed = "select event_id from odds_snapshots where last_confirmed_at is not null order by 1"
+    assert await rows(engine, confirmed) == [(2,), (3,), (4,)]
+    facts = await FactsRepository(engine).facts()
+    assert (facts.odds_snapshots, facts.market_odds, facts.doubled) == (7, 7, 0)
+
+
+async def test_market_odds_shows_one_row_a_market_change(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """`market_odds` names market and bookmaker, gives line as a number, state and prices, for each change."""
+    changes = (
+        market(RESULT, "", 2100, -3200, 0),
+        market(TOTAL, "line=2.5", -1, -1),
+        market(HANDICAP, "goal=1|handicap=-0.25", 1910, 1990),
+        market(TOTAL, "line=0"),
+        market(99, "", 1500),
+    )
+    await handler.write(JOURNAL, stamped(descriptions(NOON), batch(snapshot(NOON, *changes))))
+    query = "select home, bookmaker, market, line, state, prices from market_odds order by market, specifiers"
+    assert await rows(engine, query) == [
+        ("Reds", "near", "#99", None, "active", [Decimal("1.500")]),
+        ("Reds", "near", "asian", Decimal("-0.25"), "active", [Decimal("1.910"), Decimal("1.990")]),
+        ("Reds", "near", "match_result", None, "active", [Decimal("2.100"), Decimal("3.200"), None]),
+        ("Reds", "near", "total", Decimal(0), "removed", []),
+        ("Reds", "near", "total", Decimal("2.5"), "suspended", [None, None]),
+    ]
+
+
+async def test_prices_shows_one_row_a_current_outcome(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """`prices` shows offered outcomes with price, state and both times; confirmations of the snapshot count."""
+    kept = unchanged(TOTAL, "line=2.5", (1850, -1), NOON)
+    steps = (
+        batch(snapshot(NOON, market(TOTAL, "line=2.5", 1850, -1))),
+        batch(snapshot(NOON + MINUTE, market(RESULT, "", 2100, -3200, 0), rest=(kept,))),
+    )
+    query = "select market, line, outcome, price, state, changed_at, confirmed_at from prices order by market, outcome"
+    result, total = ("match_result", None), ("total", Decimal("2.5"))
+    await handler.write(JOURNAL, stamped(descriptions(NOON), *steps))
+    assert await rows(engine, query) == [
+        (*result, "draw", Decimal("3.200"), "suspended", NOON + MINUTE, NOON + MINUTE),
+        (*result, "home", Decimal("2.100"), "active", NOON + MINUTE, NOON + MINUTE),
+        (*total, "over", Decimal("1.850"), "active", NOON, NOON),
+        (*total, "under", None, "suspended", NOON, NOON),
+    ]
+    await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 3 * MINUTE)]), first=4))
+    assert {row[-1] for row in await rows(engine, query)} == {NOON + 3 * MINUTE}
+
+
+async def test_price_history_folds_repetitions(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """`price_history` has a row for each change of an outcome, with the price before; a removal is one, a repetition none."""
+    prices = [(2100, 3200, 0), (2100, 3200, 0), (2150, 3200, 0), (2150, -3200, 4000), ()]
+    steps = [batch(snapshot(NOON + n * MINUTE, market(RESULT, "", *each))) for n, each in enumerate(prices)]
+    await handler.write(JOURNAL, stamped(*steps))
+    query = (
+        "select extract(minute from captured_at)::int, outcome, price, state, previous_price "
+        "from price_history where event_id = 7 order by captured_at, outcome"
+    )
+    assert await rows(engine, query) == [
+        (0, "draw", Decimal("3.200"), "active", None),
+        (0, "home", Decimal("2.100"), "active", None),
+        (2, "home", Decimal("2.150"), "active", Decimal("2.100")),
+        (3, "away", Decimal("4.000"), "active", None),
+        (3, "draw", Decimal("3.200"), "suspended", Decimal("3.200")),
+        (4, "away", None, "removed", Decimal("4.000")),
+        (4, "draw", None, "removed", Decimal("3.200")),
+        (4, "home", None, "removed", Decimal("2.150")),
+    ]
+
+
+async def test_the_inline_writer_commits_in_the_order_of_the_calls(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """Inline writes started together are committed one by one, in the order in which they were called."""
+    writer = InlineWriter(handler, SystemClock())
+    batches = [batch(snapshot(NOON + step * MINUTE, market(RESULT, "", 2000 + step))) for step in range(8)]
+    reports = await asyncio.gather(*(writer.write(each) for each in batches))
+    assert [report.snapshots for report in reports] == [1] * 8
+    assert await rows(engine, "select prices, epoch from latest_odds") == [([2007], writer.epoch)]
+
+
+async def test_a_failed_inline_write_does_not_hold_up_the_next(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """An inline write that fails is not written; those after it are."""
+    writer = InlineWriter(handler, SystemClock())
+    with pytest.raises(ContentError):
+        await writer.write(batch(snapshot(NOON, bookmaker="nobody")))
+    await writer.write(batch(snapshot(NOON)))
+    assert await rows(engine, COUNT) == [(1,)]
+
+
+async def test_a_database_that_is_away_asks_for_a_retry(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where no server listens, the failure is one to retry."""
+    nowhere = tmp_path_factory.mktemp("nowhere")
+    engine = create_engine(f"postgresql://nobody@/nothing?host={nowhere}", "overround tests")
+    handler = PostgresWriteHandler(engine, CATALOGUE, NUMBERS, SystemClock())
+    with pytest.raises(OSError, match="No such file") as failure:
+        await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
+    assert classify(failure.value) is Exit.RETRY
+    await engine.dispose()
