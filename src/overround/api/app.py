@@ -16,15 +16,14 @@ ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
 
 
 @asynccontextmanager
-async def service_from_settings() -> AsyncIterator[Service]:
-    """Run the service that the environment and the settings file describe."""
-    settings = Settings()
+async def service_of(settings: Settings) -> AsyncIterator[Service]:
+    """Run the service that the settings describe."""
     configure_logs(settings.log_level)
     async with running_database(settings) as database, running_service(settings, database) as service:
         yield service
 
 
-def create_app(service: ServiceFactory = service_from_settings) -> FastAPI:
+def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> FastAPI:
     """Return the application; `service` is started with it and stopped with it."""
 
     @asynccontextmanager

@@ -23,9 +23,8 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="With --exit: report as one JSON object on stdout.")] = False,
 ) -> None:
     """Run everything on this machine, without any bookmaker: recorded responses, database, API and page."""
-    import asyncio  # noqa: PLC0415 - command groups import lazily
-
-    from overround.cli.demonstration import print_report, run_cycles, serve, workplace  # noqa: PLC0415 - as above
+    from overround.cli.demonstration import print_report, report_on, serve, workplace  # noqa: PLC0415 - lazy
+    from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
     from overround.logs import configure_logs  # noqa: PLC0415 - as above
 
     if json and not exit_:
@@ -33,9 +32,11 @@ def demo(
     configure_logs("warning" if exit_ else "info")
     with errors_as_one_line(), workplace(data_dir) as place:
         if not exit_:
-            asyncio.run(serve(place, captures, port))
+            run_until_stopped(lambda stopping: serve(place, captures, port, stopping))
             return
-        report = asyncio.run(run_cycles(place, captures, cycles))
+        report = report_on(place, captures, cycles)
+    if report is None:
+        raise fail("interrupted")
     if json:
         print_json(report)
     else:

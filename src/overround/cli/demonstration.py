@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import msgspec
 
 from overround.api.app import create_app
 from overround.batch import ScrapeRun
+from overround.bookmakers.registry import load_bookmakers
 from overround.caching.reconciliation import reconcile
 from overround.cli.output import print_facts
-from overround.cli.web_server import serve_app
+from overround.cli.web_server import Stopping, run_until_stopped, serve_app
 from overround.clock import OffsetClock, SystemClock
 from overround.scraping.progress import Progress, Stored
 from overround.settings import BookmakerSettings, Settings
@@ -104,11 +105,23 @@ def workplace(data_dir: Path | None) -> Iterator[Place]:
         yield Place(Path(temporary), temporary=True)
 
 
-async def serve(place: Place, captures: Path | None, port: int) -> None:
-    """Serve page and API until SIGINT or SIGTERM, scraping on a schedule."""
-    async with running_simulator(captures) as simulator:
-        app = create_app(lambda: _service(place, simulator))
-        await serve_app(app, host="127.0.0.1", port=port, data_dir=place.data_dir)
+async def serve(place: Place, captures: Path | None, port: int, stopping: Stopping) -> None:
+    """Serve page and API until a signal, scraping on a schedule."""
+    async with running_simulator(captures) as simulator, _service(place, simulator) as service:
+        app = create_app(lambda: nullcontext(service))
+        service.control.start_cycle()
+        await serve_app(app, stopping, host="127.0.0.1", port=port, data_dir=place.data_dir)
+
+
+def report_on(place: Place, captures: Path | None, cycles: int) -> DemoReport | None:
+    """Run cycles and return the report; None where a signal came first."""
+    reports: list[DemoReport] = []
+
+    async def work(_: Stopping) -> None:
+        reports.append(await run_cycles(place, captures, cycles))
+
+    run_until_stopped(work)
+    return reports[0] if reports else None
 
 
 async def run_cycles(place: Place, captures: Path | None, cycles: int) -> DemoReport:
@@ -138,17 +151,16 @@ async def _start_of_time(database: Database, simulator: SimulatorHandle) -> date
 
 
 def _settings(place: Place, simulator: SimulatorHandle) -> Settings:
+    """Return the user's settings turned to the simulator: nothing that it does not serve is asked."""
     given = Settings()
     bookmakers = {
         slug: given.bookmakers.get(slug, BookmakerSettings()).model_copy(
-            update={"base_url": simulator.base_url(slug), "proxy": None}
+            update={"base_url": simulator.base_url(slug), "proxy": None, "enabled": slug in simulator.recordings}
         )
-        for slug in simulator.recordings
+        for slug in load_bookmakers()
     }
     scraping = given.scraping.model_copy(update={"horizon": None, "sports": _SPORTS})
-    return given.with_values(
-        data_dir=place.data_dir, database_url=None, bookmakers={**given.bookmakers, **bookmakers}, scraping=scraping
-    )
+    return given.with_values(data_dir=place.data_dir, database_url=None, bookmakers=bookmakers, scraping=scraping)
 
 
 async def _one_cycle(service: Service) -> CycleFigures:

@@ -13,20 +13,13 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default from the settings.")] = None,
 ) -> None:
     """Run the service: API and page, embedded database unless the settings name another."""
-    import asyncio  # noqa: PLC0415 - command groups import lazily
-
-    from overround.api.app import create_app, service_from_settings  # noqa: PLC0415 - as above
-    from overround.cli.web_server import serve_app  # noqa: PLC0415 - as above
+    from overround.cli.serving import serve_settings  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
     from overround.settings import Settings  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
-        settings = Settings()
-        app = create_app(service_from_settings)
-        asyncio.run(
-            serve_app(
-                app,
-                host=settings.host if host is None else host,
-                port=settings.port if port is None else port,
-                data_dir=settings.data_dir,
-            )
+        given = Settings()
+        settings = given.with_values(
+            host=given.host if host is None else host, port=given.port if port is None else port
         )
+        run_until_stopped(lambda stopping: serve_settings(settings, stopping))

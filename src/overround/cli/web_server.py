@@ -1,7 +1,13 @@
-"""uvicorn, as the commands run it."""
+"""uvicorn and signals, as the commands run them."""
 
+import asyncio
+import contextlib
+import os
+import signal
 import socket
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -10,33 +16,87 @@ from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
 _SHUTDOWN = 10  # seconds for requests under way
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTED = 130
 
 
-async def serve_app(app: FastAPI, *, host: str, port: int, data_dir: Path, ready_line: bool = True) -> None:
-    """Serve until SIGINT or SIGTERM; announce the address in the data directory.
+class Stopping:
+    """What SIGINT and SIGTERM do: the first asks to stop, the second exits at once."""
+
+    def __init__(self) -> None:
+        self._stop: Callable[[], object] | None = None
+        self.asked = False
+
+    def on_signal(self) -> None:
+        """Ask whoever is in charge to stop; exit where that was asked before."""
+        if self.asked:
+            os._exit(_INTERRUPTED)
+        self.asked = True
+        if self._stop is not None:
+            self._stop()
+
+    @contextlib.contextmanager
+    def handled_by(self, stop: Callable[[], object]) -> Iterator[None]:
+        """Let `stop` be called by the first signal during a `with` block."""
+        outer, self._stop = self._stop, stop
+        try:
+            yield
+        finally:
+            self._stop = outer
+
+
+def run_until_stopped(work: Callable[[Stopping], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine that ends in its own order when a signal comes; before it serves, it is cancelled."""
+
+    async def main() -> None:
+        stopping = Stopping()
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stopping.on_signal)
+        with stopping.handled_by(task.cancel if task is not None else lambda: None):
+            try:
+                await work(stopping)
+            except asyncio.CancelledError:
+                if not stopping.asked:
+                    raise
+
+    asyncio.run(main())
+
+
+async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, data_dir: Path) -> None:
+    """Serve until a signal; announce the address in the data directory and on stdout.
 
     Raises:
-        OverroundError: the port is taken, or the service did not start.
+        OverroundError: the port is taken.
     """
+    with _listening(host, port) as listener:
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=_SHUTDOWN
+        )
+        server = _Server(config)
+        with announced(data_dir, address), stopping.handled_by(server.ask_to_exit):
+            print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
+            await server.serve([listener])
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
         raise OverroundError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    address = f"http://{host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=_SHUTDOWN)
-    server = _Server(config, f"Overround is at {address}" if ready_line else "")
-    with announced(data_dir, address), listener:
-        await server.serve(sockets=[listener])
-    if not server.started:
-        raise OverroundError("the service did not start; the log above has the reason")
+    with listener:
+        yield listener
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready_line: str) -> None:
-        super().__init__(config)
-        self._ready_line = ready_line
+    """A server that leaves the signals to the command, which has more to stop than the server."""
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self._ready_line:
-            print(self._ready_line, flush=True)  # noqa: T201 - the command's result
+    def ask_to_exit(self) -> None:
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
