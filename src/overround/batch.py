@@ -10,9 +10,10 @@ from overround.event import Event, Listing
 
 
 class RunKind(StrEnum):
-    """What a scrape run covers."""
+    """What a scrape run covers: everything with discovery, known events near kick-off, or one event."""
 
     CYCLE = "cycle"
+    NEAR = "near"
     EVENT = "event"
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from overround.batch import ScrapeRun, WriteBatch
+from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
 from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, Offer
 
@@ -338,6 +338,19 @@ class ScrapeControl(Protocol):
         Raises:
             RunInProgressError: a cycle is under way.
         """
+
+    async def run_cycle(self, kind: RunKind = RunKind.CYCLE) -> ScrapeRun:
+        """Run a cycle to its end and return the finished run.
+
+        Raises:
+            RunInProgressError: a cycle is under way.
+        """
+
+    def idle_seconds(self) -> float | None:
+        """Return for how long the cycle under way has told nothing; None where there is none."""
+
+    async def cancel_cycle(self) -> None:
+        """End the cycle under way, if any, as interrupted."""
 
     async def scrape_event(self, sr_id: int) -> ScrapeRun:
         """Scrape one event at every bookmaker that lists it, and return the finished run.

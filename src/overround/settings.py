@@ -43,6 +43,20 @@ class ScrapingSettings(BaseModel):
     eviction_grace: timedelta = timedelta(hours=2)
 
 
+class ScheduleSettings(BaseModel):
+    """When scrape runs happen by themselves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    # Events within `near_kickoff` of their kick-off are asked for at every short interval, the rest at the long one.
+    short_interval: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    long_interval: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
+    near_kickoff: timedelta = timedelta(hours=3)
+    # A cycle that tells nothing for so long hangs: every request has a far shorter time limit.
+    stuck_after: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
+
+
 class QueueSettings(BaseModel):
     """The write queue and its journal."""
 
@@ -76,6 +90,7 @@ class Settings(BaseSettings):
     log_level: str = "info"
     bookmakers: dict[str, BookmakerSettings] = {}
     scraping: ScrapingSettings = ScrapingSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     queue: QueueSettings = QueueSettings()
 
     @classmethod

@@ -20,7 +20,8 @@ from overround.db.engine import create_engine
 from overround.db.migrate import upgrade
 from overround.db.repositories import BookmakerRepository, FactsRepository, PostgresWarmupRepository
 from overround.errors import SettingsError
-from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal
+from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
+from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
@@ -58,8 +59,17 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     context: ScrapeContext
     coordinator: EventCoordinator
     control: ScrapeController
+    scheduler: ScrapeScheduler
     database: Database
     write_queue: Queue | None
+
+
+class Jobs(msgspec.Struct, kw_only=True):
+    """What the scheduler's jobs work on."""
+
+    write_queue: WriteQueue | None
+    odds_cache: OddsCache
+    control: ScrapeControl
 
 
 @asynccontextmanager
@@ -124,8 +134,12 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
         coordinator = EventCoordinator.from_settings(
             settings, context, write_queue, None if write_queue else parts.inline_writer()
         )
-        control = ScrapeController(coordinator, context.runs)
-        stack.push_async_callback(control.close)
+        await coordinator.close_open_runs()
+        control = ScrapeController(coordinator, context.runs, context.progress, context.clock)
+        stack.push_async_callback(control.cancel_cycle)
+        jobs = Jobs(write_queue=write_queue, odds_cache=context.cache, control=control)
+        scheduler = _scheduler(settings, jobs, context.clock)
+        stack.callback(scheduler.stop)
         yield Service(
             settings=settings,
             bookmakers=bookmakers,
@@ -133,6 +147,7 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
             context=context,
             coordinator=coordinator,
             control=control,
+            scheduler=scheduler,
             database=database,
             write_queue=write_queue,
         )
@@ -232,6 +247,20 @@ async def _replay(journal: Journal, context: ScrapeContext) -> None:
         for entry in await journal.read(seq, _REPLAYED_AT_ONCE):
             apply_journalled(context.cache, decode_batch(entry.body).snapshots, context.catalogue)
             seq = entry.seq
+
+
+def _scheduler(settings: Settings, jobs: Jobs, clock: Clock) -> ScrapeScheduler:
+    """Return the scheduler, started unless the settings leave it off."""
+    schedule = settings.schedule
+    plan = SchedulePlan(
+        short_interval=schedule.short_interval,
+        long_interval=max(schedule.short_interval, schedule.long_interval),
+        stuck_after=schedule.stuck_after,
+    )
+    scheduler = ScrapeScheduler(plan, jobs, clock)
+    if schedule.enabled:
+        scheduler.start()
+    return scheduler
 
 
 def _enabled(options: Mapping[str, BookmakerOptions], reference: str) -> Mapping[str, BookmakerOptions]:

@@ -134,6 +134,7 @@ def service(tmp_path: Path, port: int, **settings: str) -> Iterator[ServiceProce
     }
     env = environment(
         OVERROUND_DATA_DIR=str(tmp_path / "data"),
+        OVERROUND_SCHEDULE__ENABLED="false",
         OVERROUND_SCRAPING__MAX_ATTEMPTS="1",
         OVERROUND_SCRAPING__HORIZON="P36500D",
         **addresses,

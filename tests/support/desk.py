@@ -20,7 +20,12 @@ KICKOFF = START + timedelta(hours=6)
 RESULT = MarketKey("match_result")
 OVER_UNDER = MarketKey("total_goals", "line=2.5")
 OPTIONS = CycleOptions(
-    reference="betpawa", sports=("football",), batch_size=2, horizon=None, eviction_grace=timedelta(hours=2)
+    reference="betpawa",
+    sports=("football",),
+    batch_size=2,
+    horizon=None,
+    near_kickoff=timedelta(hours=3),
+    eviction_grace=timedelta(hours=2),
 )
 
 

@@ -12,7 +12,7 @@ import uvicorn
 
 from overround.api.app import create_app
 from overround.clock import OffsetClock
-from overround.settings import BookmakerSettings, ScrapingSettings, Settings
+from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
 from overround.simulator.child import SimulatorHandle, running_simulator
 from overround.wiring import Service, running_database, running_service
 
@@ -21,7 +21,13 @@ def replay_settings(simulator: SimulatorHandle, database_url: str, data_dir: Pat
     """Return settings that point every bookmaker at the simulator."""
     bookmakers = {slug: BookmakerSettings(base_url=simulator.base_url(slug)) for slug in simulator.recordings}
     scraping = ScrapingSettings(horizon=None, retry_base=timedelta(milliseconds=1))
-    return Settings(data_dir=data_dir, database_url=database_url, bookmakers=bookmakers, scraping=scraping)
+    return Settings(
+        data_dir=data_dir,
+        database_url=database_url,
+        bookmakers=bookmakers,
+        scraping=scraping,
+        schedule=ScheduleSettings(enabled=False),
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.ports import Clock, ScrapeControl, WriteQueue
+from overround.scheduling.scheduler import ScrapeScheduler
 
 
 class ApiState(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     cache: OddsCache
     book: EventBook
     control: ScrapeControl
+    scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
     bookmakers: Mapping[str, str]
     reference: str

@@ -23,6 +23,7 @@ from overround.wiring import Database, Service, running_database, running_servic
 
 _LEAD = timedelta(hours=1)  # how long before the earliest recorded kick-off the demo's clock starts
 _SPORTS = ("football", "basketball", "tennis")
+_INTERVAL = timedelta(seconds=30)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -107,9 +108,8 @@ def workplace(data_dir: Path | None) -> Iterator[Place]:
 
 async def serve(place: Place, captures: Path | None, port: int, stopping: Stopping) -> None:
     """Serve page and API until a signal, scraping on a schedule."""
-    async with running_simulator(captures) as simulator, _service(place, simulator) as service:
+    async with running_simulator(captures) as simulator, _service(place, simulator, scheduled=True) as service:
         app = create_app(lambda: nullcontext(service))
-        service.control.start_cycle()
         await serve_app(app, stopping, host="127.0.0.1", port=port, data_dir=place.data_dir)
 
 
@@ -126,7 +126,7 @@ def report_on(place: Place, captures: Path | None, cycles: int) -> DemoReport | 
 
 async def run_cycles(place: Place, captures: Path | None, cycles: int) -> DemoReport:
     """Run cycles back to back, drain the queue and compare the database with the cache."""
-    async with running_simulator(captures) as simulator, _service(place, simulator) as service:
+    async with running_simulator(captures) as simulator, _service(place, simulator, scheduled=False) as service:
         figures = [await _one_cycle(service) for _ in range(cycles)]
         if service.write_queue is not None:
             await service.write_queue.drain()
@@ -134,8 +134,8 @@ async def run_cycles(place: Place, captures: Path | None, cycles: int) -> DemoRe
 
 
 @asynccontextmanager
-async def _service(place: Place, simulator: SimulatorHandle) -> AsyncIterator[Service]:
-    settings = _settings(place, simulator)
+async def _service(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> AsyncIterator[Service]:
+    settings = _settings(place, simulator, scheduled=scheduled)
     async with running_database(settings, ephemeral=place.temporary) as database:
         clock = OffsetClock(await _start_of_time(database, simulator))
         async with running_service(settings, database, clock) as service:
@@ -150,7 +150,7 @@ async def _start_of_time(database: Database, simulator: SimulatorHandle) -> date
     return start if last is None else max(start, last + timedelta(seconds=1))
 
 
-def _settings(place: Place, simulator: SimulatorHandle) -> Settings:
+def _settings(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> Settings:
     """Return the user's settings turned to the simulator: nothing that it does not serve is asked."""
     given = Settings()
     bookmakers = {
@@ -160,7 +160,12 @@ def _settings(place: Place, simulator: SimulatorHandle) -> Settings:
         for slug in load_bookmakers()
     }
     scraping = given.scraping.model_copy(update={"horizon": None, "sports": _SPORTS})
-    return given.with_values(data_dir=place.data_dir, database_url=None, bookmakers=bookmakers, scraping=scraping)
+    schedule = given.schedule.model_copy(
+        update={"enabled": scheduled, "short_interval": _INTERVAL, "long_interval": _INTERVAL}
+    )
+    return given.with_values(
+        data_dir=place.data_dir, database_url=None, bookmakers=bookmakers, scraping=scraping, schedule=schedule
+    )
 
 
 async def _one_cycle(service: Service) -> CycleFigures:

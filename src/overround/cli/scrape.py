@@ -39,7 +39,8 @@ async def _scrape_once(*, show: bool) -> "ScrapeRun":
     from overround.settings import Settings  # noqa: PLC0415 - as above
     from overround.wiring import running_database, running_service  # noqa: PLC0415 - as above
 
-    settings = Settings()
+    given = Settings()
+    settings = given.with_values(schedule=given.schedule.model_copy(update={"enabled": False}))
     configure_logs("warning" if show else settings.log_level)
     async with running_database(settings) as database, running_service(settings, database) as service:
         if not show:

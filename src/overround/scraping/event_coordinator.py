@@ -37,6 +37,7 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
     sports: tuple[str, ...]
     batch_size: int
     horizon: timedelta | None
+    near_kickoff: timedelta
     eviction_grace: timedelta
 
 
@@ -88,17 +89,27 @@ class EventCoordinator:
             sports=scraping.sports,
             batch_size=scraping.batch_size,
             horizon=scraping.horizon,
+            near_kickoff=settings.schedule.near_kickoff,
             eviction_grace=scraping.eviction_grace,
         )
         return cls(context, options, write_queue, batch_writer)
 
+    async def close_open_runs(self) -> None:
+        """Store the runs that an earlier process left open as interrupted."""
+        for run in self._context.runs.close_open():
+            await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+
     async def run_full_cycle(self, run: ScrapeRun | None = None) -> ScrapeRun:
-        """Discover and scrape everything once; return the finished run."""
+        """Scrape everything once, or, in a run of kind `near`, the known events close to kick-off.
+
+        Returns the finished run; a near run does not discover.
+        """
         run = run or self._context.runs.begin(RunKind.CYCLE)
         tally = RunTally()
         self._context.progress.publish(RunStarted(run=run))
         try:
-            targets = await self._discover(run, tally)
+            targets = await self._discover(run, tally) if run.kind is RunKind.CYCLE else self._near(run)
+            tally.events = len(targets)
             await self._scrape_all(run, tally, targets)
         except asyncio.CancelledError:
             await self._finish(run, tally, RunStatus.INTERRUPTED)
@@ -158,18 +169,30 @@ class EventCoordinator:
         _count_sweep(sweep, tally)
         self._owed = _joined(self._owed, update, resolved)
         await self._write_or_count(run, tally)
-        targets = choose_targets(context.book, context.clock.now(), options.horizon, frozenset(context.sources))
-        tally.events = len(targets)
+        targets = self._targets(options.horizon)
+        self._announce(run, targets, len(sweep.failures), began)
+        return targets
+
+    def _near(self, run: ScrapeRun) -> Sequence[EventTarget]:
+        targets = self._targets(self._options.near_kickoff)
+        self._announce(run, targets, 0, self._context.clock.monotonic())
+        return targets
+
+    def _targets(self, horizon: timedelta | None) -> Sequence[EventTarget]:
+        context = self._context
+        return choose_targets(context.book, context.clock.now(), horizon, frozenset(context.sources))
+
+    def _announce(self, run: ScrapeRun, targets: Sequence[EventTarget], failed_calls: int, began: float) -> None:
+        clock = self._context.clock
         discovered = Discovered(
             run_id=run.run_id,
             events=len(targets),
-            targets={slug: sum(slug in target.listings for target in targets) for slug in context.sources},
-            failed_calls=len(sweep.failures),
-            duration_ms=round((context.clock.monotonic() - began) * 1000, 1),
+            targets={slug: sum(slug in target.listings for target in targets) for slug in self._context.sources},
+            failed_calls=failed_calls,
+            duration_ms=round((clock.monotonic() - began) * 1000, 1),
         )
-        context.progress.publish(discovered)
+        self._context.progress.publish(discovered)
         _log.info("discovery_finished", **msgspec.to_builtins(discovered))
-        return targets
 
     async def _resolve(self) -> BookUpdate:
         """Give unmatched listings the id that their own body names, and match once more."""

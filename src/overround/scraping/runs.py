@@ -24,6 +24,14 @@ class RunBook:
             self._enter(run)
         self._last_id = max(self._last_id, last_id, *self._runs)
 
+    def close_open(self) -> Sequence[ScrapeRun]:
+        """Mark the runs that are still open as interrupted, and return them."""
+        open_runs = [run for run in self._runs.values() if run.status is RunStatus.RUNNING]
+        now = self._clock.now()
+        closed = [msgspec.structs.replace(run, status=RunStatus.INTERRUPTED, finished_at=now) for run in open_runs]
+        self._runs.update((run.run_id, run) for run in closed)
+        return closed
+
     def begin(self, kind: RunKind) -> ScrapeRun:
         """Start a run."""
         self._last_id += 1

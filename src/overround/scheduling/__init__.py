@@ -1,0 +1,1 @@
+"""When scrape runs happen by themselves."""

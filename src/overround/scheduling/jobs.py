@@ -1,0 +1,38 @@
+"""What the scheduler runs."""
+
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from overround.batch import RunKind, ScrapeRun
+from overround.caching.odds_cache import OddsCache
+from overround.errors import RunInProgressError
+from overround.ports import ScrapeControl, WriteQueue
+
+_log = structlog.get_logger(__name__)
+
+
+class JobState(Protocol):
+    """What jobs take from the application's state."""
+
+    write_queue: WriteQueue | None
+    odds_cache: OddsCache
+    control: ScrapeControl
+
+
+async def scrape_all_platforms(state: JobState, kind: RunKind = RunKind.CYCLE) -> ScrapeRun | None:
+    """Run one cycle over all bookmakers and report on queue and cache; None where one is under way."""
+    try:
+        run = await state.control.run_cycle(kind)
+    except RunInProgressError as error:
+        _log.warning("cycle_skipped", kind=kind, under_way=error.run_id)
+        return None
+    queue = state.write_queue
+    _log.info(
+        "write_queue_post_scrape",
+        run=run.run_id,
+        queue=msgspec.to_builtins(queue.stats()) if queue is not None else None,
+        cache=msgspec.to_builtins(state.odds_cache.stats()),
+    )
+    return run

@@ -1,0 +1,116 @@
+"""Two polling tiers and a watchdog: near events often, everything at a longer interval."""
+
+from datetime import UTC, timedelta
+
+import msgspec
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from overround.batch import RunKind
+from overround.clock import SystemClock
+from overround.ports import Clock
+from overround.scheduling.jobs import JobState, scrape_all_platforms
+
+_CYCLE = "cycle"
+_WATCHDOG = "watchdog"
+
+# APScheduler lives by the machine's clock, also where the service's clock is set to another date.
+_WALL_CLOCK = SystemClock()
+
+_log = structlog.get_logger(__name__)
+
+
+class SchedulePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How often: events close to kick-off every `short_interval`, everything every `long_interval`.
+
+    A cycle that has told nothing for `stuck_after` is cancelled.
+    """
+
+    short_interval: timedelta
+    long_interval: timedelta
+    stuck_after: timedelta
+
+
+class SchedulerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Is the schedule running, and when does the next cycle begin."""
+
+    running: bool
+    paused: bool
+    seconds_to_next_run: float | None
+    short_interval_seconds: float
+    long_interval_seconds: float
+
+
+class ScrapeScheduler:
+    """Runs a cycle every short interval; each covers everything when the long interval has passed."""
+
+    def __init__(self, plan: SchedulePlan, state: JobState, clock: Clock) -> None:
+        self._plan = plan
+        self._state = state
+        self._clock = clock
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._paused = False
+        self._full_due_at = clock.monotonic()
+
+    def start(self) -> None:
+        """Start; the first cycle begins at once."""
+        self._scheduler.add_job(
+            self._tick,
+            IntervalTrigger(seconds=self._plan.short_interval.total_seconds(), timezone=UTC),
+            id=_CYCLE,
+            next_run_time=_WALL_CLOCK.now(),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+        self._scheduler.add_job(
+            self._watch,
+            IntervalTrigger(seconds=max(1.0, self._plan.stuck_after.total_seconds() / 4), timezone=UTC),
+            id=_WATCHDOG,
+            misfire_grace_time=None,
+        )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Start no more cycles; one under way is the scrape control's to end."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def pause(self) -> None:
+        """Start no cycle until resumed."""
+        self._paused = True
+        if self._scheduler.running:
+            self._scheduler.pause_job(_CYCLE)
+
+    def resume(self) -> None:
+        """Go on with the schedule."""
+        self._paused = False
+        if self._scheduler.running:
+            self._scheduler.resume_job(_CYCLE)
+
+    def status(self) -> SchedulerStatus:
+        """Return whether it runs, and when it runs next."""
+        job = self._scheduler.get_job(_CYCLE) if self._scheduler.running else None
+        at = job.next_run_time if job is not None else None
+        now = _WALL_CLOCK.now()
+        return SchedulerStatus(
+            running=self._scheduler.running,
+            paused=self._paused,
+            seconds_to_next_run=None if at is None else round(max(0.0, (at - now).total_seconds()), 1),
+            short_interval_seconds=self._plan.short_interval.total_seconds(),
+            long_interval_seconds=self._plan.long_interval.total_seconds(),
+        )
+
+    async def _tick(self) -> None:
+        began = self._clock.monotonic()
+        full = began >= self._full_due_at - self._plan.short_interval.total_seconds() / 2
+        run = await scrape_all_platforms(self._state, RunKind.CYCLE if full else RunKind.NEAR)
+        if full and run is not None:
+            self._full_due_at = began + self._plan.long_interval.total_seconds()
+
+    async def _watch(self) -> None:
+        idle = self._state.control.idle_seconds()
+        if idle is not None and idle > self._plan.stuck_after.total_seconds():
+            _log.error("cycle_stuck", idle_s=round(idle, 1))
+            await self._state.control.cancel_cycle()
