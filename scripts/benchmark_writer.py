@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import random
+import statistics
 import sys
 import tempfile
 import uuid
@@ -44,12 +45,28 @@ NUMBERS: Mapping[str, int] = MappingProxyType({"first": 1, "second": 2, "third":
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 CYCLE = timedelta(minutes=5)
 _CLOCK = SystemClock()
-_OUTCOMES = (2, 2, 2, 3, 2, 2, 3, 2, 2, 2, 3, 2, 9, 2, 2, 2, 3, 2, 2, 4)  # and one correct score of 26 in 60
+_SIZES = """
+select
+    (select sum(cardinality(market_ids)) from odds_snapshots) as changes,
+    sum(pg_total_relation_size(relid))::bigint as history,
+    sum(pg_indexes_size(relid))::bigint as indexes,
+    pg_total_relation_size('latest_odds') as latest
+from pg_partition_tree('odds_snapshots')
+where isleaf
+"""
+_KINDS = 60
+_OUTCOMES = (2, 2, 2, 3, 2, 2, 3, 2, 2, 2, 3, 2, 9, 2, 2, 2, 3, 2, 2, 4)  # of a kind; the last is a correct score
+_CORRECT_SCORE = 26
+_WITHOUT_LINE = 20  # of the kinds
+_CHANGED_SNAPSHOTS = 0.5
+_LOG_OF_SHARE, _SPREAD_OF_SHARE = -2.3, 0.7  # of a changed snapshot's changed markets: median 10 %
+_BATCH = 50  # events
+_AUTOVACUUM_SHARE, _AUTOVACUUM_ROWS = 0.05, 50  # as the partitions are made
 
 
 def catalogue() -> Catalogue:
     """Return 60 markets whose outcome counts are like those of football."""
-    counts = [26 if number == 60 else _OUTCOMES[number % len(_OUTCOMES)] for number in range(1, 61)]
+    counts = [*(_OUTCOMES[number % len(_OUTCOMES)] for number in range(1, _KINDS)), _CORRECT_SCORE]
     return Catalogue(
         Market(
             number=number,
@@ -81,7 +98,7 @@ class Feed:
     def _batch(self, index: int, events: Iterable[int]) -> WriteBatch:
         at = START + self._cycle * CYCLE + timedelta(seconds=index)
         pairs = [(event, bookmaker) for event in events for bookmaker in MARKETS]
-        changed = [pair for pair in pairs if pair not in self._state or self._random.random() < 0.5]
+        changed = [pair for pair in pairs if pair not in self._state or self._random.random() < _CHANGED_SNAPSHOTS]
         confirmed = set(pairs).difference(changed)
         return WriteBatch(
             scrape_run_id=self._cycle,
@@ -110,7 +127,8 @@ class Feed:
 
     def _open(self, pair: tuple[int, str], at: datetime) -> set[tuple[int, str]]:
         keys = [
-            (1 + index % 60, f"line={index // 60 + 0.5}" if index >= 20 else "") for index in range(MARKETS[pair[1]])
+            (1 + index % _KINDS, f"line={index // _KINDS}.5" if index >= _WITHOUT_LINE else "")
+            for index in range(MARKETS[pair[1]])
         ]
         self._state[pair] = {key: (self._prices(self._outcomes[key[0]]), at) for key in keys}
         return set(keys)
@@ -118,7 +136,7 @@ class Feed:
     def _move(
         self, state: dict[tuple[int, str], tuple[tuple[int, ...], datetime]], at: datetime
     ) -> set[tuple[int, str]]:
-        share = min(self._random.lognormvariate(-2.3, 0.7), 1.0)  # median 10 %
+        share = min(self._random.lognormvariate(_LOG_OF_SHARE, _SPREAD_OF_SHARE), 1.0)
         keys = self._random.sample(sorted(state), max(1, round(share * len(state))))
         for key in keys:
             state[key] = (self._prices(len(state[key][0])), at)
@@ -135,74 +153,63 @@ def _status(event: int, bookmaker: str, at: datetime) -> EventScrapeStatus:
 
 
 class Writer:
-    """Writes a feed's batches through the handler, and adds up the time that takes."""
+    """Writes batches through the handler, and measures what that takes."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._handler = PostgresWriteHandler(engine, catalogue(), NUMBERS, _CLOCK)
         self._journal = uuid.uuid4()
         self._seq = 0
+        self._dead = 0
 
-    async def write(self, batches: Sequence[WriteBatch], per_transaction: int) -> dict[str, float]:
-        """Commit the batches, so many in a transaction, and return the figures."""
-        stamped = [StampedBatch(epoch=1, seq=self._seq + n, batch=batch) for n, batch in enumerate(batches, 1)]
+    async def write(self, batches: Sequence[WriteBatch], per_transaction: int) -> tuple[int, list[float]]:
+        """Commit the batches, so many in a transaction; return the market changes, and each transaction's seconds."""
+        journalled = [decode_batch(encode_batch(batch)) for batch in batches]
+        stamped = [StampedBatch(epoch=1, seq=self._seq + n, batch=batch) for n, batch in enumerate(journalled, 1)]
         self._seq += len(stamped)
-        seconds, changes, slowest = 0.0, 0, 0.0
+        changes, seconds = 0, []
         for start in range(0, len(stamped), per_transaction):
             began = _CLOCK.monotonic()
             report = await self._handler.write(self._journal, stamped[start : start + per_transaction])
-            took = _CLOCK.monotonic() - began
-            seconds, changes, slowest = seconds + took, changes + report.markets, max(slowest, took)
-        return {
-            "changes": changes,
-            "seconds": round(seconds, 2),
-            "changes_per_second": round(changes / seconds),
-            "slowest_transaction_ms": round(slowest * 1000, 1),
-        }
+            seconds.append(_CLOCK.monotonic() - began)
+            changes += report.markets
+            self._dead += report.confirmed
+        return changes, seconds
 
-    async def bare_copy(self, batches: Sequence[WriteBatch]) -> dict[str, float]:
-        """COPY the same history rows into a table without indexes, and nothing else."""
-        load = Load([StampedBatch(epoch=1, seq=1, batch=batch) for batch in batches], Numbers(NUMBERS))
-        encoded = list(load.history())
-
-        async def chunks() -> AsyncIterator[bytes]:
-            for chunk in encoded:
-                yield chunk
-
+    async def bare_copy(self, batches: Sequence[WriteBatch]) -> float:
+        """COPY the same history rows into a table without indexes, and nothing else; return the seconds."""
+        encoded = list(Load(stamp(batches), Numbers(NUMBERS)).history())
         async with driver_connection(self._engine) as connection:
             await connection.execute("create table if not exists bare (like odds_snapshots)")
             began = _CLOCK.monotonic()
-            await connection.copy_to_table("bare", source=chunks(), columns=SNAPSHOT_COLUMNS, format="binary")
-            seconds = _CLOCK.monotonic() - began
-        return {
-            "changes": load.markets,
-            "seconds": round(seconds, 2),
-            "changes_per_second": round(load.markets / seconds),
-        }
+            await connection.copy_to_table("bare", source=_stream(encoded), columns=SNAPSHOT_COLUMNS, format="binary")
+            return _CLOCK.monotonic() - began
 
-    async def sizes(self) -> dict[str, float]:
-        """Return what the tables occupy, indexes and TOAST included."""
+    async def vacuum_if_due(self) -> None:
+        """Do what autovacuum does between cycles that are minutes apart, by the rule set for the partitions."""
         async with driver_connection(self._engine) as connection:
-            rows, changes = await connection.fetchrow(
-                "select count(*), sum(cardinality(market_ids)) from odds_snapshots"
-            )
-            history = await connection.fetchval(
-                "select sum(pg_total_relation_size(relid)) from pg_partition_tree('odds_snapshots') where isleaf"
-            )
-            indexes = await connection.fetchval(
-                "select sum(pg_indexes_size(relid)) from pg_partition_tree('odds_snapshots') where isleaf"
-            )
-            latest = await connection.fetchval("select pg_total_relation_size('latest_odds')")
-        return {
-            "snapshots": rows,
-            "changes": changes,
-            "bytes_per_change": round(float(history) / changes, 1),
-            "of_which_indexes": round(float(indexes) / changes, 1),
-            "latest_odds_mb": round(latest / 1e6, 1),
-        }
+            rows = await connection.fetchval("select count(*) from odds_snapshots")
+            if self._dead > _AUTOVACUUM_ROWS + _AUTOVACUUM_SHARE * rows:
+                self._dead = 0
+                await connection.execute("vacuum odds_snapshots")
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Return how many bytes the tables occupy, indexes and TOAST included, and the market changes stored."""
+        async with driver_connection(self._engine) as connection:
+            return dict(await connection.fetchrow(_SIZES))
 
 
-async def measure(events: int, cycles: int, seed: int) -> dict[str, object]:
+def stamp(batches: Sequence[WriteBatch]) -> list[StampedBatch]:
+    """Return batches in some order of writes."""
+    return [StampedBatch(epoch=1, seq=seq, batch=batch) for seq, batch in enumerate(batches, 1)]
+
+
+async def _stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def measure(events: int, cycles: int, seed: int) -> Mapping[str, object]:
     """Run the whole benchmark in a temporary database."""
     with tempfile.TemporaryDirectory(prefix="overround-bench-") as directory:
         async with running_postgres(Path(directory), ephemeral=True) as url:
@@ -215,17 +222,39 @@ async def measure(events: int, cycles: int, seed: int) -> dict[str, object]:
                 await engine.dispose()
 
 
-async def _measure(writer: Writer, feed: Feed, cycles: int) -> dict[str, object]:
-    result: dict[str, object] = {"first_cycle": await writer.write(list(feed.batches(50)), 10)}
-    result["size_after_first_cycle"] = await writer.sizes()
-    backlog = [batch for _ in range(cycles) for batch in feed.batches(50)]
-    result["bare_copy"] = await writer.bare_copy(backlog)
-    result["backlog_10_batches_a_transaction"] = await writer.write(backlog, 10)
-    result["bare_copy_again"] = await writer.bare_copy(backlog)
-    result["size_after_backlog"] = await writer.sizes()
-    result["live_1_batch_a_transaction"] = await writer.write(list(feed.batches(50)), 1)
-    result["size_at_end"] = await writer.sizes()
-    return result
+async def _measure(writer: Writer, feed: Feed, cycles: int) -> Mapping[str, object]:
+    first_changes, first_seconds = await writer.write(list(feed.batches(_BATCH)), 10)
+    first = await writer.sizes()
+    handled, bare = [], []
+    for _ in range(cycles):
+        batches = list(feed.batches(_BATCH))
+        copied = await writer.bare_copy(batches)
+        changes, seconds = await writer.write(batches, 10)
+        handled.append(changes / sum(seconds))
+        bare.append(changes / copied)
+        await writer.vacuum_if_due()
+    live_changes, live_seconds = await writer.write(list(feed.batches(_BATCH)), 1)
+    last = await writer.sizes()
+    return {
+        "changes_stored": last["changes"],
+        "changes_per_second": {
+            "first_cycle": round(first_changes / sum(first_seconds)),
+            "backlog_median": round(statistics.median(handled)),
+            "one_batch_a_transaction": round(live_changes / sum(live_seconds)),
+            "bare_copy_median": round(statistics.median(bare)),
+        },
+        "one_batch_ms": {
+            "median": round(statistics.median(live_seconds) * 1000, 1),
+            "max": round(max(live_seconds) * 1000, 1),
+        },
+        "bytes_per_change": {
+            "all": round(last["history"] / last["changes"], 1),
+            "of_which_indexes": round(last["indexes"] / last["changes"], 1),
+            "first_cycle": round(first["history"] / first["changes"], 1),
+            "later_cycles": round((last["history"] - first["history"]) / (last["changes"] - first["changes"]), 1),
+        },
+        "latest_odds_mb": round(last["latest"] / 1e6, 1),
+    }
 
 
 def main() -> None:

@@ -254,8 +254,10 @@ def _popen(
 
 
 async def _kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    await asyncio.to_thread(process.wait)
+    """End a process and its children, which `_popen` has put into a session of their own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.to_thread(process.wait)
 
 
 async def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:

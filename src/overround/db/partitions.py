@@ -42,6 +42,12 @@ STATUSES = Partitioning(table="event_scrape_status", length=_DAY)
 PARTITIONED: Mapping[str, Partitioning] = MappingProxyType({each.table: each for each in (SNAPSHOTS, STATUSES)})
 
 
+def is_partition(table: str) -> bool:
+    """Return whether a table's name is that of one of our partitions."""
+    parent, _, day = table.rpartition("_")
+    return parent in PARTITIONED and day.isdigit()
+
+
 async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]]) -> None:
     """Create those partitions, by table and start, that do not exist; in a transaction of its own.
 
@@ -66,7 +72,7 @@ async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelt
     wanted = [
         (partitioning, partitioning.start(now) + index * partitioning.length)
         for partitioning in PARTITIONED.values()
-        for index in range(ahead // partitioning.length + 2)
+        for index in range((partitioning.start(now + ahead) - partitioning.start(now)) // partitioning.length + 1)
     ]
     async with driver_connection(engine) as connection:
         await create_partitions(connection, wanted)

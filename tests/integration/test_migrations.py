@@ -1,0 +1,115 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.db import migrate
+from overround.db.engine import create_engine
+from overround.db.models import metadata
+from overround.db.partitions import is_partition, prepare_partitions
+from overround.errors import DatabaseUnavailableError
+from tests.integration.write_data import NOON, rows
+
+# What alembic's comparison does not see: how tables are partitioned, stored and indexed.
+_SHAPE = """
+select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_partkeydef(c.oid), c.reloptions
+from pg_class as c
+join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname <> 'alembic_version'
+order by c.relname, a.attname
+"""
+_INDEXES = """
+select tablename, indexname, indexdef from pg_indexes
+where schemaname = 'public' and tablename <> 'alembic_version' order by indexname
+"""
+_CONSTRAINTS = """
+select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
+where connamespace = 'public'::regnamespace and contype in ('p', 'u', 'f')
+    and conrelid::regclass::text <> 'alembic_version'
+order by 1, 2
+"""
+
+
+async def test_an_empty_database_is_brought_to_the_newest_revision(empty_database_url: str) -> None:
+    """From empty to head, and again from head to head without a change."""
+    assert await migrate.current(empty_database_url) == ""
+    assert await migrate.upgrade(empty_database_url) == ""
+    assert await migrate.current(empty_database_url) == migrate.head()
+    assert await migrate.upgrade(empty_database_url) == migrate.head()
+
+
+async def test_those_who_upgrade_together_wait_for_each_other(empty_database_url: str) -> None:
+    """Of several upgrades at once one does the work, and the others find it done."""
+    before = await asyncio.gather(*(migrate.upgrade(empty_database_url) for _ in range(4)))
+    assert sorted(before) == ["", *[migrate.head()] * 3]
+
+
+async def test_models_and_migrations_agree_by_alembic(engine: AsyncEngine) -> None:
+    """Alembic finds nothing to migrate between the newest revision and the models, partitions set aside."""
+
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or not is_partition(name or "")
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"include_name": ours})
+        return list(compare_metadata(context, metadata))
+
+    await prepare_partitions(engine, NOON, timedelta(days=9))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+@pytest.mark.parametrize("query", [_SHAPE, _INDEXES, _CONSTRAINTS])
+async def test_models_and_migrations_agree_in_the_catalogue(
+    engine: AsyncEngine, empty_database_url: str, query: str
+) -> None:
+    """Tables made from the models have the columns, partitioning, options, indexes and keys of the migrations."""
+    from_models = create_engine(empty_database_url, "overround tests")
+    async with from_models.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    try:
+        assert await rows(engine, query) == await rows(from_models, query)
+    finally:
+        await from_models.dispose()
+
+
+async def test_the_views_are_there(engine: AsyncEngine) -> None:
+    """The three views for people and SQL tools exist, and answer on an empty database."""
+    counted = " union all ".join(map("select count(*) from {}".format, ("market_odds", "prices", "price_history")))
+    assert await rows(engine, counted) == [(0,)] * 3
+
+
+async def test_a_failed_migration_changes_nothing(empty_database_url: str) -> None:
+    """Where a table of ours stands already, the upgrade is refused and nothing else is created."""
+    engine = create_engine(empty_database_url, "overround tests")
+    async with engine.begin() as connection:
+        await connection.execute(text("create table latest_odds (mine integer)"))
+    with pytest.raises(DatabaseUnavailableError, match="latest_odds"):
+        await migrate.upgrade(empty_database_url)
+    assert await rows(engine, "select relname from pg_class where relnamespace = 'public'::regnamespace") == [
+        ("latest_odds",)
+    ]
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://nobody@/nothing?host=/nowhere"])
+async def test_a_database_that_is_not_there_is_reported(url: str) -> None:
+    """An address that is none, or where nothing listens, is an error of ours that says so."""
+    with pytest.raises(DatabaseUnavailableError):
+        await migrate.current(url)
+
+
+async def test_partitions_are_made_ahead(engine: AsyncEngine) -> None:
+    """Partitions cover the time asked for, from that of `now` on, and making them again changes nothing."""
+    for _ in range(2):
+        await prepare_partitions(engine, NOON, timedelta(days=8))
+    made = await rows(engine, "select relname from pg_class where relispartition and relkind = 'r' order by 1")
+    names = [str(name) for (name,) in made]
+    assert all(is_partition(name) for name in names)
+    assert [name for name in names if name.startswith("odds")] == ["odds_snapshots_20260105", "odds_snapshots_20260112"]
+    days = [name for name in names if name.startswith("event")]
+    assert (len(days), days[0], days[-1]) == (9, "event_scrape_status_20260107", "event_scrape_status_20260115")
