@@ -16,9 +16,17 @@ _log = structlog.get_logger(__name__)
 class JobState(Protocol):
     """What jobs take from the application's state."""
 
-    write_queue: WriteQueue | None
-    odds_cache: OddsCache
-    control: ScrapeControl
+    @property
+    def write_queue(self) -> WriteQueue | None:
+        """Return the write queue; None where the service writes inline."""
+
+    @property
+    def odds_cache(self) -> OddsCache:
+        """Return the cache."""
+
+    @property
+    def control(self) -> ScrapeControl:
+        """Return what starts runs."""
 
 
 async def scrape_all_platforms(state: JobState, kind: RunKind = RunKind.CYCLE) -> ScrapeRun | None:
