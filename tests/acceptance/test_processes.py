@@ -19,6 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
+from overround.db.server_home import home_of
+
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT / "src" / "overround" / "simulator" / "recordings"
 TOY = ROOT / "tests" / "toy"
@@ -40,6 +42,13 @@ def overround(
     return subprocess.run(  # noqa: S603 - our own program
         command, input=stdin, capture_output=True, timeout=PATIENCE, env=env or environment(), check=False
     )
+
+
+@pytest.fixture(autouse=True)
+def no_server_files_left(tmp_path: Path) -> Iterator[None]:
+    """Remove what a service run as root keeps outside its data directory."""
+    yield
+    home_of(tmp_path / "data").remove()
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,15 @@ from pydantic import BaseModel
 
 
 class OutcomePrice(BaseModel):
-    """One outcome at one bookmaker; `price` is decimal text, null where none is shown."""
+    """One outcome at one bookmaker; prices are decimal text, null where none is shown.
+
+    `previous` is the price before the market's last change; null if the market has not changed since
+    the service started.
+    """
 
     outcome: str
     price: str | None
+    previous: str | None
     state: str | None
 
 

@@ -1,13 +1,23 @@
 """Events as the API and the page show them: pure functions of book, cache and catalogue."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
 
 from overround.api.event_schemas import BookmakerFreshness, BookmakerMarket, EventView, MarketView, OutcomePrice
 from overround.api.state import ApiState
 from overround.caching.odds_cache import CachedSnapshot
 from overround.catalogue import Market
 from overround.event import Event
-from overround.odds import MarketKey, MarketPrices, margin, outcome_state, price_text, shown_price, specifiers_of
+from overround.odds import (
+    NOT_OFFERED,
+    MarketKey,
+    MarketPrices,
+    margin,
+    outcome_state,
+    price_text,
+    shown_price,
+    specifiers_of,
+)
 
 DEFAULT_MARKETS = (
     MarketKey("match_result"),
@@ -95,10 +105,16 @@ def _bookmaker_market(market: Market, key: MarketKey, cached: CachedSnapshot) ->
         changed_at=cached.market_changed_at(key),
         confirmed_at=cached.market_confirmed_at(key),
         outcomes=[
-            OutcomePrice(outcome=outcome, price=_text(price), state=outcome_state(price))
-            for outcome, price in zip(market.outcomes, prices.prices, strict=False)
+            OutcomePrice(outcome=outcome, price=_text(price), previous=_text(before), state=outcome_state(price))
+            for outcome, price, before in zip(market.outcomes, prices.prices, _before(cached, key), strict=False)
         ],
     )
+
+
+def _before(cached: CachedSnapshot, key: MarketKey) -> Iterable[int]:
+    """Return the outcomes' prices before the market's last change, without end."""
+    previous = cached.previous.get(key)
+    return chain(previous.prices if previous is not None else (), repeat(NOT_OFFERED))
 
 
 def _margin(market: Market, prices: MarketPrices) -> float | None:

@@ -1,5 +1,6 @@
 """The plain page at `/`: events by bookmaker, rendered here, no script needed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,9 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from overround.api.event_schemas import BookmakerMarket, EventView
+from overround.api.event_schemas import BookmakerMarket, EventView, OutcomePrice
 from overround.api.event_views import DEFAULT_MARKETS, event_view, matching_events
 from overround.api.state import State
+from overround.batch import RunKind, ScrapeRun
 from overround.odds import parse_price
 
 _PAGE_SIZE = 100
@@ -23,6 +25,7 @@ def _environment() -> Environment:
     environment.filters["age"] = age_text
     environment.filters["percent"] = percent_text
     environment.filters["kickoff"] = kickoff_text
+    environment.filters["movement"] = movement
     return environment
 
 
@@ -43,6 +46,18 @@ def percent_text(fraction: float | None) -> str:
 def kickoff_text(kickoff: datetime) -> str:
     """Return a kick-off in UTC, to the minute."""
     return f"{kickoff:%a %d %b %H:%M}"
+
+
+def _last_cycle_start(runs: Sequence[ScrapeRun]) -> datetime | None:
+    """Return when the newest cycle began; what changed since is shown as movement."""
+    return next((run.started_at for run in runs if run.kind is not RunKind.EVENT), None)
+
+
+def movement(outcome: OutcomePrice) -> str:
+    """Return "up" or "down" where a price differs from the one before, else nothing."""
+    if outcome.price is None or outcome.previous is None or outcome.price == outcome.previous:
+        return ""
+    return "up" if parse_price(outcome.price) > parse_price(outcome.previous) else "down"
 
 
 _TEMPLATES = _environment()
@@ -71,6 +86,7 @@ async def desk(
         page_size=_PAGE_SIZE,
         now=state.clock.now(),
         run=runs[0] if runs else None,
+        moved_since=_last_cycle_start(runs),
     )
     return HTMLResponse(content)
 

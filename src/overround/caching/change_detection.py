@@ -143,6 +143,7 @@ def _changed_state(
 ) -> CachedSnapshot:
     complete = snapshot.complete
     markets = {**cached.markets, **changed}
+    replaced = {key: cached.markets[key] for key in changed if key in cached.markets}
     return CachedSnapshot(
         received_at=snapshot.received_at,
         confirmed_at=snapshot.received_at if complete else cached.confirmed_at,
@@ -150,6 +151,7 @@ def _changed_state(
         markets=markets,
         changed={**cached.changed, **dict.fromkeys(changed, snapshot.received_at)},
         lagging=_lagging(cached, markets, snapshot) if complete else cached.lagging,
+        previous={**cached.previous, **replaced},
         body_hash=snapshot.body_hash if complete else cached.body_hash,
     )
 

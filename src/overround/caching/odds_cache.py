@@ -8,6 +8,7 @@ import msgspec
 
 from overround.odds import MarketKey, MarketPrices
 
+_NO_PRICES: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 _NO_TIMES: Mapping[MarketKey, datetime] = MappingProxyType({})
 
 
@@ -16,7 +17,8 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Most markets share their times, so only the exceptions are held per market: `changed` where a
     market has its value since later than `since`, `lagging` where the last complete body gave no
-    word of it. Removed markets stay, without outcomes. `accepted` is False until the journal has
+    word of it. `previous` are the prices before the last change, of markets that changed since the
+    service started. Removed markets stay, without outcomes. `accepted` is False until the journal has
     what changed: such an entry counts as changed whatever comes next.
     """
 
@@ -26,6 +28,7 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     markets: Mapping[MarketKey, MarketPrices]
     changed: Mapping[MarketKey, datetime] = _NO_TIMES
     lagging: Mapping[MarketKey, datetime] = _NO_TIMES
+    previous: Mapping[MarketKey, MarketPrices] = _NO_PRICES
     body_hash: bytes = b""
     accepted: bool = False
 
