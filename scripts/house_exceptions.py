@@ -11,7 +11,7 @@ SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
         "scraping/event_coordinator.py:EventCoordinator._write_or_count": "what is owed is written with the next batch",
         "scraping/event_coordinator.py:EventCoordinator.run_full_cycle": "a run always ends, and says how",
         "scraping/event_scrape.py:scrape_listing": "one event's fault does not cost the batch",
-        "storage/write_queue.py:AsyncWriteQueue._write_at_last": "a write may fail in any way; the worker tries again",
+        "storage/write_queue.py:AsyncWriteQueue._at_last": "a write may fail in any way; the worker tries again",
     }
 )
 

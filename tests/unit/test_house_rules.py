@@ -84,7 +84,7 @@ GOOD: Mapping[str, tuple[str, str]] = {
     "a docstring about SQL": (SOURCE, '"""Delete from the cache what has started."""'),
     "a supervision point": (
         "src/overround/storage/write_queue.py",
-        "class AsyncWriteQueue:\n    async def _write_at_last(self):\n        try: x()\n        except Exception: pass",
+        "class AsyncWriteQueue:\n    async def _at_last(self):\n        try: x()\n        except Exception: pass",
     ),
     "catching everything to raise it again": (SOURCE, "try:\n    x()\nexcept BaseException:\n    y()\n    raise"),
     "catching one kind of error": (SOURCE, "try:\n    x()\nexcept OSError:\n    pass"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from overround.ports import Clock, Journal, JournalEntry, QueueStats, StampedBat
 from overround.storage.batch_codec import decode_batch, encode_batch
 
 SessionFactoryT = TypeVar("SessionFactoryT")
+Answer = TypeVar("Answer")
 MissedConfirmation = Callable[[int, str], None]
 
 _log = structlog.get_logger(__name__)
@@ -87,19 +88,15 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         self._worker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Find out what the database already has of the (open) journal, and start the worker."""
+        """Accept batches, and start the worker; neither waits for the database. The journal must be open."""
         began = self._clock.monotonic()
-        self._applied = await self._handler.applied(self._journal.journal_id)
+        stats = self._journal.stats()
+        self._applied = stats.last_seq - stats.pending
         self._worker = asyncio.create_task(self._work(), name="write-queue-worker")
         self._worker.add_done_callback(_report_death)
         self._accepting = True
-        stats = self._journal.stats()
         _log.info(
-            "write_queue_started",
-            start_ms=round((self._clock.monotonic() - began) * 1000, 1),
-            epoch=stats.epoch,
-            pending=stats.pending,
-            applied=self._applied,
+            "write_queue_started", epoch=stats.epoch, pending=stats.pending, start_ms=_ms_since(began, self._clock)
         )
 
     async def stop(self, deadline: float = 30.0) -> None:
@@ -185,13 +182,16 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         return True
 
     async def _work(self) -> None:
+        journal_id = self._journal.journal_id
+        self._applied = await self._at_last(lambda: self._handler.applied(journal_id))
         while entries := await self._journal.read(self._applied, self._maxsize):
             await self._commit(entries)
 
     async def _commit(self, entries: Sequence[JournalEntry]) -> None:
         batches = [StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=decode_batch(entry.body)) for entry in entries]
         began = self._clock.monotonic()
-        report = await self._write_at_last(batches)
+        journal_id = self._journal.journal_id
+        report = await self._at_last(lambda: self._handler.write(journal_id, batches))
         self._sums.add(report, len(batches))
         self._applied = entries[-1].seq
         await self._journal.release(self._applied)
@@ -205,18 +205,19 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             markets=report.markets,
             confirmed=report.confirmed,
             missed=len(report.missed),
-            commit_ms=round((self._clock.monotonic() - began) * 1000, 1),
+            commit_ms=_ms_since(began, self._clock),
         )
         if self._on_missed is not None:
             for sr_id, bookmaker in report.missed:
                 self._on_missed(sr_id, bookmaker)
 
-    async def _write_at_last(self, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def _at_last(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask the database until it answers."""
         attempt = 0
         while True:
             try:
-                return await self._handler.write(self._journal.journal_id, batches)
-            except Exception as error:  # noqa: BLE001 - supervision point: a batch may fail, the worker may not
+                return await ask()
+            except Exception as error:  # noqa: BLE001 - supervision point: a write may fail, the worker may not
                 attempt += 1
                 await self._pause(attempt, error)
 
@@ -226,6 +227,10 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         self._sums.last_error = f"{type(error).__name__}: {error}".splitlines()[0][:500]
         _log.warning("write_batch_retry", attempt=attempt, delay_s=round(delay, 3), error=self._sums.last_error)
         await self._clock.sleep(delay)
+
+
+def _ms_since(began: float, clock: Clock) -> float:
+    return round((clock.monotonic() - began) * 1000, 1)
 
 
 def _report_death(worker: asyncio.Task[None]) -> None:
