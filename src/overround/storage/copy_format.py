@@ -80,12 +80,12 @@ class ArrayEncoder:
     def smallints(self, values: Sequence[int]) -> bytes:
         """Return a smallint[] field."""
         known = self._smallints
-        return _head(_INT2, len(values), 6 * len(values)) + b"".join([known[value] for value in values])
+        return _head(_INT2, len(values), 6 * len(values)) + b"".join(map(known.__getitem__, values))
 
     def texts(self, values: Sequence[str]) -> bytes:
         """Return a text[] field."""
         known = self._texts
-        body = b"".join([known[value] for value in values])
+        body = b"".join(map(known.__getitem__, values))
         return _head(_TEXT, len(values), len(body)) + body
 
     def instants(self, values: Sequence[datetime]) -> bytes:

@@ -21,7 +21,7 @@ from overround.event import Event
 from overround.ports import StampedBatch
 from overround.storage.copy_format import HEADER, NULL, TRAILER, ArrayEncoder, bigint, instant, raw, row, smallint
 
-_ROWS_A_PIECE = 64  # some 200 kB: the server takes one in while the next is encoded
+_ROWS_A_PIECE = 64  # some 500 kB of the latest state, encoded in about 7 ms
 
 SNAPSHOT_COLUMNS = (
     "id",
@@ -134,6 +134,7 @@ def _pieces(rows: Iterator[bytes]) -> Iterator[bytes]:
 
 def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, encoder: ArrayEncoder) -> bytes:
     markets = snapshot.markets
+    prices = [market.prices for market in markets]
     return row(
         (
             raw(snapshot.snapshot_id.bytes),
@@ -145,8 +146,8 @@ def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Nu
             raw(snapshot.body_hash),
             encoder.smallints([market.market for market in markets]),
             encoder.texts([market.specifiers for market in markets]),
-            encoder.smallints([len(market.prices) for market in markets]),
-            encoder.integers(list(chain.from_iterable([market.prices for market in markets]))),
+            encoder.smallints(list(map(len, prices))),
+            encoder.integers(list(chain.from_iterable(prices))),
         )
     )
 
@@ -154,9 +155,9 @@ def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Nu
 def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, encoder: ArrayEncoder) -> bytes:
     unchanged, at = snapshot.unchanged, snapshot.captured_at
     markets: tuple[MarketWriteData | CurrentMarketData, ...] = (*snapshot.markets, *unchanged)
+    prices = [market.prices for market in markets]
     now = [at] * len(snapshot.markets)
-    # A complete body confirms every market: the rule, and then there is nothing to write down.
-    lagging = any(market.confirmed_at != at for market in unchanged)
+    seen = [market.confirmed_at for market in unchanged]
     return row(
         (
             bigint(snapshot.sr_id),
@@ -168,10 +169,11 @@ def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Num
             raw(snapshot.body_hash),
             encoder.smallints([market.market for market in markets]),
             encoder.texts([market.specifiers for market in markets]),
-            encoder.smallints([len(market.prices) for market in markets]),
-            encoder.integers(list(chain.from_iterable([market.prices for market in markets]))),
+            encoder.smallints(list(map(len, prices))),
+            encoder.integers(list(chain.from_iterable(prices))),
             encoder.instants(now + [market.changed_at for market in unchanged]),
-            encoder.instants(now + [market.confirmed_at for market in unchanged] if lagging else ()),
+            # A complete body confirms every market: the rule, and then there is nothing to write down.
+            encoder.instants(() if seen.count(at) == len(seen) else now + seen),
         )
     )
 

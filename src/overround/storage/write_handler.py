@@ -170,7 +170,7 @@ async def _copy_odds(connection: asyncpg.Connection, load: Load) -> None:
 
 
 async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces, each encoded in a thread: the event loop stays free, and the server works meanwhile."""
+    """Yield the pieces, each encoded in a thread: the event loop stays free."""
     while piece := await asyncio.to_thread(next, pieces, b""):
         yield piece
 
