@@ -65,7 +65,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rank: int
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of a mapping file, as it stands there."""
+
     id: str
     market: str
     outcomes: dict[str, str]
@@ -76,11 +78,11 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class _MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sport: str
-    market: tuple[_Entry, ...]
+    market: tuple[Entry, ...]
 
 
 class _Rule(msgspec.Struct, frozen=True, kw_only=True):
-    entry: _Entry
+    entry: Entry
     names: frozenset[str]
     slots: Mapping[str, int]
     width: int
@@ -114,6 +116,12 @@ class MarketMapping:
     def covered(self) -> frozenset[str]:
         """Return the keys of the catalogue markets that this mapping can produce."""
         return frozenset(rule.entry.market for rules in self._by_id.values() for rule in rules)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the file's entries in their order: what a market can be on the wire."""
+        rules = sorted((rule for found in self._by_id.values() for rule in found), key=lambda rule: rule.rank)
+        return tuple(rule.entry for rule in rules)
 
     def targets(self, wire_id: str, specifiers: Mapping[str, str]) -> tuple[Target, ...]:
         """Return where a market goes: nowhere if it is not mapped, and to several places if its outcomes are split.
@@ -172,7 +180,7 @@ def read_mapping(name: str, text: str, catalogue: Catalogue) -> tuple[str, Marke
     return content.sport, MarketMapping(rules)
 
 
-def _rule(rank: int, entry: _Entry, sport: str, catalogue: Catalogue) -> _Rule:
+def _rule(rank: int, entry: Entry, sport: str, catalogue: Catalogue) -> _Rule:
     market = catalogue.market(entry.market)
     places = {outcome: place for place, outcome in enumerate(market.outcomes)}
     unknown = [outcome for outcome in entry.outcomes.values() if outcome not in places]
@@ -197,7 +205,7 @@ def _rule(rank: int, entry: _Entry, sport: str, catalogue: Catalogue) -> _Rule:
     )
 
 
-def _refuse_ambiguous(entries: Iterable[_Entry]) -> None:
+def _refuse_ambiguous(entries: Iterable[Entry]) -> None:
     seen: set[tuple[str, tuple[tuple[str, str], ...], str]] = set()
     for entry in entries:
         condition = tuple(sorted(entry.when.items()))
