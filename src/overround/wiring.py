@@ -1,5 +1,6 @@
 """Builds the service from the settings; the only module that does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -17,8 +18,8 @@ from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
-from overround.db.migrate import upgrade
-from overround.db.repositories import BookmakerRepository, FactsRepository, PostgresWarmupRepository
+from overround.db.preparation import Preparation
+from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.errors import SettingsError
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
@@ -43,11 +44,12 @@ _log = structlog.get_logger(__name__)
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
-    """A migrated database with our bookmakers registered."""
+    """A database; once `ready` is set it is migrated and knows our bookmakers."""
 
     engine: AsyncEngine
     repository: PostgresWarmupRepository
     facts: FactsRepository
+    ready: asyncio.Event
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: ScrapeScheduler
     database: Database
     write_queue: Queue | None
+    warm: asyncio.Event
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -90,25 +93,25 @@ async def database_address(settings: Settings, *, ephemeral: bool = False) -> As
 
 @asynccontextmanager
 async def running_database(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[Database]:
-    """Reach the settings' database and bring it up to date.
+    """Reach the settings' database and bring it up to date; one that is away is waited for in the background.
 
     Raises:
-        DatabaseUnavailableError: it cannot be started or reached.
-        BookmakerMismatchError: it numbers its bookmakers otherwise.
+        DatabaseUnavailableError: the embedded server cannot be started.
+        BookmakerMismatchError: the database numbers its bookmakers otherwise.
     """
     bookmakers = load_bookmakers()
     async with database_address(settings, ephemeral=ephemeral) as url:
-        await upgrade(url)
         engine = create_engine(url, "overround")
+        numbers = {one.number: (one.slug, one.name) for one in bookmakers.values()}
+        preparation = Preparation(url, engine, numbers)
         try:
-            await BookmakerRepository(engine).register(
-                {one.number: (one.slug, one.name) for one in bookmakers.values()}
-            )
-            yield Database(
-                engine=engine,
-                repository=PostgresWarmupRepository(engine, bookmakers.keys()),
-                facts=FactsRepository(engine),
-            )
+            async with preparation.kept_up(SystemClock()):
+                yield Database(
+                    engine=engine,
+                    repository=PostgresWarmupRepository(engine, bookmakers.keys()),
+                    facts=FactsRepository(engine),
+                    ready=preparation.ready,
+                )
         finally:
             await engine.dispose()
 
@@ -127,7 +130,8 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
         session = await stack.enter_async_context(open_session(settings.user_agent))
         sources = {slug: parts.source(bookmakers[slug], one, session) for slug, one in options.items()}
         context = parts.context(sources)
-        await _warm(database, context, settings)
+        warm_up = _WarmUp(database, context, settings)
+        await stack.enter_async_context(warm_up.running())
         write_queue = None
         if settings.asynchronous_writes:
             write_queue = await stack.enter_async_context(parts.running_queue(context))
@@ -150,6 +154,7 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
             scheduler=scheduler,
             database=database,
             write_queue=write_queue,
+            warm=warm_up.done,
         )
 
 
@@ -201,7 +206,7 @@ class _Parts:
     @asynccontextmanager
     async def running_queue(self, context: ScrapeContext) -> AsyncIterator[Queue]:
         options = self._settings.queue
-        last_epoch = await self._database.repository.last_epoch()
+        last_epoch = await self._database.repository.last_epoch() if self._database.ready.is_set() else 0
         async with _open_journal(MemoryJournal(self._clock, options.max_bytes, last_epoch)) as journal:
             await _replay(journal, context)
             queue = AsyncWriteQueue(
@@ -220,14 +225,49 @@ class _Parts:
                 await queue.stop(options.stop_deadline.total_seconds())
 
 
-async def _warm(database: Database, context: ScrapeContext, settings: Settings) -> None:
-    clock, repository = context.clock, database.repository
-    began = clock.monotonic()
-    kickoff_after = clock.now() - settings.scraping.eviction_grace
-    report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
-    context.runs.warm(await repository.runs(_RUNS_REMEMBERED), await repository.last_run_id())
-    duration = round((clock.monotonic() - began) * 1000, 1)
-    _log.info("cache_warmed", duration_ms=duration, **msgspec.to_builtins(report))
+class _WarmUp:
+    """Fills the cache from the database: before anything else where it answers, else once it does."""
+
+    def __init__(self, database: Database, context: ScrapeContext, settings: Settings) -> None:
+        self._database = database
+        self._context = context
+        self._grace = settings.scraping.eviction_grace
+        self.done = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Warm up now, or in the background during the block."""
+        if self._database.ready.is_set():
+            await self._warm()
+            yield
+            return
+        # Greater than any id counted from one, and growing with time: the ids in the database are not known.
+        self._context.runs.warm((), int(self._context.clock.now().timestamp()))
+        task = asyncio.create_task(self._warm_later(), name="warm-up")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _warm_later(self) -> None:
+        await self._database.ready.wait()
+        while not self.done.is_set():
+            try:
+                await self._warm()
+            except Exception as error:  # noqa: BLE001 - supervision point: the database may go away again
+                _log.error("warm_up_failed", error=repr(error))
+                await self._context.clock.sleep(1)
+
+    async def _warm(self) -> None:
+        clock, context, repository = self._context.clock, self._context, self._database.repository
+        began = clock.monotonic()
+        kickoff_after = clock.now() - self._grace
+        report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
+        context.runs.warm(await repository.runs(_RUNS_REMEMBERED), await repository.last_run_id())
+        self.done.set()
+        duration = round((clock.monotonic() - began) * 1000, 1)
+        _log.info("cache_warmed", duration_ms=duration, **msgspec.to_builtins(report))
 
 
 @asynccontextmanager

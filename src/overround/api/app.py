@@ -59,6 +59,8 @@ def _api_state(service: Service) -> ApiState:
         control=service.control,
         scheduler=service.scheduler,
         write_queue=service.write_queue,
+        database_ready=service.database.ready,
+        warm=service.warm,
         bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
         reference=reference,
     )

@@ -34,10 +34,15 @@ async def ready(state: State, response: Response) -> Health:
 
 
 def _reasons(state: State) -> list[str]:
-    if state.write_queue is None:
-        return []
-    stats = state.write_queue.stats()
-    reasons = [] if stats.running else ["the write queue is not running"]
-    if stats.last_error:
-        reasons.append(f"the database does not take writes: {stats.last_error}")
+    reasons = []
+    if not state.database_ready.is_set():
+        reasons.append("the database is away: prices are journalled until it returns")
+    elif not state.warm.is_set():
+        reasons.append("the cache is being filled from the database")
+    if state.write_queue is not None:
+        stats = state.write_queue.stats()
+        if not stats.running:
+            reasons.append("the write queue is not running")
+        if stats.last_error:
+            reasons.append(f"the database does not take writes: {stats.last_error}")
     return reasons

@@ -1,5 +1,6 @@
 """What the endpoints work on, typed; set once in the lifespan."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, cast
 
@@ -23,6 +24,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     control: ScrapeControl
     scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
+    database_ready: asyncio.Event
+    warm: asyncio.Event
     bookmakers: Mapping[str, str]
     reference: str
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 
@@ -27,15 +28,21 @@ class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
 async def warm_cache_from_db(
     repository: WarmupRepository, cache: OddsCache, book: EventBook, catalogue: Catalogue, kickoff_after: datetime
 ) -> WarmupReport:
-    """Fill cache and book with what the database holds of events that start after `kickoff_after`."""
+    """Fill cache and book with what the database holds of events that start after `kickoff_after`.
+
+    What the cache has already, scraped while the database was away, stays; markets that only the
+    database knows join it, so that the next complete body can tell that they are gone.
+    """
     for event in await repository.events(kickoff_after):
-        book.put_event(event)
+        if book.event(event.sr_id) is None:
+            book.put_event(event)
     for stored in await repository.listings(kickoff_after):
-        book.put_listing(_known(stored, kickoff_after))
+        if book.find(stored.listing) is None:
+            book.put_listing(_known(stored, kickoff_after))
     held = total = 0
     async for row in repository.latest(kickoff_after):
         cached = snapshot_to_cached_from_models(row, catalogue)
-        cache.put(row.sr_id, row.bookmaker, cached)
+        cache.put(row.sr_id, row.bookmaker, _joined(cached, cache.get(row.sr_id, row.bookmaker)))
         held += len(cached.markets)
         total += len(row.markets)
     stats = cache.stats()
@@ -84,6 +91,21 @@ def apply_journalled(cache: OddsCache, snapshots: Iterable[SnapshotWriteData], c
         cached = cache.get(data.sr_id, data.bookmaker)
         if cached is None or cached.received_at < data.captured_at:
             cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue))
+
+
+def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnapshot:
+    if newer is None:
+        return stored
+    only_stored = stored.markets.keys() - newer.markets.keys()
+    same = (key for key, prices in newer.markets.items() if stored.markets.get(key) == prices)
+    since = {key: newer.market_changed_at(key) for key in newer.markets}
+    since.update((key, stored.market_changed_at(key)) for key in chain(only_stored, same))
+    return msgspec.structs.replace(
+        newer,
+        markets={**stored.markets, **newer.markets},
+        changed=since,
+        lagging={**newer.lagging, **{key: stored.market_confirmed_at(key) for key in only_stored}},
+    )
 
 
 def _journalled_row(data: SnapshotWriteData) -> LatestRow:
