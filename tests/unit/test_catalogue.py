@@ -17,14 +17,14 @@ number = {first}
 key = "match_result"
 name = "Match result"
 group = "main"
-outcomes = ["home", "draw", "away"]
+meaning = {{ counts = "goals", settles = "result" }}
 
 [[market]]
 number = 2
 key = "{second}"
 name = "Draw no bet"
 group = "main"
-outcomes = ["home", "away"]
+meaning = {{ counts = "goals", settles = "draw_no_bet" }}
 """
 
 

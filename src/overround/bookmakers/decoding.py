@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from overround.bookmakers.mapping import Memo
+from overround.bookmakers.memo import Memo
 from overround.errors import BlockedError, MalformedError
 from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, Dropped, MarketKey, Unmapped, parse_price
 

@@ -13,67 +13,33 @@ A mapping file is TOML, one for each sport:
 `when` states wire specifiers that must have a certain value, and `fixed` catalogue specifiers that the
 bookmaker's id implies. An id may stand in several entries: where they differ in `when` the specifiers
 decide, otherwise the entries split the id's outcomes among them.
+
+Where every selection is a bet of its own, as of each player, `selection` is the pattern of the outcome's id
+and `label` that of its name; what stands in their places specifies the key:
+
+    [[market]]
+    id = "800291"
+    market = "player_fouls"
+    selection = "pre:playerprops:{_event}:{_player}:{at_least}:{_team}"
+    label = "{player} ({_team}) {at_least}+"
+    outcome = "yes"
+
+A wire specifier may be a pattern, too, and `values` translate what stands in a place.
 """
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
-from typing import Generic, TypeVar
 
 import msgspec
 
-from overround.catalogue import Catalogue
+from overround.bookmakers.memo import Memo
+from overround.bookmakers.rules import Entry, Rule, Selections, Target, rule_of
+from overround.catalogue import Catalogue, Override
 from overround.errors import CatalogueError, LineError
-from overround.odds import MarketKey, canonical_line, specifiers_text
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-HANDICAP = "handicap"
-
-
-class Memo(dict[K, V], Generic[K, V]):
-    """A function's results by argument; forgets everything when it holds `limit` of them.
-
-    Bookmakers repeat a few thousand texts for ever, and an unbounded table would grow with every odd one.
-    """
-
-    def __init__(self, make: Callable[[K], V], limit: int) -> None:
-        super().__init__()
-        self._make = make
-        self._limit = limit
-
-    def __missing__(self, argument: K) -> V:
-        """Work the result out and keep it; what `make` raises is not kept."""
-        result = self._make(argument)
-        if len(self) >= self._limit:
-            self.clear()
-        self[argument] = result
-        return result
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Where a bookmaker's market goes: the key, and the place of each wire outcome in the catalogue's order.
-
-    `rank` orders the entries of the mapping file: of two that lead to one key, the lower is preferred.
-    """
-
-    key: MarketKey
-    slots: Mapping[str, int]
-    width: int
-    rank: int
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of a mapping file, as it stands there."""
-
-    id: str
-    market: str
-    outcomes: dict[str, str]
-    specifiers: dict[str, str] = {}
-    when: dict[str, str] = {}
-    fixed: dict[str, str] = {}
+__all__ = ["Entry", "MarketMapping", "Memo", "Route", "Selections", "Split", "Target", "load_mappings", "read_mapping"]
 
 
 class _MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,47 +47,64 @@ class _MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market: tuple[Entry, ...]
 
 
-class _Rule(msgspec.Struct, frozen=True, kw_only=True):
-    entry: Entry
-    names: frozenset[str]
-    slots: Mapping[str, int]
-    width: int
-    rank: int
+class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Where the selections of a market go that is split among several keys."""
 
-    def applies(self, specifiers: Mapping[str, str]) -> bool:
-        """Tell whether the rule is for exactly these wire specifiers."""
-        return specifiers.keys() == self.names and all(specifiers[name] == at for name, at in self.entry.when.items())
+    targets: tuple[Target, ...]
+    selections: tuple[Selections, ...]
 
-    def target(self, specifiers: Mapping[str, str]) -> Target:
-        """Return where a market with these specifiers goes.
+    def place(self, outcome: str, label: str) -> tuple[Target, int] | None:
+        """Return the target of a selection and its slot there; None for one that is not mapped.
 
         Raises:
-            LineError: a value is no line.
+            LineError: id and name of the selection contradict each other, or do not say what it is.
         """
-        ours = {name: _value(name, specifiers[wire]) for wire, name in self.entry.specifiers.items()}
-        key = MarketKey(self.entry.market, specifiers_text(ours | self.entry.fixed))
-        return Target(key=key, slots=self.slots, width=self.width, rank=self.rank)
+        for target in self.targets:
+            if outcome in target.slots:
+                return target, target.slots[outcome]
+        for selections in self.selections:
+            found = selections.target(outcome, label)
+            if found is not None:
+                return found, selections.slot
+        return None
+
+
+Route = Target | Split
 
 
 class MarketMapping:
     """One bookmaker's market ids of one sport."""
 
-    def __init__(self, rules: Iterable[_Rule] = ()) -> None:
-        by_id: dict[str, list[_Rule]] = defaultdict(list)
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        by_id: dict[str, list[Rule]] = defaultdict(list)
         for rule in rules:
             by_id[rule.entry.id].append(rule)
         self._by_id = {wire_id: tuple(found) for wire_id, found in by_id.items()}
 
+    def __iter__(self) -> Iterator[Entry]:
+        """Iterate over the entries, in their order within an id: what is needed to write a market is in them."""
+        return (rule.entry for rules in self._by_id.values() for rule in rules)
+
     @property
     def covered(self) -> frozenset[str]:
         """Return the keys of the catalogue markets that this mapping can produce."""
-        return frozenset(rule.entry.market for rules in self._by_id.values() for rule in rules)
+        return frozenset(entry.market for entry in self)
 
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """Return the file's entries in their order: what a market can be on the wire."""
-        rules = sorted((rule for found in self._by_id.values() for rule in found), key=lambda rule: rule.rank)
-        return tuple(rule.entry for rule in rules)
+    def route(self, wire_id: str, specifiers: Mapping[str, str]) -> Route | None:
+        """Return where a market goes: None if it is not mapped.
+
+        Raises:
+            LineError: the market is mapped, but a specifier is missing or is no line.
+        """
+        rules = self._applying(wire_id, specifiers)
+        if len(rules) == 1 and not rules[0].dynamic:
+            return rules[0].target(specifiers)
+        if not rules:
+            return None
+        return Split(
+            targets=tuple(rule.target(specifiers) for rule in rules if not rule.dynamic),
+            selections=tuple(rule.selections(specifiers) for rule in rules if rule.dynamic),
+        )
 
     def targets(self, wire_id: str, specifiers: Mapping[str, str]) -> tuple[Target, ...]:
         """Return where a market goes: nowhere if it is not mapped, and to several places if its outcomes are split.
@@ -129,14 +112,10 @@ class MarketMapping:
         Raises:
             LineError: the market is mapped, but a specifier is missing or is no line.
         """
-        rules = self._by_id.get(wire_id, ())
-        found = tuple(rule.target(specifiers) for rule in rules if rule.applies(specifiers))
-        if not found and any(specifiers.keys() < rule.names for rule in rules):
-            raise LineError(f"{wire_id} has no line")
-        return found
+        return tuple(rule.target(specifiers) for rule in self._applying(wire_id, specifiers) if not rule.dynamic)
 
     def target(self, wire_id: str, specifiers: Mapping[str, str]) -> Target | None:
-        """Return the only place where a market goes, or None if it is not mapped.
+        """Return the first place where a market goes, or None if it is not mapped.
 
         Raises:
             LineError: the market is mapped, but a specifier is missing or is no line.
@@ -144,22 +123,32 @@ class MarketMapping:
         found = self.targets(wire_id, specifiers)
         return found[0] if found else None
 
+    def _applying(self, wire_id: str, specifiers: Mapping[str, str]) -> tuple[Rule, ...]:
+        rules = self._by_id.get(wire_id, ())
+        found = tuple(rule for rule in rules if rule.applies(specifiers))
+        if not found and any(specifiers.keys() < rule.names for rule in rules):
+            raise LineError(f"{wire_id} has no line")
+        return found
+
 
 def load_mappings(package: str, catalogue: Catalogue) -> Mapping[str, MarketMapping]:
-    """Read all mapping files of a bookmaker's package, by sport.
+    """Read all mapping files of a bookmaker's package, by sport, and the user's own entries for that bookmaker.
 
     Raises:
         CatalogueError: a file is not valid; it and the entry are named.
     """
+    bookmaker = package.rpartition(".")[2]
     folder = files(package)
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    mappings: dict[str, MarketMapping] = {}
+    rules: dict[str, list[Rule]] = {}
     for name in names:
-        sport, mapping = read_mapping(f"{package}/{name}", folder.joinpath(name).read_text("utf-8"), catalogue)
-        if sport in mappings:
+        sport, found = _read_rules(f"{package}/{name}", folder.joinpath(name).read_text("utf-8"), catalogue)
+        if sport in rules:
             raise CatalogueError(f"{package}/{name}: {sport} is mapped in another file, too")
-        mappings[sport] = mapping
-    return mappings
+        rules[sport] = found
+    for sport in catalogue.overrides.sports(bookmaker):
+        rules[sport] = _overridden(rules.get(sport, []), catalogue.overrides.of(bookmaker, sport), catalogue)
+    return {sport: MarketMapping(found) for sport, found in rules.items()}
 
 
 def read_mapping(name: str, text: str, catalogue: Catalogue) -> tuple[str, MarketMapping]:
@@ -168,55 +157,42 @@ def read_mapping(name: str, text: str, catalogue: Catalogue) -> tuple[str, Marke
     Raises:
         CatalogueError: the text is not valid TOML, not of a mapping's shape, or does not fit the catalogue.
     """
+    sport, rules = _read_rules(name, text, catalogue)
+    return sport, MarketMapping(rules)
+
+
+def _read_rules(name: str, text: str, catalogue: Catalogue) -> tuple[str, list[Rule]]:
     try:
         content = msgspec.convert(tomllib.loads(text), _MappingFile)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise CatalogueError(f"{name}: {error}") from error
     try:
-        rules = [_rule(rank, entry, content.sport, catalogue) for rank, entry in enumerate(content.market)]
+        rules = [rule_of(rank, entry, content.sport, catalogue) for rank, entry in enumerate(content.market)]
         _refuse_ambiguous(content.market)
     except CatalogueError as error:
         raise CatalogueError(f"{name}: {error}") from error
-    return content.sport, MarketMapping(rules)
+    return content.sport, rules
 
 
-def _rule(rank: int, entry: Entry, sport: str, catalogue: Catalogue) -> _Rule:
-    market = catalogue.market(entry.market)
-    places = {outcome: place for place, outcome in enumerate(market.outcomes)}
-    unknown = [outcome for outcome in entry.outcomes.values() if outcome not in places]
-    if market.sport != sport:
-        raise CatalogueError(f"{entry.id}: {entry.market} is a market of {market.sport}, not of {sport}")
-    if unknown or not entry.outcomes:
-        raise CatalogueError(f"{entry.id}: {entry.market} has no outcome {', '.join(unknown) or 'here'}")
-    if len(set(entry.outcomes.values())) < len(entry.outcomes):
-        raise CatalogueError(f"{entry.id}: two outcomes become the same one of {entry.market}")
-    named = [*entry.specifiers.values(), *entry.fixed]
-    if sorted(named) != sorted(market.specifiers):
-        wanted = ", ".join(market.specifiers) or "none"
-        raise CatalogueError(
-            f"{entry.id}: {entry.market} takes the specifiers {wanted}, not {', '.join(named) or 'none'}"
-        )
-    return _Rule(
-        entry=entry,
-        names=frozenset(entry.specifiers) | frozenset(entry.when),
-        slots={wire: places[outcome] for wire, outcome in entry.outcomes.items()},
-        width=len(market.outcomes),
-        rank=rank,
-    )
+def _overridden(rules: list[Rule], overrides: Iterable[Override], catalogue: Catalogue) -> list[Rule]:
+    """Return the rules with the user's in place of all others of their ids."""
+    own: list[Rule] = []
+    for override in overrides:
+        try:
+            entry = msgspec.convert(dict(override.fields), Entry)
+            own.append(rule_of(len(rules) + len(own), entry, override.sport, catalogue))
+            _refuse_ambiguous([rule.entry for rule in own])
+        except (CatalogueError, msgspec.ValidationError) as error:
+            raise CatalogueError(f"{override.place}: {error}") from error
+    replaced = {rule.entry.id for rule in own}
+    return [*(rule for rule in rules if rule.entry.id not in replaced), *own]
 
 
 def _refuse_ambiguous(entries: Iterable[Entry]) -> None:
     seen: set[tuple[str, tuple[tuple[str, str], ...], str]] = set()
     for entry in entries:
         condition = tuple(sorted(entry.when.items()))
-        for outcome in entry.outcomes:
+        for outcome in (*entry.outcomes, *([entry.selection] if entry.selection else [])):
             if (entry.id, condition, outcome) in seen:
                 raise CatalogueError(f"{entry.id}: outcome {outcome} is mapped twice")
             seen.add((entry.id, condition, outcome))
-
-
-def _value(name: str, text: str) -> str:
-    home, colon, away = text.partition(":")
-    if name == HANDICAP and colon and home.isdecimal() and away.isdecimal():
-        return str(int(home) - int(away))  # a goal start, home:away
-    return canonical_line(text)
