@@ -6,11 +6,13 @@ from types import MappingProxyType
 # Where one failure must not end the service: "path below src/overround:qualified name" -> reason.
 SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
     {
+        "scheduling/maintenance.py:Maintenance.run": "upkeep that fails is tried again at the next round",
         "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",
         "scraping/event_coordinator.py:EventCoordinator._store_or_count": "what was not stored counts as changed again",
         "scraping/event_coordinator.py:EventCoordinator._write_or_count": "what is owed is written with the next batch",
         "scraping/event_coordinator.py:EventCoordinator.run_full_cycle": "a run always ends, and says how",
         "scraping/event_scrape.py:scrape_listing": "one event's fault does not cost the batch",
+        "wiring.py:_WarmUp._warm_later": "the database may go away again while it is read",
         "storage/write_queue.py:AsyncWriteQueue._at_last": "a write may fail in any way; the worker tries again",
     }
 )

@@ -69,6 +69,15 @@ class QueueSettings(BaseModel):
     stop_deadline: timedelta = timedelta(seconds=30)
 
 
+class RetentionSettings(BaseModel):
+    """How long history stays; what is current stays in any case."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    odds_snapshots: Annotated[timedelta, Field(ge=timedelta(days=1))] = timedelta(days=90)
+    event_scrape_status: Annotated[timedelta, Field(ge=timedelta(days=1))] = timedelta(days=7)
+
+
 class Settings(BaseSettings):
     """The whole of Overround's configuration."""
 
@@ -92,6 +101,7 @@ class Settings(BaseSettings):
     scraping: ScrapingSettings = ScrapingSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     queue: QueueSettings = QueueSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(

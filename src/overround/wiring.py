@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import msgspec
 import structlog
@@ -22,6 +23,7 @@ from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.errors import SettingsError
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
+from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
@@ -37,6 +39,7 @@ from overround.storage.write_queue import AsyncWriteQueue, Backoff
 
 Queue = AsyncWriteQueue[AsyncEngine]
 
+_MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
 _REPLAYED_AT_ONCE = 100
 
@@ -65,6 +68,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     write_queue: Queue | None
     warm: asyncio.Event
+    maintenance: Maintenance
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -142,7 +146,9 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
         control = ScrapeController(coordinator, context.runs, context.progress, context.clock)
         stack.push_async_callback(control.cancel_cycle)
         jobs = Jobs(write_queue=write_queue, odds_cache=context.cache, control=control)
+        maintenance = Maintenance(database.engine, database.ready, context.clock, settings.retention.model_dump())
         scheduler = _scheduler(settings, jobs, context.clock)
+        scheduler.every(_MAINTENANCE, maintenance.run, "maintenance")
         stack.callback(scheduler.stop)
         yield Service(
             settings=settings,
@@ -155,6 +161,7 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
             database=database,
             write_queue=write_queue,
             warm=warm_up.done,
+            maintenance=maintenance,
         )
 
 
@@ -290,7 +297,7 @@ async def _replay(journal: Journal, context: ScrapeContext) -> None:
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock) -> ScrapeScheduler:
-    """Return the scheduler, started unless the settings leave it off."""
+    """Return the running scheduler; it starts cycles by itself unless the settings say otherwise."""
     schedule = settings.schedule
     plan = SchedulePlan(
         short_interval=schedule.short_interval,
@@ -298,8 +305,7 @@ def _scheduler(settings: Settings, jobs: Jobs, clock: Clock) -> ScrapeScheduler:
         stuck_after=schedule.stuck_after,
     )
     scheduler = ScrapeScheduler(plan, jobs, clock)
-    if schedule.enabled:
-        scheduler.start()
+    scheduler.start(cycles=schedule.enabled)
     return scheduler
 
 

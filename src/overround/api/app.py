@@ -61,6 +61,7 @@ def _api_state(service: Service) -> ApiState:
         write_queue=service.write_queue,
         database_ready=service.database.ready,
         warm=service.warm,
+        maintenance=service.maintenance,
         bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
         reference=reference,
     )

@@ -39,6 +39,8 @@ def _reasons(state: State) -> list[str]:
         reasons.append("the database is away: prices are journalled until it returns")
     elif not state.warm.is_set():
         reasons.append("the cache is being filled from the database")
+    if state.maintenance.partitions_short():
+        reasons.append("fewer than two partitions are there for the time to come: maintenance fails")
     if state.write_queue is not None:
         stats = state.write_queue.stats()
         if not stats.running:

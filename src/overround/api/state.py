@@ -11,6 +11,7 @@ from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.ports import Clock, ScrapeControl, WriteQueue
+from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
 
 
@@ -26,6 +27,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     write_queue: WriteQueue | None
     database_ready: asyncio.Event
     warm: asyncio.Event
+    maintenance: Maintenance
     bookmakers: Mapping[str, str]
     reference: str
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import psutil
+import structlog
 
 from overround.db.server_home import ServerHome, binaries, home_of, process_options
 from overround.errors import DatabaseUnavailableError
@@ -27,9 +28,12 @@ USER = "overround"
 START_LIMIT = 120.0  # seconds; recovery after a crash included
 _FAST_STOP_LIMIT = 60.0
 _POLL = 0.02
+_WATCH = 0.5
 _STATUS_LINE = 7  # of postmaster.pid, counted from 0: "starting", "ready", "stopping"
 _LOG_TAIL = 1500  # characters
 _Result = TypeVar("_Result")
+
+_log = structlog.get_logger(__name__)
 
 _SERVER_OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -73,11 +77,23 @@ async def running_postgres(
         server = _Server(home, {**_SERVER_OPTIONS, **options})
         try:
             await server.start()
-            yield server.url
+            async with _supervised(server):
+                yield server.url
         finally:
             await _finish(server.stop())
             if ephemeral:
                 await asyncio.to_thread(home.remove)
+
+
+@asynccontextmanager
+async def _supervised(server: "_Server") -> AsyncIterator[None]:
+    """Start the server again, during a block, whenever it ends by itself."""
+    watch = asyncio.create_task(server.keep_running(), name="postgres-watch")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
 
 
 async def stop_leftover(data_dir: Path) -> bool:
@@ -161,9 +177,27 @@ class _Server:
         finally:
             await connection.close()
 
+    async def keep_running(self) -> None:
+        """Start the server again whenever it has ended, for as long as that takes."""
+        while True:
+            await asyncio.sleep(_WATCH)
+            if self._postgres is None or self._postgres.poll() is None:
+                continue
+            _log.error("embedded_database_ended", status=self._postgres.returncode, message=self._log_tail())
+            await self._end_guardian()
+            try:
+                await self.start()
+            except DatabaseUnavailableError as error:
+                _log.error("embedded_database_not_restarted", error=str(error))
+            else:
+                _log.info("embedded_database_restarted")
+
     async def stop(self) -> None:
         if self._postgres is not None:
             await _stop_process(self._postgres)
+        await self._end_guardian()
+
+    async def _end_guardian(self) -> None:
         if self._guardian is not None:
             await _kill(self._guardian)
             if self._guardian.stdin is not None:

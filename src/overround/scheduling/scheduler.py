@@ -1,9 +1,11 @@
 """Two polling tiers and a watchdog: near events often, everything at a longer interval."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, timedelta
 
 import msgspec
 import structlog
+from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -53,24 +55,29 @@ class ScrapeScheduler:
         self._paused = False
         self._full_due_at = clock.monotonic()
 
-    def start(self) -> None:
-        """Start; the first cycle begins at once."""
-        self._scheduler.add_job(
-            self._tick,
-            IntervalTrigger(seconds=self._plan.short_interval.total_seconds(), timezone=UTC),
-            id=_CYCLE,
-            next_run_time=_WALL_CLOCK.now(),
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
-        self._scheduler.add_job(
-            self._watch,
-            IntervalTrigger(seconds=max(1.0, self._plan.stuck_after.total_seconds() / 4), timezone=UTC),
-            id=_WATCHDOG,
-            misfire_grace_time=None,
-        )
+    def start(self, *, cycles: bool = True) -> None:
+        """Start; with `cycles`, the first cycle begins at once."""
+        if cycles:
+            trigger = IntervalTrigger(seconds=self._plan.short_interval.total_seconds(), timezone=UTC)
+            self._scheduler.add_job(
+                self._tick,
+                trigger,
+                id=_CYCLE,
+                next_run_time=_WALL_CLOCK.now(),
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+            )
+        watch = IntervalTrigger(seconds=max(1.0, self._plan.stuck_after.total_seconds() / 4), timezone=UTC)
+        self._scheduler.add_job(self._watch, watch, id=_WATCHDOG, misfire_grace_time=None)
         self._scheduler.start()
+
+    def every(self, interval: timedelta, job: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run another job at once and at every interval."""
+        trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
+        self._scheduler.add_job(
+            job, trigger, id=name, next_run_time=_WALL_CLOCK.now(), misfire_grace_time=None, coalesce=True
+        )
 
     def stop(self) -> None:
         """Start no more cycles; one under way is the scrape control's to end."""
@@ -80,27 +87,30 @@ class ScrapeScheduler:
     def pause(self) -> None:
         """Start no cycle until resumed."""
         self._paused = True
-        if self._scheduler.running:
+        if self._job() is not None:
             self._scheduler.pause_job(_CYCLE)
 
     def resume(self) -> None:
         """Go on with the schedule."""
         self._paused = False
-        if self._scheduler.running:
+        if self._job() is not None:
             self._scheduler.resume_job(_CYCLE)
 
     def status(self) -> SchedulerStatus:
         """Return whether it runs, and when it runs next."""
-        job = self._scheduler.get_job(_CYCLE) if self._scheduler.running else None
+        job = self._job()
         at = job.next_run_time if job is not None else None
         now = _WALL_CLOCK.now()
         return SchedulerStatus(
-            running=self._scheduler.running,
+            running=job is not None,
             paused=self._paused,
             seconds_to_next_run=None if at is None else round(max(0.0, (at - now).total_seconds()), 1),
             short_interval_seconds=self._plan.short_interval.total_seconds(),
             long_interval_seconds=self._plan.long_interval.total_seconds(),
         )
+
+    def _job(self) -> Job | None:
+        return self._scheduler.get_job(_CYCLE) if self._scheduler.running else None
 
     async def _tick(self) -> None:
         began = self._clock.monotonic()

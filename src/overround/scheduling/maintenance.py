@@ -1,0 +1,42 @@
+"""The database's upkeep while the service runs: partitions ahead of time, retention."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.db.retention import RetentionReport, keep_partitions
+from overround.ports import Clock
+
+_AHEAD = 3  # partitions; health turns red below two
+
+_log = structlog.get_logger(__name__)
+
+
+class Maintenance:
+    """Runs a round of upkeep, and remembers how the last one went."""
+
+    def __init__(self, engine: AsyncEngine, ready: asyncio.Event, clock: Clock, keep: Mapping[str, timedelta]) -> None:
+        """Build it; nothing is done before `ready` is set. `keep` is how long each table's rows stay."""
+        self._engine = engine
+        self._ready = ready
+        self._clock = clock
+        self._keep = keep
+        self.last: RetentionReport | None = None
+
+    async def run(self) -> None:
+        """Do a round of upkeep; a failure is logged, and the next round tries again."""
+        await self._ready.wait()
+        try:
+            self.last = await keep_partitions(self._engine, self._clock.now(), self._keep, _AHEAD)
+        except Exception as error:  # noqa: BLE001 - supervision point: upkeep may fail, the service may not
+            _log.error("maintenance_failed", error=repr(error))
+            return
+        _log.info("maintenance_done", **msgspec.to_builtins(self.last))
+
+    def partitions_short(self) -> bool:
+        """Tell whether some table has fewer than two partitions to come."""
+        return self.last is not None and min(self.last.ahead.values(), default=0) < _AHEAD - 1
