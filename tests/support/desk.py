@@ -55,9 +55,13 @@ class Desk:
     """A coordinator with its parts within reach."""
 
     def __init__(
-        self, *slugs: str, write_queue: WriteQueue | None = None, batch_writer: BatchWriter | None = None
+        self,
+        *slugs: str,
+        clock: ManualClock | None = None,
+        write_queue: WriteQueue | None = None,
+        batch_writer: BatchWriter | None = None,
     ) -> None:
-        self.clock = ManualClock(START)
+        self.clock = clock or ManualClock(START)
         self.books: Mapping[str, ScriptedBookmaker] = {
             slug: ScriptedBookmaker(slug, self.clock) for slug in slugs or ("betpawa", "sportybet")
         }
