@@ -36,10 +36,10 @@ from overround.db import migrate
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine, driver_connection
 from overround.db.repositories import BookmakerRepository
-from overround.ports import StampedBatch
 from overround.storage.batch_codec import decode_batch, encode_batch
 from overround.storage.packing import SNAPSHOT_COLUMNS, Load, Numbers
 from overround.storage.write_handler import PostgresWriteHandler
+from overround.writing import StampedBatch
 
 MARKETS: Mapping[str, int] = MappingProxyType({"first": 180, "second": 156, "third": 50})
 NUMBERS: Mapping[str, int] = MappingProxyType({"first": 1, "second": 2, "third": 3})

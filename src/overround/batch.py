@@ -124,7 +124,11 @@ class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WriteBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One batch of one run; the unit that is journalled."""
+    """One batch of one run; the unit that is journalled.
+
+    `dead_letter` is set where the batch brings back the content of that dead letter: it is applied
+    only together with the letter's removal, in the letter's place in the order of writes.
+    """
 
     scrape_run_id: int
     batch_index: int
@@ -134,3 +138,4 @@ class WriteBatch(msgspec.Struct, frozen=True, kw_only=True):
     listings: tuple[ListingWriteData, ...] = ()
     statuses: tuple[EventScrapeStatus, ...] = ()
     run: ScrapeRun | None = None
+    dead_letter: int | None = None

@@ -97,6 +97,33 @@ class JournalFullError(OverroundError):
     """One batch is larger than the whole journal may be."""
 
 
+class JournalWriteError(OverroundError):
+    """The disk did not take a batch; it is not in the journal, and a later append may succeed."""
+
+    def __init__(self, file: str, error: OSError) -> None:
+        self.file = file
+        self.errno = error.errno
+        super().__init__(f"journal file {file}: {error.strerror or error}")
+
+
+class JournalLockedError(OverroundError):
+    """Another process owns the journal; `pid` is its process id where it could be read."""
+
+    def __init__(self, folder: str, pid: int | None = None) -> None:
+        self.folder = folder
+        self.pid = pid
+        super().__init__(f"the journal in {folder} is in use by {f'process {pid}' if pid else 'another process'}")
+
+
+class JournalFormatError(OverroundError):
+    """A journal file has a format that this release does not know; nothing was changed."""
+
+    def __init__(self, file: str, version: int) -> None:
+        self.file = file
+        self.version = version
+        super().__init__(f"journal file {file} has format {version}, which this release does not read")
+
+
 class RunInProgressError(OverroundError):
     """A scrape run is already under way."""
 
@@ -123,3 +150,15 @@ class BookmakerMismatchError(OverroundError):
 
 class ContentError(OverroundError, ValueError):
     """A batch holds what the database cannot take: no retry will help."""
+
+
+class DeadLetterRunError(OverroundError):
+    """So much fails for its content that the fault must lie elsewhere."""
+
+
+class UnknownDeadLetterError(OverroundError):
+    """There is no such dead letter (any more)."""
+
+    def __init__(self, letter_id: int) -> None:
+        self.letter_id = letter_id
+        super().__init__(f"there is no dead letter {letter_id}")

@@ -10,6 +10,7 @@ import msgspec
 from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
 from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, Offer
+from overround.writing import QueueStats, StampedBatch, WriteReport
 
 
 class Clock(Protocol):
@@ -163,20 +164,32 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the journal holds that is not yet released."""
+    """How much the journal holds that is not yet released, and how it fares.
+
+    `last_seq` is the greatest seq that a batch has or had. `bytes` are those on disk, of at most
+    about `max_bytes`. The damaged frames and bytes are those found since `open`. The append times
+    are of the latest appends, from the call until the batch was durable; `write_error` says why
+    the disk refused the latest group of batches, and is empty when it did not.
+    """
 
     epoch: int
     last_seq: int
     pending: int
     bytes: int
     oldest_at: datetime | None
+    max_bytes: int = 0
+    damaged_frames: int = 0
+    damaged_bytes: int = 0
+    append_p50_ms: float = 0.0
+    append_p99_ms: float = 0.0
+    write_error: str = ""
 
 
 class Journal(Protocol):
     """Accepted batches in order, until the database has them.
 
     `append` takes the batch's place in the order in its first step, before it awaits anything, and
-    a cancelled `append` leaves the batch fully in or fully out.
+    a cancelled `append` leaves the batch fully in or fully out. Seqs grow; a restart may leave a gap.
     """
 
     @property
@@ -184,45 +197,78 @@ class Journal(Protocol):
         """Return the identity under which the database keeps the watermark of this journal."""
 
     async def open(self) -> None:
-        """Take ownership, recover what an earlier process left."""
+        """Take ownership, recover what an earlier process left.
+
+        Raises:
+            JournalLockedError: another process has it.
+            JournalFormatError: it was written by a later release.
+            OSError: its directory cannot be used at all; damage to its contents raises nothing.
+        """
 
     async def close(self) -> None:
         """Give up ownership; what is pending stays as durable as the implementation is."""
 
     async def append(self, body: bytes) -> JournalEntry:
-        """Store a batch; it is as durable as the implementation promises when this returns. Waits only when full."""
+        """Store a batch; it is as durable as the implementation promises when this returns. Waits only when full.
 
-    async def read(self, after: int, limit: int) -> Sequence[JournalEntry]:
-        """Return up to `limit` entries that follow `after` in order; waits until there is one. Empty once closed."""
+        Raises:
+            JournalFullError: the batch alone is larger than the journal may be.
+            JournalWriteError: the disk refused it; the batch is not in, the next append tries again.
+            QueueClosedError: the journal is closed.
+        """
+
+    async def read(self, after: int, limit: int, *, wait: bool = True) -> Sequence[JournalEntry]:
+        """Return entries that follow `after` in order: up to `limit`, fewer where they are large.
+
+        With none to return it waits for one, or returns nothing if told not to wait. Empty once closed.
+        """
 
     async def release(self, seq: int) -> None:
         """Forget all entries up to `seq`: the database has them."""
+
+    async def advance(self, seq: int) -> None:
+        """Release up to the database's watermark, and give out only greater seqs from now on."""
 
     def stats(self) -> JournalStats:
         """Return how much is pending."""
 
 
-class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch with its place in the order of writes."""
+class DiskStorage(Protocol):
+    """A directory with one owner. Calls block, come from one thread at a time, and fail as OSError does."""
 
-    epoch: int
-    seq: int
-    batch: WriteBatch
+    def open(self) -> None:
+        """Take ownership of the directory, which is made where there is none.
 
+        Raises:
+            JournalLockedError: another process has it.
+        """
 
-class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one transaction did; `missed` are confirmations that found no stored snapshot.
+    def close(self) -> None:
+        """Give up ownership."""
 
-    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT.
-    """
+    def names(self) -> Sequence[str]:
+        """Return the names of the files."""
 
-    batches: int
-    snapshots: int
-    markets: int
-    confirmed: int
-    missed: tuple[tuple[int, str], ...] = ()
-    flush_ms: float = 0.0
-    commit_ms: float = 0.0
+    def size(self, name: str) -> int:
+        """Return a file's length in bytes."""
+
+    def create(self, name: str) -> None:
+        """Make an empty file; its name survives a power cut when this returns."""
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """Write at an offset; on failure a part may have been written."""
+
+    def sync(self, name: str) -> None:
+        """Make what was written to the file since its creation survive a power cut."""
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file."""
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from an offset; fewer at the end of the file."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file; after a power cut it may be back."""
 
 
 class WriteHandler(Protocol):
@@ -240,24 +286,6 @@ class BatchWriter(Protocol):
 
     async def write(self, batch: WriteBatch) -> WriteReport:
         """Commit a batch; concurrent calls are served in their order."""
-
-
-class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The write queue's sums since start: in batches, except where it says snapshots."""
-
-    running: bool
-    pending: int
-    pending_bytes: int
-    oldest_pending_seconds: float
-    accepted: int
-    written: int
-    retried: int
-    dead_lettered: int
-    snapshots_written: int
-    markets_written: int
-    confirmations_written: int
-    missed_confirmations: int
-    last_error: str
 
 
 class WriteQueue(Protocol):

@@ -14,7 +14,7 @@ from overround.catalogue import load_catalogue
 from overround.db.repositories import BookmakerRepository
 from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
 from overround.odds import MarketPrices, State
-from overround.ports import JournalEntry, QueueStats
+from overround.ports import JournalEntry
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator
 from overround.scraping.runs import RunTally
@@ -23,6 +23,7 @@ from overround.storage.inline import InlineWriter
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
+from overround.writing import QueueStats
 from tests.support.desk import OPTIONS, OVER_UNDER, RESULT, Desk, listing, result_prices
 
 NUMBERS = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}

@@ -14,11 +14,12 @@ from overround.batch import ConfirmedSnapshot, MarketWriteData, SnapshotWriteDat
 from overround.catalogue import load_catalogue
 from overround.db.repositories import BookmakerRepository
 from overround.errors import QueueClosedError
-from overround.ports import StampedBatch, WriteHandler, WriteReport
+from overround.ports import WriteHandler
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue, Backoff
 from overround.testing import ManualClock
+from overround.writing import StampedBatch, WriteReport
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

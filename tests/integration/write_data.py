@@ -22,7 +22,7 @@ from overround.batch import (
 )
 from overround.catalogue import Catalogue, Market
 from overround.event import Event, Listing
-from overround.ports import StampedBatch
+from overround.writing import StampedBatch
 
 NOON = datetime(2026, 1, 7, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

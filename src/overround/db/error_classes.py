@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
 
-from asyncpg import InterfaceError
+from asyncpg import InterfaceError, PostgresError
+
+from overround.errors import DeadLetterRunError
 
 
 class Exit(Enum):
@@ -37,8 +39,12 @@ _BY_SQLSTATE: Mapping[str, Exit] = MappingProxyType(
     }
 )
 
+_CHECK_VIOLATION = "23514"
+
 # What fails before the server has seen it: values that the wire format cannot carry.
 _CONTENT = (ValueError, TypeError, OverflowError)
+# All that can be at fault where a batch's content is; whether it is, `classify` tells.
+CONTENT_ERRORS = (PostgresError, InterfaceError, *_CONTENT)
 _CONNECTION = (OSError, TimeoutError, EOFError, InterfaceError)
 
 
@@ -63,14 +69,23 @@ def sqlstate(error: BaseException) -> str:
 
 def _find(error: BaseException) -> Exit | None:
     state = sqlstate(error)
+    causes = tuple(_causes(error))
+    if state == _CHECK_VIOLATION and any(_lacks_partition(cause) for cause in causes):
+        return Exit.RETRY
     if state:
         return _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
-    causes = tuple(_causes(error))
+    if any(isinstance(cause, DeadLetterRunError) for cause in causes):
+        return Exit.BREAK
     if any(isinstance(cause, _CONTENT) for cause in causes):
         return Exit.BISECT
     if any(isinstance(cause, _CONNECTION) for cause in causes):
         return Exit.RETRY
     return None
+
+
+def _lacks_partition(error: BaseException) -> bool:
+    """Tell a row without a partition, which is made at the next try, from one that breaks a constraint by name."""
+    return isinstance(error, PostgresError) and not getattr(error, "constraint_name", None)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -172,4 +173,42 @@ journal_watermarks = Table(
     Column("journal", UUID, primary_key=True),
     _required("epoch", BigInteger),
     _required("applied", BigInteger),
+)
+
+# What the database could not take, one row a unit: an event, a listing, a status, a run, a snapshot, a
+# confirmation, or a whole batch whose bytes could not be read. Numbers that fit no column are null.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _required("kind", Text),
+    *_place_in_order(),
+    Column("scrape_run_id", BigInteger),
+    Column("batch_index", Integer),
+    Column("event_id", BigInteger),
+    _required("bookmaker", Text),
+    _required("sqlstate", Text),
+    _required("reason", Text),
+    _required("dead_at", _INSTANT),
+    _required("payload_format", Text),
+    _required("payload", LargeBinary),
+)
+
+# One row for each batch, written in the transaction that applied it: snapshots and confirmations applied and
+# put aside, and the hash of the batch's bytes. The index is not unique: that a batch was applied twice is to be
+# seen here, not to stop the writer.
+write_batches = Table(
+    "write_batches",
+    metadata,
+    *_place_in_order(),
+    Column("scrape_run_id", BigInteger),
+    Column("batch_index", Integer),
+    _required("snapshots", Integer),
+    _required("confirmed", Integer),
+    _required("dead_snapshots", Integer),
+    _required("dead_confirmed", Integer),
+    _required("body_hash", LargeBinary),
+    _required("applied_at", _INSTANT),
+    Index("write_batches_epoch_idx", "epoch", "seq"),
+    Index("write_batches_applied_at_idx", "applied_at", postgresql_using="brin"),
 )

@@ -8,11 +8,12 @@ from overround.caching.change_detection import BatchChanges, classify_batch_chan
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.odds import Snapshot
-from overround.ports import BatchWriter, Clock, WriteQueue, WriteReport
+from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.event_scrape import EventResult
 from overround.scraping.progress import Stored
 from overround.scraping.runs import RunTally
 from overround.scraping.write_batch import confirmations, snapshot_write_data
+from overround.writing import WriteReport
 
 Outcomes = Mapping[tuple[int, str], ScrapeOutcome]
 _NOTHING_WRITTEN = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)

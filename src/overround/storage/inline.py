@@ -4,7 +4,8 @@ import asyncio
 import uuid
 
 from overround.batch import WriteBatch
-from overround.ports import Clock, StampedBatch, WriteHandler, WriteReport
+from overround.ports import Clock, WriteHandler
+from overround.writing import StampedBatch, WriteReport
 
 _MICROSECONDS = 1_000_000
 

@@ -18,8 +18,8 @@ from overround.batch import (
 )
 from overround.errors import ContentError
 from overround.event import Event
-from overround.ports import StampedBatch
 from overround.storage.copy_format import HEADER, NULL, TRAILER, ArrayEncoder, bigint, instant, raw, row, smallint
+from overround.writing import StampedBatch
 
 _ROWS_A_PIECE = 64  # some 500 kB of the latest state, encoded in about 7 ms
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from overround.catalogue import Catalogue
 from overround.db.engine import driver_connection
 from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions
-from overround.ports import Clock, StampedBatch, WriteReport
+from overround.ports import Clock
 from overround.storage import merge_sql
 from overround.storage.packing import (
     LATEST_COLUMNS,
@@ -25,6 +25,7 @@ from overround.storage.packing import (
     run_columns,
     status_rows,
 )
+from overround.writing import StampedBatch, WriteReport
 
 _NOTHING = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
 

@@ -10,8 +10,9 @@ import structlog
 
 from overround.batch import WriteBatch
 from overround.errors import QueueClosedError
-from overround.ports import Clock, Journal, JournalEntry, QueueStats, StampedBatch, WriteHandler, WriteReport
+from overround.ports import Clock, Journal, JournalEntry, WriteHandler
 from overround.storage.batch_codec import decode_batch, encode_batch
+from overround.writing import QueueStats, StampedBatch, WriteReport
 
 SessionFactoryT = TypeVar("SessionFactoryT")
 Answer = TypeVar("Answer")

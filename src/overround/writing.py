@@ -1,0 +1,102 @@
+"""Records of the write path: batches in their order, what a write did, how the queue fares."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from overround.batch import WriteBatch
+
+
+class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch with its place in the order of writes, and its bytes where it comes from a journal.
+
+    `unreadable` says why the bytes could not be decoded; `batch` is empty then.
+    """
+
+    epoch: int
+    seq: int
+    batch: WriteBatch
+    body: bytes = b""
+    unreadable: str = ""
+
+
+class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction did; `missed` are confirmations that found no stored snapshot.
+
+    `dead` are the units of all kinds put into the dead letters, `dead_snapshots` the snapshots and
+    confirmations among them; `settled` are the snapshots and confirmations of retried dead letters
+    that were gone already. `tries` is how often a part of the transaction was tried.
+    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT.
+    """
+
+    batches: int
+    snapshots: int
+    markets: int
+    confirmed: int
+    missed: tuple[tuple[int, str], ...] = ()
+    dead: int = 0
+    dead_snapshots: int = 0
+    settled: int = 0
+    tries: int = 1
+    flush_ms: float = 0.0
+    commit_ms: float = 0.0
+
+
+class WriterState(StrEnum):
+    """How the writer stands with the database."""
+
+    RUNNING = "running"
+    RETRYING = "retrying"  # the last write failed in a way that may pass
+    BREAKER_OPEN = "breaker_open"  # the schema or the program is at fault: paused, but for rare probes
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """A duration's distribution: count and sum since start, percentiles of the newest ones, in seconds.
+
+    `buckets` counts those up to each bound since start, as a Prometheus histogram does.
+    """
+
+    count: int = 0
+    sum: float = 0.0
+    p50: float = 0.0
+    p99: float = 0.0
+    buckets: dict[float, int] = {}
+
+
+class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The write queue's sums since start: in batches, except where it says snapshots.
+
+    In snapshots and confirmations: accepted_snapshots + recovered_snapshots = applied_snapshots +
+    dead_snapshots + settled_snapshots + left_snapshots. Recovered are those that an earlier process
+    accepted and this one has handled; settled belong to dead letters that were retried twice.
+    `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds.
+    `change_to_committed` runs from the newest snapshot of a batch to its commit.
+    """
+
+    running: bool
+    pending: int
+    pending_bytes: int
+    oldest_pending_seconds: float
+    accepted: int
+    written: int
+    retried: int
+    dead_lettered: int
+    snapshots_written: int
+    markets_written: int
+    confirmations_written: int
+    missed_confirmations: int
+    last_error: str
+    state: WriterState = WriterState.RUNNING
+    state_reason: str = ""
+    state_since: datetime | None = None
+    accepted_snapshots: int = 0
+    recovered_snapshots: int = 0
+    applied_snapshots: int = 0
+    dead_snapshots: int = 0
+    settled_snapshots: int = 0
+    left_snapshots: int = 0
+    retries: dict[str, int] = {}
+    bisections: int = 0
+    commit: Latency = Latency()
+    change_to_committed: Latency = Latency()
