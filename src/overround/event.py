@@ -51,7 +51,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """One decoded, normalised single-event body.
 
-    `complete`: the body is evidence that what it does not hold is not offered.
+    `complete`: the body is evidence that what it does not hold is not offered. `occurrences`: how many of
+    the wire's markets, each with one line, are in `markets`; one may be split among several keys.
     """
 
     listing: Listing
@@ -59,6 +60,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     unmapped: tuple[Unmapped, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    occurrences: int = 0
 
 
 class LeagueListings(msgspec.Struct, frozen=True, kw_only=True):

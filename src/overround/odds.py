@@ -1,6 +1,6 @@
 """Exact prices, lines, market keys and snapshots: the arithmetic everything else stands on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -153,13 +153,18 @@ def specifiers_of(key: MarketKey) -> Mapping[str, str]:
     return MappingProxyType({name: value for name, _, value in pairs})
 
 
-def margin(prices: MarketPrices, probability_sum: int) -> Fraction | None:
+def margin(prices: MarketPrices, probability_sum: int, covers: Sequence[Collection[int]] = ()) -> Fraction | None:
     """Return a market's overround, exactly; 0.08 is a margin of 8 %.
 
     `probability_sum` is what the true probabilities of the outcomes add up to: 1 for 1X2,
-    2 for double chance. None unless every offered outcome is active: a partial sum means nothing.
+    2 for double chance. `covers` are the sets of outcomes, by place, of which that is true; none means
+    all outcomes together. None unless every offered outcome is active, and they are such a set: a partial
+    sum means nothing.
     """
     offered = [price for price in prices.prices if price != NOT_OFFERED]
     if len(offered) < _MIN_OUTCOMES or min(offered) < 0:
+        return None
+    places = {place for place, price in enumerate(prices.prices) if price != NOT_OFFERED}
+    if not (any(places == set(cover) for cover in covers) if covers else len(offered) == len(prices.prices)):
         return None
     return sum((Fraction(THOUSANDTHS, price) for price in offered), Fraction()) / probability_sum - 1

@@ -87,7 +87,7 @@ def test_asian_totals_are_totals(normaliser: Bet9jaNormaliser) -> None:
 
 def test_selections_of_a_mixed_market_go_to_markets_of_their_own(normaliser: Bet9jaNormaliser) -> None:
     """Six bets share one key; the ones without a market of ours are just not mapped."""
-    odds = {"S_CHANCEMIXGGOU@2.5_1orOv": "1.4", "S_CHANCEMIXGGOU@2.5_XorUn": "1.5", "S_CHANCEMIXGGOU@2.5_GGOO": "1.6"}
+    odds = {"S_CHANCEMIXGGOU@2.5_1orOv": "1.4", "S_CHANCEMIXGGOU@2.5_XorUn": "1.5", "S_CHANCEMIXGGOU@2.5_NEWBET": "1.6"}
     offer = normaliser.normalise(encoded(naija_body(odds)), BEFORE)
     assert prices(offer) == {
         MarketKey("home_or_over_total_goals", "line=2.5"): (1400, 0),
@@ -157,12 +157,11 @@ def test_other_sports_are_decoded_and_not_mapped(normaliser: Bet9jaNormaliser) -
 
 
 def test_a_live_body_is_decoded(normaliser: Bet9jaNormaliser) -> None:
-    """Its odds are objects, its markets not those before kick-off, and it is never complete."""
+    """Its odds are objects, its keys of their own, and it is never complete."""
     offer = normaliser.normalise(encoded(naija_live_body()), BEFORE)
     assert (offer.listing.sr_id, offer.listing.sport, offer.listing.home) == (4711, "football", "Harbour United")
-    assert not offer.markets
+    assert prices(offer) == {RESULT: (1850, 0, 0), MarketKey("total_goals", "line=2"): (2000, 0)}
     assert not offer.complete
-    assert sum(lost.count for lost in offer.unmapped) == 2
 
 
 def test_a_body_is_complete_until_kickoff(normaliser: Bet9jaNormaliser) -> None:
@@ -221,3 +220,11 @@ def test_damaged_json_is_malformed(normaliser: Bet9jaNormaliser) -> None:
         normaliser.normalise(encoded(naija_body(THREE_WAY))[:-5], BEFORE)
     with pytest.raises(MalformedError):
         normaliser.normalise(encoded({"R": "OK", "D": None}), BEFORE)
+
+
+def test_occurrences_are_counted_on_the_wire(normaliser: Bet9jaNormaliser) -> None:
+    """A key with one line is one occurrence, however many markets of ours its selections are."""
+    odds = {"S_HAOU@1.5_OH": "1.4", "S_HAOU@1.5_UA": "1.5", "S_HAOU@2.5_OH": "1.6", "S_1X2_1": "2", "S_NEW_1": "2"}
+    offer = normaliser.normalise(encoded(naija_body(odds)), BEFORE)
+    assert (len(offer.markets), offer.occurrences) == (4, 3)
+    assert sum(lost.count for lost in offer.unmapped) == 1

@@ -199,13 +199,38 @@ def test_unmapped_markets_are_counted_by_line(normaliser: BetpawaNormaliser) -> 
     assert offer.unmapped == (Unmapped("31", "Market 31", 2), Unmapped("30", "Market 30", 1))
 
 
-def test_the_same_id_in_another_sport_is_not_mapped(normaliser: BetpawaNormaliser) -> None:
+def test_the_same_id_in_another_sport_is_another_market(normaliser: BetpawaNormaliser) -> None:
     """Tennis has a correct score of sets under football's id."""
-    body = pawa_body(pawa_market("4429", pawa_row({"4452": 2.0})), category={"id": "452", "name": "Tennis"})
+    category = {"id": "452", "name": "Tennis"}
+    body = pawa_body(
+        pawa_market("4429", pawa_row({"4452": 2.0})), pawa_market("3743", pawa_row({"3744": 2.0})), category=category
+    )
     offer = normaliser.normalise(encoded(body), BEFORE)
     assert offer.listing.sport == "tennis"
-    assert not offer.markets
-    assert offer.unmapped == (Unmapped("4429", "Market 4429", 1),)
+    assert list(offer.markets) == [MarketKey("correct_set_score")]
+    assert offer.unmapped == (Unmapped("3743", "Market 3743", 1),)
+
+
+def test_any_other_score_is_a_market_of_its_own(normaliser: BetpawaNormaliser) -> None:
+    """What "other" means depends on the scores that this bookmaker lists, so that nobody else's is the same."""
+    body = pawa_body(pawa_market("4429", pawa_row({"4430": 9.0, "1126332": 8.0}), pawa_row({"4435": 60.0})))
+    offer = normaliser.normalise(encoded(body), BEFORE)
+    assert offer.markets.keys() == {MarketKey("correct_score"), MarketKey("unlisted_correct_score")}
+    assert offer.markets[MarketKey("unlisted_correct_score")].prices == (8000,)
+    assert offer.occurrences == 1
+
+
+def test_every_player_is_a_market(normaliser: BetpawaNormaliser) -> None:
+    """Players come a row each; the name is in the key, and one without a name is counted."""
+    named = {"prices": [pawa_price("501", 2.5) | {"name": "José Doe"}, pawa_price("502", 0.0, suspended=True)]}
+    named["prices"][1]["name"] = "Max Roe"
+    nameless = {"prices": [pawa_price("503", 4.0) | {"name": ""}]}
+    offer = normaliser.normalise(encoded(pawa_body(pawa_market("129108", named, nameless))), BEFORE)
+    assert {key: market.prices for key, market in offer.markets.items()} == {
+        MarketKey("anytime_goalscorer", "player=jose-doe"): (2500,),
+        MarketKey("anytime_goalscorer", "player=max-roe"): (-1,),
+    }
+    assert [(loss.reason, loss.field) for loss in offer.dropped] == [("bad_selection", "129108/503")]
 
 
 def test_a_body_is_complete_until_kickoff(normaliser: BetpawaNormaliser) -> None:

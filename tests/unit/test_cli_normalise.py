@@ -13,7 +13,7 @@ from tests.wire_bodies import encoded, naija_body, pawa_body, pawa_market, pawa_
 SPORTY = sporty_body(
     sporty_market("18", {"12": "1.85", "13": "1.00"}, specifier="total=2.5"),
     sporty_market("1", {"1": "2.40", "2": "3.30"}),
-    sporty_market("777", {"1": "2.0"}),
+    sporty_market("999777", {"1": "2.0"}),
     sporty_market("29", {"74": "much"}),
 )
 
@@ -72,7 +72,7 @@ def test_json_is_one_object_a_file(body: Path) -> None:
                 ],
             },
         ],
-        "unmapped": [{"id": "777", "name": "Market 777", "count": 1}],
+        "unmapped": [{"id": "999777", "name": "Market 999777", "count": 1}],
         "dropped": [
             {"reason": "bad_price", "field": "29/74", "count": 1},
             {"reason": "no_outcomes", "field": "29", "count": 1},

@@ -70,12 +70,12 @@ def test_specifiers_become_the_catalogues(
 
 @pytest.mark.parametrize(
     ("market_id", "specifier"),
-    [("105", "from=11|to=20"), ("18", "total=1.5|score=0:0"), ("60180", "minsnr=10|total=1.5")],
+    [("105", "from=11|to=20"), ("18", "total=1.5|score=0:0"), ("15", "variant=sr:winning_margin:4+")],
 )
 def test_a_variant_that_is_another_bet_is_not_mapped(
     normaliser: SportybetNormaliser, market_id: str, specifier: str
 ) -> None:
-    """Other intervals, totals at a score, and totals that settle early are counted as unmapped."""
+    """Other intervals, totals at a score, and variants that no entry names are counted as unmapped."""
     market = sporty_market(market_id, {"12": "1.90"}, specifier=specifier)
     offer = normaliser.normalise(encoded(sporty_body(market)), BEFORE)
     assert not offer.markets
@@ -87,8 +87,8 @@ def test_exact_goals_depend_on_their_variant(normaliser: SportybetNormaliser) ->
     two = sporty_market("71", {"sr:exact_goals:2+:87": "4.0"}, specifier="variant=sr:exact_goals:2+")
     three = sporty_market("71", {"sr:exact_goals:3+:91": "8.0"}, specifier="variant=sr:exact_goals:3+")
     key = MarketKey("first_half_exact_goals")
-    assert prices(normaliser.normalise(encoded(sporty_body(two)), BEFORE)) == {key: (0, 0, 4000, 0, 0)}
-    assert prices(normaliser.normalise(encoded(sporty_body(three)), BEFORE)) == {key: (0, 0, 0, 0, 8000)}
+    assert prices(normaliser.normalise(encoded(sporty_body(two)), BEFORE)) == {key: (0, 0, 4000, 0, 0, 0)}
+    assert prices(normaliser.normalise(encoded(sporty_body(three)), BEFORE)) == {key: (0, 0, 0, 0, 8000, 0)}
 
 
 @pytest.mark.parametrize("fields", [{"status": 1}, {"status": 2}, {"status": 3}, {"banned": True}])
@@ -170,21 +170,101 @@ def test_a_market_without_outcomes_is_not_taken_for_gone(normaliser: SportybetNo
 
 def test_unmapped_markets_are_counted_by_id_and_name(normaliser: SportybetNormaliser) -> None:
     """One occurrence is one market with one line, the most frequent id first."""
-    lines = [sporty_market("777", {"1": "2.0"}, specifier=f"total={line}") for line in (1, 2, 3)]
-    offer = normaliser.normalise(encoded(sporty_body(sporty_market("778", {"1": "2.0"}), *lines)), BEFORE)
-    assert offer.unmapped == (Unmapped("777", "Market 777", 3), Unmapped("778", "Market 778", 1))
+    lines = [sporty_market("999777", {"1": "2.0"}, specifier=f"total={line}") for line in (1, 2, 3)]
+    offer = normaliser.normalise(encoded(sporty_body(sporty_market("999778", {"1": "2.0"}), *lines)), BEFORE)
+    assert offer.unmapped == (Unmapped("999777", "Market 999777", 3), Unmapped("999778", "Market 999778", 1))
     assert offer.complete
 
 
-def test_the_same_id_in_another_sport_is_not_mapped(normaliser: SportybetNormaliser) -> None:
+def test_the_same_id_in_another_sport_is_another_market(normaliser: SportybetNormaliser) -> None:
     """Ids mean what they mean within a sport."""
     sport = {"id": "sr:sport:2", "name": "Basketball", "category": {"name": "Utopia", "tournament": {"name": "L"}}}
-    offer = normaliser.normalise(encoded(sporty_body(result_market(), sport=sport)), BEFORE)
+    ours = sporty_body(result_market(), sporty_market("29", {"74": "2.0", "76": "1.8"}), sport=sport)
+    offer = normaliser.normalise(encoded(ours), BEFORE)
     assert offer.listing.sport == "basketball"
-    assert not offer.markets
-    assert offer.unmapped == (Unmapped("1", "Market 1", 1),)
-    other = normaliser.normalise(encoded(sporty_body(sport={"id": "sr:sport:9", "name": "Table Tennis"})), BEFORE)
-    assert other.listing.sport == "table-tennis"
+    assert prices(offer) == {MarketKey("regular_time_result"): (2400, 3300, 3000)}
+    assert offer.unmapped == (Unmapped("29", "Market 29", 1),)
+
+
+def player(outcome_id: str, name: str, odds: str = "2.50", **fields: Json) -> Json:
+    """Return a selection that is a player."""
+    return sporty_outcome(outcome_id, odds) | {"desc": name} | fields
+
+
+def players_market(market_id: str, *selections: Json, **fields: Json) -> Json:
+    """Return a market whose selections are players."""
+    return sporty_market(market_id, {}, **fields) | {"outcomes": list(selections)}
+
+
+def test_every_player_is_a_market(normaliser: SportybetNormaliser) -> None:
+    """The player stands in the key, whatever the order of the names, and "nobody" is a selection, too."""
+    market = players_market(
+        "40",
+        player("1716", "No Goal", "9.00"),
+        player("sr:player:1", "Doe, José (Mill Town)"),
+        player("sr:player:2", "Max Roe (Harbour United)", "4.00", isActive=0),
+        specifier="type=prematch",
+    )
+    offer = normaliser.normalise(encoded(sporty_body(market)), BEFORE)
+    assert prices(offer) == {
+        MarketKey("anytime_goalscorer", "player=no-goal"): (9000,),
+        MarketKey("anytime_goalscorer", "player=jose-doe"): (2500,),
+        MarketKey("anytime_goalscorer", "player=max-roe"): (-4000,),
+    }
+    assert offer.occurrences == 1
+    assert offer.complete
+
+
+def test_so_many_or_more_of_a_side_and_of_a_player(normaliser: SportybetNormaliser) -> None:
+    """Side and number are in the selection's id, and have to be what its name says."""
+    team = players_market(
+        "800160", player("800160:00000009", "Harbour 9+"), player("800160:00000112", "Mill Town 12+", "1.50")
+    )
+    shots = players_market(
+        "776",
+        player("pre:playerprops:4711:5:2", "Doe, Jo (Mill Town) 2+"),
+        player("pre:playerprops:4711:5:3", "Doe, Jo (Mill Town) 4+"),
+        specifier="variant=pre:playerprops:4711:5",
+    )
+    offer = normaliser.normalise(encoded(sporty_body(team, shots)), BEFORE)
+    assert prices(offer) == {
+        MarketKey("team_shots", "at_least=9|team=home"): (2500,),
+        MarketKey("team_shots", "at_least=12|team=away"): (1500,),
+        MarketKey("player_shots", "at_least=2|player=jo-doe"): (2500,),
+    }
+    assert offer.dropped == (Dropped("bad_selection", "776/pre:playerprops:4711:5:3"),)
+    assert not offer.complete
+
+
+def test_odd_selections_lose_only_themselves(normaliser: SportybetNormaliser) -> None:
+    """A selection without a name, one that stands twice, and an unknown one are counted; the others stay."""
+    market = players_market(
+        "38",
+        player("sr:player:1", ""),
+        player("sr:player:2", "Roe, Max (Mill Town)"),
+        player("sr:player:3", "Roe, Max (Harbour United)"),
+        player("sr:robot:4", "Roe, Robot (Mill Town)"),
+        player("sr:player:5", "Poe, Jo (Mill Town)", "cheap"),
+        specifier="goalnr=1|type=prematch",
+    )
+    offer = normaliser.normalise(encoded(sporty_body(market, result_market())), BEFORE)
+    roe, poe = MarketKey("first_goalscorer", "player=max-roe"), MarketKey("first_goalscorer", "player=jo-poe")
+    assert prices(offer) == {roe: (2500,), RESULT: (2400, 3300, 3000)}
+    assert offer.dropped == (
+        Dropped("bad_selection", "38/sr:player:1"),
+        Dropped("duplicate_market", "38", 1, roe),
+        Dropped("bad_price", "38/sr:player:5", 1, poe),
+    )
+    assert offer.unmapped == (Unmapped("38", "Market 38", 1),)
+
+
+def test_ten_thousand_outcomes_are_read(normaliser: SportybetNormaliser) -> None:
+    """A market as long as no bookmaker sends it loses what is unknown in it, and nothing else."""
+    outcomes = {str(number): "2.00" for number in range(1, 10_001)}
+    offer = normaliser.normalise(encoded(sporty_body(sporty_market("1", outcomes), result_market())), BEFORE)
+    assert prices(offer) == {RESULT: (2000, 2000, 2000)}
+    assert sum(loss.count for loss in offer.dropped if loss.reason == "unknown_outcome") == 9_997
+    assert [loss.reason for loss in offer.dropped if loss.key == RESULT][-1] == "duplicate_market"
 
 
 def test_a_prematch_body_is_complete_until_kickoff(normaliser: SportybetNormaliser) -> None:

@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, LivePrice, Odds, decode_event, labels
+from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
+from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
 from overround.bookmakers.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
 from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
 from overround.catalogue import Catalogue
@@ -14,14 +15,8 @@ from overround.errors import LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
 from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
 
-_SPORTS: Final = {
-    1: "football",
-    2: "basketball",
-    5: "tennis",
-    3_000_001: "football",
-    3_000_002: "basketball",
-    3_000_005: "tennis",
-}
+_IN_PLAY: Final = 3_000_000  # added to a sport's number in live bodies
+_SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number in (int(text), int(text) + _IN_PLAY)}
 _LINE: Final = "line"
 _NOT_BETTABLE: Final = frozenset(("-", ""))
 _NAMES_KEPT: Final = 5_000
@@ -62,6 +57,14 @@ class _Places:
         return _Place(base, targets[0] if len(targets) == 1 else None, _UNKNOWN)
 
 
+class _Read(msgspec.Struct, frozen=True):
+    """A body's prices by target, and the bases, each a market with its line, that are mapped and that are not."""
+
+    found: dict[Target, list[int]]
+    mapped: set[str]
+    unmapped: set[str]
+
+
 class Bet9jaNormaliser:
     """Decodes and normalises Bet9ja's single-event bodies."""
 
@@ -93,19 +96,21 @@ class Bet9jaNormaliser:
         listing = _listing(event)
         tally = Tally()
         places = self._places.get(listing.sport, self._no_places)
-        found, unmapped = self._prices_by_target(event.o or {}, places, tally)
-        markets = _markets(found, tally)
-        self._name(unmapped, body, tally)
+        read = self._prices_by_target(event.o or {}, places, tally)
+        markets = _markets(read.found, tally)
+        self._name(read.unmapped, body, tally)
         return Offer(
             listing=listing,
             markets=markets,
             complete=event.o is not None and prematch and at < listing.kickoff and tally.complete,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
+            occurrences=len(read.mapped) - (len(read.found) - len(markets)),
         )
 
-    def _prices_by_target(self, odds: Odds, places: _Places, tally: Tally) -> tuple[dict[Target, list[int]], set[str]]:
+    def _prices_by_target(self, odds: Odds, places: _Places, tally: Tally) -> _Read:
         found: dict[Target, list[int]] = {}
+        mapped: set[str] = set()
         unmapped: set[str] = set()
         place_of, known = places.by_key, self._prices
         for key, text in odds.items():
@@ -128,8 +133,9 @@ class Bet9jaNormaliser:
             prices = found.get(target)
             if prices is None:
                 found[target] = prices = [0] * target.width
+                mapped.add(place.base)
             prices[place.slot] = price
-        return found, unmapped
+        return _Read(found, mapped, unmapped)
 
     def _name(self, unmapped: set[str], body: bytes, tally: Tally) -> None:
         """Count the unmapped markets by id and name; the body is decoded for names only if there are new ids."""
@@ -160,9 +166,7 @@ def _prefer_first(found: Mapping[Target, list[int]], markets: dict[MarketKey, Ma
             markets[target.key] = MarketPrices(tuple(found[target]))
 
 
-def _price(text: str | LivePrice) -> int:
-    if not isinstance(text, str):
-        raise PriceError("a price of a live body")
+def _price(text: str) -> int:
     return SUSPENDED_UNPRICED if text in _NOT_BETTABLE else bettable_price(text)
 
 

@@ -24,7 +24,9 @@ class Wire(msgspec.Struct, frozen=True, gc=False):
 
 
 class LivePrice(Wire, frozen=True):
-    """A price in a live body, `{"v": 1.85}`; live markets are not mapped, so that its value is not needed."""
+    """A price in a live body, `{"v": 1.85}`; the number's text is kept, since a float would not be exact."""
+
+    v: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Header(Wire, rename="upper", frozen=True):
@@ -41,7 +43,7 @@ class Header(Wire, rename="upper", frozen=True):
     st: int = OPEN
 
 
-Odds = dict[str, str | LivePrice]
+Odds = dict[str, str]
 
 
 class Event(Header, rename="upper", frozen=True):
@@ -54,7 +56,7 @@ class LiveEvent(Wire, rename="upper", frozen=True):
     """An event in play."""
 
     aa: Header
-    o: Odds = {}
+    o: dict[str, LivePrice] = {}
 
 
 class LooseEvent(Header, rename="upper", frozen=True):
@@ -129,6 +131,13 @@ def _refused(code: str, event_id: object = "event") -> FetchError:
     return MalformedError(SLUG, str(event_id), f"{code[:40]!r} is no success", "R")
 
 
+def _text(price: LivePrice) -> str:
+    try:
+        return bytes(price.v).decode() or MALFORMED_PRICE
+    except UnicodeDecodeError:
+        return MALFORMED_PRICE
+
+
 def _unusual(answer: Envelope, error: MalformedError) -> tuple[Event, bool]:
     """Return what an answer holds that is not plainly an event before kick-off."""
     if answer.r not in _SUCCESS:
@@ -139,7 +148,7 @@ def _unusual(answer: Envelope, error: MalformedError) -> tuple[Event, bool]:
     live = decode_or_none(_LIVE_EVENT, payload)
     if live:
         fields = {name: getattr(live.aa, name) for name in Header.__struct_fields__}
-        return Event(**fields, o=live.o), False
+        return Event(**fields, o={key: _text(price) for key, price in live.o.items()}), False
     loose = decode_or_none(_LOOSE_EVENT, payload)
     if loose is None or loose.o is None:
         raise error

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from overround.bookmakers.betpawa.listing_wire import SPORT_IDS
 from overround.bookmakers.betpawa.wire import (
     AWAY,
     HOME,
@@ -27,13 +28,13 @@ from overround.bookmakers.decoding import (
     sport_slug,
     sr_number,
 )
-from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
 from overround.odds import MarketKey, MarketPrices
 
-_SPORTS: Final = {"2": "football", "3": "basketball", "452": "tennis"}
+_SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _LINE: Final = "line"
 _QUARTERS: Final = 4
 
@@ -43,18 +44,18 @@ class _Lines:
 
     def __init__(self, mapping: MarketMapping) -> None:
         self._mapping = mapping
-        self.by_quarters: Memo[tuple[str, int | None], Target | None] = Memo(self._by_quarters, LINES_KEPT)
-        self.by_text: Memo[tuple[str, str], Target | None] = Memo(self._by_text, LINES_KEPT)
+        self.by_quarters: Memo[tuple[str, int | None], Route | None] = Memo(self._by_quarters, LINES_KEPT)
+        self.by_text: Memo[tuple[str, str], Route | None] = Memo(self._by_text, LINES_KEPT)
 
-    def _by_quarters(self, market: tuple[str, int | None]) -> Target | None:
+    def _by_quarters(self, market: tuple[str, int | None]) -> Route | None:
         type_id, quarters = market
         if quarters is None:
-            return self._mapping.target(type_id, {})
-        return self._mapping.target(type_id, {_LINE: str(Decimal(quarters) / _QUARTERS)})
+            return self._mapping.route(type_id, {})
+        return self._mapping.route(type_id, {_LINE: str(Decimal(quarters) / _QUARTERS)})
 
-    def _by_text(self, market: tuple[str, str]) -> Target | None:
+    def _by_text(self, market: tuple[str, str]) -> Route | None:
         type_id, line = market
-        return self._mapping.target(type_id, {_LINE: line})
+        return self._mapping.route(type_id, {_LINE: line})
 
 
 class BetpawaNormaliser:
@@ -87,21 +88,26 @@ class BetpawaNormaliser:
         event = decode_event(body, tally)
         listing = _listing(event)
         live = event.additional_info is not None and bool(event.additional_info.live)
-        markets = self._markets(event.markets or (), self._lines.get(listing.sport, self._no_lines), tally)
+        markets, occurrences = self._markets(event.markets or (), self._lines.get(listing.sport, self._no_lines), tally)
         return Offer(
             listing=listing,
             markets=markets,
             complete=event.markets is not None and not live and at < listing.kickoff and tally.complete,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
+            occurrences=occurrences,
         )
 
     def _markets(
         self, wire_markets: Iterable[AnyMarket], lines: _Lines, tally: Tally
-    ) -> Mapping[MarketKey, MarketPrices]:
+    ) -> tuple[Mapping[MarketKey, MarketPrices], int]:
+        """Return the prices by key, and how many of the wire's markets, each with its line, they are of."""
         markets: dict[MarketKey, MarketPrices] = {}
+        occurrences = 0
         for market in wire_markets:
-            for target, prices in self._rows(market, lines, tally).items():
+            found, mapped = self._rows(market, lines, tally)
+            occurrences += mapped
+            for target, prices in found.items():
                 key = target.key
                 if key in markets:
                     tally.drop("duplicate_market", market.market_type.id, key)
@@ -109,31 +115,63 @@ class BetpawaNormaliser:
                     markets[key] = MarketPrices(tuple(prices))
                 else:
                     tally.drop("no_outcomes", market.market_type.id, key)
-        return markets
+        return markets, occurrences
 
-    def _rows(self, market: AnyMarket, lines: _Lines, tally: Tally) -> Mapping[Target, list[int]]:
-        """Return a market's prices by line; several rows may be of one line, where a row is just a line of display."""
+    def _rows(self, market: AnyMarket, lines: _Lines, tally: Tally) -> tuple[Mapping[Target, list[int]], int]:
+        """Return a market's prices by target, and of how many lines.
+
+        Several rows may be of one line, where a row is just a line of display.
+        """
         found: dict[Target, list[int]] = {}
+        mapped: set[int | None] = set()
         unmapped: set[int | None] = set()
         type_id, by_quarters = market.market_type.id, lines.by_quarters
         for row in market.row:
             try:
-                target = by_quarters[type_id, row.handicap]
+                route = by_quarters[type_id, row.handicap]
             except LineError:
-                target = _target_elsewhere(type_id, row, lines, tally)
-                if target is None:
+                route = _route_elsewhere(type_id, row, lines, tally)
+                if route is None:
                     continue
-            if target is None:
+            if route is None:
                 unmapped.add(row.handicap)
                 continue
-            if target in found:
-                prices = found[target]
+            mapped.add(row.handicap)
+            if isinstance(route, Target):
+                if route not in found:
+                    found[route] = [0] * route.width
+                self._row(row, route, found[route], type_id, tally)
             else:
-                prices = found[target] = [0] * target.width
-            self._row(row, target, prices, type_id, tally)
+                self._selections(row, route, found, market, tally)
         if unmapped:
             tally.unmapped(type_id, market.market_type.name, len(unmapped))
-        return found
+        return found, len(mapped)
+
+    def _selections(
+        self, row: Row[Price], split: Split, found: dict[Target, list[int]], market: AnyMarket, tally: Tally
+    ) -> None:
+        """Add the prices of a row whose selections are split among several keys, as by players."""
+        type_id = market.market_type.id
+        for outcome in row.prices:
+            try:
+                place = split.place(outcome.type_id, outcome.name or "")
+            except LineError:
+                tally.drop("bad_selection", f"{type_id}/{outcome.type_id}")
+                continue
+            if place is None:
+                tally.unmapped(type_id, market.market_type.name)
+                continue
+            target, slot = place
+            try:
+                price = self._prices[bytes(outcome.odds)]
+            except (PriceError, UnicodeDecodeError):
+                tally.drop("bad_price", f"{type_id}/{outcome.type_id}", target.key)
+                continue
+            prices = found.setdefault(target, [0] * target.width)
+            if prices[slot]:
+                tally.drop("duplicate_market", type_id, target.key)
+            else:
+                prices[slot] = -abs(price) if outcome.suspended else price
 
     def _row(self, row: Row[Price], target: Target, prices: list[int], type_id: str, tally: Tally) -> None:
         slots, known, repeated = target.slots, self._prices, False
@@ -162,7 +200,7 @@ def _drop_outcome(error: Exception, field: str, target: Target, tally: Tally) ->
         tally.drop("unknown_outcome", field, target.key)
 
 
-def _target_elsewhere(type_id: str, row: Row[Price], lines: _Lines, tally: Tally) -> Target | None:
+def _route_elsewhere(type_id: str, row: Row[Price], lines: _Lines, tally: Tally) -> Route | None:
     """Return where a row goes whose handicap is absent: a protobuf mapping leaves out 0 as it does every default."""
     try:
         if row.handicap is None:

@@ -32,6 +32,7 @@ class Price(Wire, frozen=True):
     odds: msgspec.Raw
     suspended: bool | None = False
     handicap: str | None = None
+    name: str | None = ""
 
 
 class PriceV3(Price, frozen=True):

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from overround.bookmakers.decoding import LINES_KEPT, MALFORMED, Tally, instant, price_memo, sport_slug, sr_number
-from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
+from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.sportybet.wire import (
     ACTIVE,
     NOT_STARTED,
@@ -22,7 +23,7 @@ from overround.errors import LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
 from overround.odds import MarketKey, MarketPrices
 
-_SPORTS: Final = {"sr:sport:1": "football", "sr:sport:2": "basketball", "sr:sport:5": "tennis"}
+_SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _ENDED: Final = 3  # this status and those above
 
 
@@ -36,8 +37,8 @@ class SportybetNormaliser:
             CatalogueError: the mapping does not fit the catalogue.
         """
         mappings = load_mappings(__package__, catalogue)
-        self._lines = {sport: _line_memo(mapping) for sport, mapping in mappings.items()}
-        self._no_lines = _line_memo(MarketMapping())
+        self._routes = {sport: _route_memo(mapping) for sport, mapping in mappings.items()}
+        self._no_routes = _route_memo(MarketMapping())
         self._covered = frozenset[str]().union(*(mapping.covered for mapping in mappings.values()))
         self._prices = price_memo()
 
@@ -55,7 +56,7 @@ class SportybetNormaliser:
         tally = Tally()
         event = decode_event(body, tally)
         listing = _listing(event)
-        markets = self._markets(event, self._lines.get(listing.sport, self._no_lines), tally)
+        markets, occurrences = self._markets(event, self._routes.get(listing.sport, self._no_routes), tally)
         prematch = event.status == NOT_STARTED and all(market.product == PREMATCH for market in event.markets)
         return Offer(
             listing=listing,
@@ -63,44 +64,43 @@ class SportybetNormaliser:
             complete=prematch and at < listing.kickoff and tally.complete,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
+            occurrences=occurrences,
         )
 
     def _markets(
-        self, event: Event, lines: Memo[tuple[str, str], Target | None], tally: Tally
-    ) -> Mapping[MarketKey, MarketPrices]:
+        self, event: Event, routes: Memo[tuple[str, str], Route | None], tally: Tally
+    ) -> tuple[Mapping[MarketKey, MarketPrices], int]:
+        """Return the prices by key, and how many of the wire's markets they are of."""
         markets: dict[MarketKey, MarketPrices] = {}
+        occurrences = 0
         for market in event.markets:
             try:
-                target = lines[market.id, market.specifier]
+                route = routes[market.id, market.specifier]
             except LineError:
                 tally.drop("bad_line", f"{market.id} {market.specifier}".strip())
                 continue
-            if target is None:
+            if route is None:
                 tally.unmapped(market.id, market.name or market.desc)
-            elif target.key in markets:
-                tally.drop("duplicate_market", market.id, target.key)
+                continue
+            is_open = market.status == OPEN and not (market.banned or event.banned)
+            found: Mapping[MarketKey, list[int]]
+            if isinstance(route, Target):
+                found = {route.key: self._outcomes(market, route, is_open, tally)}
             else:
-                prices = self._outcomes(market, target, event.banned, tally)
-                if any(prices):
-                    markets[target.key] = MarketPrices(tuple(prices))
-                else:
-                    tally.drop("no_outcomes", market.id, target.key)
-        return markets
+                found = self._selections(market, route, is_open, tally)
+            occurrences += _stored(found, markets, market.id, tally)
+        return markets, occurrences
 
-    def _outcomes(self, market: Market, target: Target, banned: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the event's flag
+    def _outcomes(self, market: Market, target: Target, is_open: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the market's state
         prices = [0] * target.width
         slots, known = target.slots, self._prices
-        is_open = market.status == OPEN and not (market.banned or banned)
         for outcome in market.outcomes:
             try:
                 slot = slots[outcome.id]
                 price = known[outcome.odds]
             except KeyError:
-                tally.drop(
-                    "malformed_outcome" if outcome.id == MALFORMED else "unknown_outcome",
-                    _field(market, outcome),
-                    target.key,
-                )
+                reason = "malformed_outcome" if outcome.id == MALFORMED else "unknown_outcome"
+                tally.drop(reason, _field(market, outcome), target.key)
                 continue
             except PriceError:
                 tally.drop("bad_price", _field(market, outcome), target.key)
@@ -108,9 +108,56 @@ class SportybetNormaliser:
             prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
         return prices
 
+    def _selections(
+        self,
+        market: Market,
+        split: Split,
+        is_open: bool,  # noqa: FBT001 - the market's state
+        tally: Tally,
+    ) -> Mapping[MarketKey, list[int]]:
+        """Return the prices of a market that is split among several keys, as by players."""
+        found: dict[MarketKey, list[int]] = {}
+        for outcome in market.outcomes:
+            try:
+                place = split.place(outcome.id, outcome.desc)
+            except LineError:
+                tally.drop("bad_selection", _field(market, outcome))
+                continue
+            if place is None:
+                tally.unmapped(market.id, market.name or market.desc)
+                continue
+            target, slot = place
+            try:
+                price = self._prices[outcome.odds]
+            except PriceError:
+                tally.drop("bad_price", _field(market, outcome), target.key)
+                continue
+            prices = found.setdefault(target.key, [0] * target.width)
+            if prices[slot]:
+                tally.drop("duplicate_market", market.id, target.key)
+            else:
+                prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
+        return found
 
-def _line_memo(mapping: MarketMapping) -> Memo[tuple[str, str], Target | None]:
-    return Memo(lambda market: mapping.target(market[0], _specifiers(market[1])), LINES_KEPT)
+
+def _stored(
+    found: Mapping[MarketKey, list[int]], markets: dict[MarketKey, MarketPrices], wire_id: str, tally: Tally
+) -> bool:
+    """Add a wire market's prices to the others, and tell whether any of it was new."""
+    stored = False
+    for key, prices in found.items():
+        if key in markets:
+            tally.drop("duplicate_market", wire_id, key)
+        elif any(prices):
+            markets[key] = MarketPrices(tuple(prices))
+            stored = True
+        else:
+            tally.drop("no_outcomes", wire_id, key)
+    return stored
+
+
+def _route_memo(mapping: MarketMapping) -> Memo[tuple[str, str], Route | None]:
+    return Memo(lambda market: mapping.route(market[0], _specifiers(market[1])), LINES_KEPT)
 
 
 def _specifiers(text: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Outcome(Wire, frozen=True):
     id: str
     odds: str
     is_active: int = 0
+    desc: str = ""
 
 
 class MarketHeader(Wire, frozen=True):
