@@ -64,12 +64,12 @@ class MemoryJournal:
         self._waiting.append((body, turn))
         return await turn
 
-    async def read(self, after: int, limit: int) -> Sequence[JournalEntry]:
+    async def read(self, after: int, limit: int, *, wait: bool = True) -> Sequence[JournalEntry]:
         """Return up to `limit` entries that follow `after`; wait until there is one, empty once closed."""
-        while self._open and self._last_seq <= after:
+        while wait and self._open and not (self._entries and self._entries[-1][0].seq > after):
             self._grown.clear()
             await self._grown.wait()
-        if not self._entries:
+        if not self._open or not self._entries:
             return []
         start = max(0, after + 1 - self._entries[0][0].seq)
         return [entry for entry, _ in islice(self._entries, start, start + limit)]
@@ -81,6 +81,11 @@ class MemoryJournal:
             self._bytes -= len(entry.body)
         self._admit_waiting()
 
+    async def advance(self, seq: int) -> None:
+        """Release up to the database's watermark, and give out only greater seqs from now on."""
+        await self.release(seq)
+        self._last_seq = max(self._last_seq, seq)
+
     def stats(self) -> JournalStats:
         """Return how much is pending."""
         return JournalStats(
@@ -89,6 +94,7 @@ class MemoryJournal:
             pending=len(self._entries),
             bytes=self._bytes,
             oldest_at=self._entries[0][1] if self._entries else None,
+            max_bytes=self._max_bytes,
         )
 
     def _has_room(self, body: bytes) -> bool:
