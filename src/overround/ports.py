@@ -298,6 +298,9 @@ class WriteQueue(Protocol):
             QueueClosedError: the queue is not running.
         """
 
+    async def drain(self) -> None:
+        """Wait until everything accepted so far is committed."""
+
     def stats(self) -> QueueStats:
         """Return counters and depth."""
 

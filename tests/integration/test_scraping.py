@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import RunStatus, ScrapeRun, WriteBatch
 from overround.catalogue import load_catalogue
-from overround.db.repositories import BookmakerRepository
+from overround.db.repositories import BookmakerRepository, PostgresWarmupRepository
 from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
 from overround.odds import MarketPrices, State
 from overround.ports import JournalEntry
+from overround.scheduling.integrity import IntegrityCheck
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator
 from overround.scraping.runs import RunTally
@@ -48,6 +49,10 @@ class Gatekeeper:
         for _ in range(self.awaits_after):
             await asyncio.sleep(0)
         return entry
+
+    async def drain(self) -> None:
+        """Ask the real queue."""
+        await self.queue.drain()
 
     def stats(self) -> QueueStats:
         """Ask the real queue."""
@@ -340,6 +345,21 @@ async def test_a_confirmation_that_finds_nothing_is_made_good(desk: DatabaseDesk
     await desk.cycle()
     await desk.cycle()
     assert await desk.home_prices() == [2100]
+
+
+async def test_integrity_finds_what_the_database_lost(desk: DatabaseDesk) -> None:
+    """Cache and database agree after a cycle; a market that the database lost or gained is found and counted."""
+    await desk.cycle()
+    repository = PostgresWarmupRepository(desk.engine, NUMBERS)
+    check = IntegrityCheck(desk.cache, repository, desk.context.catalogue, desk.clock, desk.queue)
+    report = await check.run()
+    assert (report.compared, report.lost, report.extra) == (2, 0, 0)
+    async with desk.engine.begin() as connection:
+        await connection.execute(text("delete from latest_odds where bookmaker_id = 1"))
+    assert (await check.run()).lost == 1
+    desk.cache.evict([1])
+    assert (await check.run()).extra == 1
+    assert check.last is not None
 
 
 async def test_an_unknown_event_is_refused(desk: DatabaseDesk) -> None:

@@ -1,5 +1,6 @@
 """Does the database hold what the cache holds? The counters must stay 0 once the queue is drained."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -7,7 +8,18 @@ import msgspec
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.caching.warmup import snapshot_to_cached_from_models
 from overround.catalogue import Catalogue
+from overround.odds import MarketKey, MarketPrices
 from overround.ports import WarmupRepository
+
+Key = tuple[int, str]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """How one (event, bookmaker) differs, in markets, and the cache's entry that was compared."""
+
+    lost: int
+    extra: int
+    cached: CachedSnapshot | None
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,19 +34,41 @@ async def reconcile(
     cache: OddsCache, repository: WarmupRepository, catalogue: Catalogue, kickoff_after: datetime
 ) -> Reconciliation:
     """Compare the cache with the stored latest state of all events that start after `kickoff_after`."""
-    stored = {
-        (row.sr_id, row.bookmaker): snapshot_to_cached_from_models(row, catalogue)
-        async for row in repository.latest(kickoff_after)
-    }
-    held = {(sr_id, bookmaker): cached for sr_id, bookmaker, cached in cache}
-    lost = sum(_missing(cached, stored.get(key)) for key, cached in held.items())
-    extra = sum(_missing(cached, held.get(key), differing=False) for key, cached in stored.items())
-    return Reconciliation(compared=sum(len(cached.markets) for cached in held.values()), lost=lost, extra=extra)
+    differences = await differing(cache, repository, catalogue, kickoff_after)
+    return Reconciliation(
+        compared=sum(len(cached.markets) for _, _, cached in cache),
+        lost=sum(difference.lost for difference in differences.values()),
+        extra=sum(difference.extra for difference in differences.values()),
+    )
 
 
-def _missing(here: CachedSnapshot, there: CachedSnapshot | None, *, differing: bool = True) -> int:
-    """Count the markets of `here` that `there` lacks or, if `differing`, has with other prices."""
-    others = there.markets if there is not None else {}
-    if differing:
-        return sum(others.get(key) != prices for key, prices in here.markets.items())
-    return len(here.markets.keys() - others.keys())
+async def differing(
+    cache: OddsCache, repository: WarmupRepository, catalogue: Catalogue, kickoff_after: datetime
+) -> Mapping[Key, Difference]:
+    """Return what differs, by (event, bookmaker).
+
+    Each stored row is compared with the cache as it is when the row arrives: where scraping goes on,
+    a difference may only mean that a change is on its way.
+    """
+    found: dict[Key, Difference] = {}
+    missing = {(sr_id, bookmaker) for sr_id, bookmaker, _ in cache}
+    async for row in repository.latest(kickoff_after):
+        key = (row.sr_id, row.bookmaker)
+        missing.discard(key)
+        cached = cache.get(*key)
+        held: Mapping[MarketKey, MarketPrices] = cached.markets if cached is not None else {}
+        stored = snapshot_to_cached_from_models(row, catalogue).markets
+        if held != stored:
+            found[key] = _difference(held, stored, cached)
+    for key in missing:
+        cached = cache.get(*key)
+        if cached is not None:
+            found[key] = _difference(cached.markets, {}, cached)
+    return found
+
+
+def _difference(
+    held: Mapping[MarketKey, MarketPrices], stored: Mapping[MarketKey, MarketPrices], cached: CachedSnapshot | None
+) -> Difference:
+    lost = sum(stored.get(key) != prices for key, prices in held.items())
+    return Difference(lost=lost, extra=len(stored.keys() - held.keys()), cached=cached)
