@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     user_agent: str = DEFAULT_USER_AGENT
     asynchronous_writes: bool = True
     log_level: str = "info"
+    mapping_file: Path | None = None
     bookmakers: dict[str, BookmakerSettings] = {}
     scraping: ScrapingSettings = ScrapingSettings()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
-from overround.bookmakers.registry import configured_options, load_bookmakers
+from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.caching.warmup import apply_journalled, warm_cache_from_db
@@ -22,7 +22,9 @@ from overround.db.engine import create_engine
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.errors import SettingsError
+from overround.markets.coverage import CoverageBook, RecordingNormaliser
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
+from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
@@ -69,6 +71,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     write_queue: Queue | None
     warm: asyncio.Event
     maintenance: Maintenance
+    integrity: IntegrityCheck
+    coverage: CoverageBook
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -149,6 +153,8 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
         maintenance = Maintenance(database.engine, database.ready, context.clock, settings.retention.model_dump())
         scheduler = _scheduler(settings, jobs, context.clock)
         scheduler.every(_MAINTENANCE, maintenance.run, "maintenance")
+        integrity = IntegrityCheck(context.cache, database.repository, context.catalogue, context.clock, write_queue)
+        scheduler.every(_MAINTENANCE, integrity.run_quietly, "integrity")
         stack.callback(scheduler.stop)
         yield Service(
             settings=settings,
@@ -162,6 +168,8 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
             write_queue=write_queue,
             warm=warm_up.done,
             maintenance=maintenance,
+            integrity=integrity,
+            coverage=parts.coverage,
         )
 
 
@@ -171,7 +179,9 @@ class _Parts:
     def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._catalogue = load_catalogue()
+        self._catalogue = load_catalogue(settings.mapping_file)
+        refuse_unknown_bookmakers(self._catalogue, load_bookmakers())
+        self.coverage = CoverageBook()
         self._database = database
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
@@ -199,7 +209,7 @@ class _Parts:
         return Source(
             slug=bookmaker.slug,
             client=bookmaker.client(fetcher, options, self._clock),
-            normaliser=bookmaker.normaliser(self._catalogue),
+            normaliser=RecordingNormaliser(bookmaker.normaliser(self._catalogue), self.coverage),
         )
 
     def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:

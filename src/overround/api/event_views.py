@@ -118,9 +118,9 @@ def _before(cached: CachedSnapshot, key: MarketKey) -> Iterable[int]:
 
 
 def _margin(market: Market, prices: MarketPrices) -> float | None:
-    if market.probability_sum is None or len(prices.prices) != len(market.outcomes) or 0 in prices.prices:
+    if market.probability_sum is None or len(prices.prices) != len(market.outcomes):
         return None
-    exact = margin(prices, market.probability_sum)
+    exact = margin(prices, market.probability_sum, market.covers)
     return None if exact is None else round(float(exact), 5)
 
 

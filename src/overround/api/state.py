@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
+from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, ScrapeControl, WriteQueue
+from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
 
@@ -28,6 +30,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     database_ready: asyncio.Event
     warm: asyncio.Event
     maintenance: Maintenance
+    integrity: IntegrityCheck
+    coverage: CoverageBook
     bookmakers: Mapping[str, str]
     reference: str
 

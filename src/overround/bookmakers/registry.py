@@ -6,7 +6,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 import msgspec
 
-from overround.errors import SettingsError
+from overround.catalogue import Catalogue
+from overround.errors import CatalogueError, SettingsError
 from overround.ports import Bookmaker, BookmakerOptions
 from overround.settings import BookmakerSettings
 
@@ -98,3 +99,15 @@ def _refuse_shared(what: str, values: Iterable[tuple[str, str]]) -> None:
     shared = [f"{what} {value}: {', '.join(sorted(origins))}" for value, origins in owners.items() if len(origins) > 1]
     if shared:
         raise SettingsError(f"bookmakers share a {'; '.join(shared)}")
+
+
+def refuse_unknown_bookmakers(catalogue: Catalogue, bookmakers: Mapping[str, Bookmaker]) -> None:
+    """Refuse a mapping file of the user's that names a bookmaker there is not.
+
+    Raises:
+        CatalogueError: it does; the file and the line are named.
+    """
+    for entry in catalogue.overrides.entries:
+        if entry.bookmaker not in bookmakers:
+            known = ", ".join(bookmakers)
+            raise CatalogueError(f"{entry.place}: no bookmaker {entry.bookmaker!r}; there are {known}")

@@ -25,7 +25,7 @@ import msgspec
 from overround.errors import CatalogueError
 
 _HEADER = re.compile(r"^\s*\[\[\s*market\s*\]\]\s*(#.*)?$")
-_SYNTAX = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column \d+\)")
+_SYNTAX = re.compile(r"(?P<reason>.*) \(at (line (?P<line>\d+), column \d+|end of document)\)")
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,8 @@ def parse_overrides(name: str, text: str) -> Overrides:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _SYNTAX.fullmatch(str(error))
-        raise CatalogueError(f"{name}:{found['line']}: {found['reason']}" if found else f"{name}: {error}") from error
+        line = (found and found["line"]) or len(text.splitlines())
+        raise CatalogueError(f"{name}:{line}: {found['reason'] if found else error}") from error
     entries = content.pop("market", [])
     if content or not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
         raise CatalogueError(f"{name}:1: the file holds [[market]] entries and nothing else")

@@ -2,8 +2,9 @@
 
 import typer
 
-from overround.cli import db, queue
+from overround.cli import db, markets, queue
 from overround.cli.demo import demo
+from overround.cli.doctor import doctor
 from overround.cli.normalise import normalise
 from overround.cli.scrape import scrape
 from overround.cli.serve import serve
@@ -19,5 +20,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(scrape)
 app.command()(normalise)
+app.command()(doctor)
+app.add_typer(markets.app, name="markets")
 app.add_typer(db.app, name="db")
 app.add_typer(queue.app, name="queue")

@@ -25,6 +25,8 @@ AGREEMENT = 0.09
 CONSISTENCY = 0.05
 # How many times as high one price may be as the other where no fair probability is known.
 LIKE_PRICES = 2.5
+# How far they may lie apart where their margins are still in them.
+LIKE_PROBABILITIES = 0.15
 # Long prices are rough: below this probability a difference says nothing.
 ROUGH = 0.05
 # Combinations carry more margin than their parts.
@@ -202,7 +204,7 @@ def _apart(quote: Quote, theirs: Quote, outcome: str) -> bool:
     first, second = quote.implied(outcome), theirs.implied(outcome)
     if first is None or second is None or max(first, second) < ROUGH:
         return False
-    return max(first, second) > LIKE_PRICES * min(first, second)
+    return max(first, second) > LIKE_PRICES * min(first, second) or abs(first - second) > LIKE_PROBABILITIES
 
 
 def _differing(quote: Quote, mine: float | None, theirs: float | None, what: str) -> Iterator[Finding]:
