@@ -264,6 +264,36 @@ def test_a_demo_on_kept_data_goes_on_from_it(tmp_path: Path) -> None:
     assert second["cycles"][0]["run_id"] == first["cycles"][0]["run_id"] + 1
 
 
+def demo_processes(pid: int) -> list[psutil.Process]:
+    """Return a demo's own and its children's processes."""
+    demo = psutil.Process(pid)
+    return [demo, *demo.children(recursive=True)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_demo_leaves_nothing_behind(how: signal.Signals, tmp_path: Path) -> None:
+    """However the demo ends, its simulator, its database and its temporary files are gone within seconds."""
+    command = [sys.executable, "-c", "from overround.cli.main import app; app()", "demo", "--port", "0"]
+    env = environment(TMPDIR=str(tmp_path))
+    with (tmp_path / "log").open("wb") as log:
+        demo = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log)  # noqa: S603 - our own
+    assert demo.stdout is not None
+    assert b"http://127.0.0.1:" in demo.stdout.readline()
+    (data_dir,) = tmp_path.glob("overround-demo-*")
+    home = home_of(data_dir)
+    processes = demo_processes(demo.pid)
+    assert len(processes) > 3
+    demo.send_signal(how)
+    demo.communicate(timeout=PATIENCE)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    assert alive == []
+    deadline = time.monotonic() + PATIENCE
+    while (data_dir.exists() or home.directory.exists()) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not data_dir.exists()
+    assert not home.directory.exists()
+
+
 def test_a_plug_in_is_scraped_without_touching_the_product() -> None:
     """A bookmaker of another distribution is found by its entry point and scraped end to end."""
     env = environment(PYTHONPATH=str(TOY))

@@ -23,8 +23,9 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="With --exit: report as one JSON object on stdout.")] = False,
 ) -> None:
     """Run everything on this machine, without any bookmaker: recorded responses, database, API and page."""
-    from overround.cli.demonstration import print_report, report_on, serve, workplace  # noqa: PLC0415 - lazy
+    from overround.cli.demonstration import print_report, report_on, serve  # noqa: PLC0415 - lazy
     from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
+    from overround.cli.workplace import workplace  # noqa: PLC0415 - as above
     from overround.logs import configure_logs  # noqa: PLC0415 - as above
 
     if json and not exit_:

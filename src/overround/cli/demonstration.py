@@ -1,9 +1,8 @@
 """The demo: recorded responses on a loopback server, an own database, the real service in between."""
 
 import statistics
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from overround.bookmakers.registry import load_bookmakers
 from overround.caching.reconciliation import reconcile
 from overround.cli.output import print_facts
 from overround.cli.web_server import Stopping, run_until_stopped, serve_app
+from overround.cli.workplace import Place
 from overround.clock import OffsetClock, SystemClock
 from overround.scraping.progress import Progress, Stored
 from overround.settings import BookmakerSettings, Settings
@@ -25,13 +25,6 @@ _LEAD = timedelta(hours=1)  # how long before the earliest recorded kick-off the
 _SPORTS = ("football", "basketball", "tennis")
 _INTERVAL = timedelta(seconds=30)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where the demo keeps its data; a temporary place goes with it."""
-
-    data_dir: Path
-    temporary: bool
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -93,17 +86,6 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
     def sound(self) -> bool:
         """Tell whether nothing is pending, lost, extra or doubled."""
         return not any((self.queue.pending, self.integrity.lost, self.integrity.extra, self.integrity.doubled))
-
-
-@contextmanager
-def workplace(data_dir: Path | None) -> Iterator[Place]:
-    """Yield where to keep the data: the given directory, or a temporary one that is removed at the end."""
-    if data_dir is not None:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        yield Place(data_dir.resolve(), temporary=False)
-        return
-    with tempfile.TemporaryDirectory(prefix="overround-demo-") as temporary:
-        yield Place(Path(temporary), temporary=True)
 
 
 async def serve(place: Place, captures: Path | None, port: int, stopping: Stopping) -> None:
