@@ -94,3 +94,90 @@ def test_a_market_without_outcomes_is_refused() -> None:
     """A market of no outcomes would be stored as removed."""
     with pytest.raises(CatalogueError, match="has no outcomes"):
         Catalogue([Market(number=1, key="empty", name="Empty", group="main", outcomes=())])
+
+
+COMBINED = """
+sport = "football"
+
+[[market]]
+number = 1
+key = "result"
+name = "Result"
+group = "main"
+meaning = {{ counts = "goals", settles = "double_chance" }}
+
+[[market]]
+number = 2
+key = "total"
+name = "Total"
+group = "main"
+meaning = {{ counts = "goals", settles = "total" }}
+
+[[market]]
+number = 3
+key = "both"
+name = "Both"
+group = "combos"
+meaning = {{ counts = "goals", settles = "combination" }}
+parts = ["result", "total"]
+{rest}
+"""
+
+
+FOURTH = """
+[[market]]
+number = 4
+key = "x"
+name = "X"
+group = "g"
+"""
+
+
+def test_a_combination_is_composed_of_its_parts() -> None:
+    """Every outcome of one goes with every outcome of the other; specifiers join, and sums multiply."""
+    both = read_definitions("football.toml", COMBINED.format(rest=""))[2]
+    assert both.outcomes[:3] == ("home_or_draw_and_over", "home_or_draw_and_under", "home_or_away_and_over")
+    assert (len(both.outcomes), both.specifiers, both.probability_sum) == (6, ("line",), 2)
+    fewer = read_definitions("football.toml", COMBINED.format(rest='outcomes = ["home_or_away_and_under"]'))[2]
+    assert fewer.outcomes == ("home_or_away_and_under",)
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ('outcomes = ["home_and_over"]', "both: combination has no outcome home_and_over"),
+        ('specifiers = ["lines"]', "both: .*no specifier 'lines'"),
+        ('covers = [["over"]]', "both: covers name no outcome over"),
+        ('probability_sum = "none"', 'both: the probability sum is a number or "unknown"'),
+        (
+            FOURTH + 'meaning = { counts = "goals", settles = "exact" }\noutcomes = ["0"]',
+            "x: state the probability sum",
+        ),
+        (
+            FOURTH + 'meaning = { counts = "apples", settles = "total" }',
+            "x: .*does not know 'apples'",
+        ),
+        (
+            FOURTH + 'meaning = { counts = "goals", settles = "totals" }',
+            "x: .*no settlement 'totals'",
+        ),
+        (
+            FOURTH + 'parts = ["y"]\nmeaning = { counts = "goals", settles = "combination" }',
+            "x: its part y is not defined before it",
+        ),
+    ],
+)
+def test_a_definition_that_does_not_hold_together_is_refused(rest: str, message: str) -> None:
+    """Words that nobody knows, outcomes that the parts do not have, and sums that nobody states are named."""
+    with pytest.raises(CatalogueError, match=message):
+        read_definitions("football.toml", COMBINED.format(rest=rest))
+
+
+def test_every_market_states_its_sum_and_has_words_for_what_it_is() -> None:
+    """Combinations settle as such, and covers have the sum that their market states."""
+    catalogue = load_catalogue()
+    assert {market.sport for market in catalogue} == {"football", "basketball", "tennis"}
+    for market in catalogue:
+        assert all(catalogue.find(part) for part in market.parts)
+        assert not market.parts or market.meaning.settles == "combination"
+        assert not market.covers or market.probability_sum == 1

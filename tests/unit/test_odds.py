@@ -106,3 +106,12 @@ def test_margin_is_exact() -> None:
 def test_margin_needs_all_outcomes_active(prices: tuple[int, ...]) -> None:
     """A partial sum has no meaning, and gives none."""
     assert margin(MarketPrices(prices), 1) is None
+
+
+def test_margin_needs_outcomes_that_cover_the_event() -> None:
+    """Without an outcome that is not on offer the rest adds up to less, unless the rest is all that can happen."""
+    exact, five, six = MarketPrices((4000, 2000, 4000, 0)), (0, 1, 3), (0, 1, 2)
+    assert margin(exact, 1) is None
+    assert margin(exact, 1, (five,)) is None
+    assert margin(exact, 1, (five, six)) == 0
+    assert margin(MarketPrices((4000, 2000, 4000, 4000)), 1, (five, six)) is None
