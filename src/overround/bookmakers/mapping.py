@@ -36,6 +36,7 @@ import msgspec
 
 from overround.bookmakers.memo import Memo
 from overround.bookmakers.rules import Entry, Rule, Selections, Target, rule_of
+from overround.bookmakers.sports import SPORTS
 from overround.catalogue import Catalogue, Override
 from overround.errors import CatalogueError, LineError
 
@@ -139,7 +140,7 @@ def load_mappings(package: str, catalogue: Catalogue) -> Mapping[str, MarketMapp
     """
     bookmaker = package.rpartition(".")[2]
     folder = files(package)
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml") and entry.name != SPORTS)
     rules: dict[str, list[Rule]] = {}
     for name in names:
         sport, found = _read_rules(f"{package}/{name}", folder.joinpath(name).read_text("utf-8"), catalogue)

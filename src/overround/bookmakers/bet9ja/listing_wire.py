@@ -7,7 +7,9 @@ from typing import Final
 
 import msgspec
 
-SPORT_IDS: Final = {"football": "1", "basketball": "2", "tennis": "5"}
+from overround.bookmakers.sports import read_sport_ids
+
+SPORT_IDS: Final = read_sport_ids(__package__)
 API = "/desktop/feapi/PalimpsestAjax/"
 SUCCESS = "OK"
 OPEN = 1

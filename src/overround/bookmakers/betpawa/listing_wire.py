@@ -8,7 +8,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-SPORT_IDS: Final = {"football": "2", "basketball": "3", "tennis": "452"}
+from overround.bookmakers.sports import read_sport_ids
+
+SPORT_IDS: Final = read_sport_ids(__package__)
 PREFIX = "/api/sportsbook/"
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]

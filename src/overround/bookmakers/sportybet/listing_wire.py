@@ -4,7 +4,9 @@ from typing import Final
 
 import msgspec
 
-SPORT_IDS: Final = {"football": "sr:sport:1", "basketball": "sr:sport:2", "tennis": "sr:sport:5"}
+from overround.bookmakers.sports import read_sport_ids
+
+SPORT_IDS: Final = read_sport_ids(__package__)
 SUCCESS = 10000
 NOT_STARTED = 0
 
