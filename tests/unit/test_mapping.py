@@ -2,8 +2,9 @@
 
 import pytest
 
-from overround.bookmakers.mapping import MarketMapping, Memo, read_mapping
-from overround.catalogue import load_catalogue
+from overround.bookmakers.mapping import MarketMapping, Memo, Split, read_mapping
+from overround.catalogue import Catalogue, load_catalogue
+from overround.catalogue.definitions import read_definitions
 from overround.errors import CatalogueError, LineError
 from overround.odds import MarketKey
 
@@ -166,3 +167,72 @@ def test_a_memo_forgets_rather_than_grows() -> None:
         with pytest.raises(ValueError, match="3"):
             memo[3]
     assert asked == [2, 4, 6, 3, 3]
+
+
+HANDBALL = """
+sport = "handball"
+
+[[market]]
+number = 90001
+key = "handball_total_goals"
+name = "Total goals"
+group = "main"
+meaning = { counts = "goals", settles = "total" }
+"""
+
+
+def test_another_sport_is_data_only() -> None:
+    """A definition file and a mapping file are all that a new sport needs."""
+    catalogue = Catalogue(read_definitions("handball.toml", HANDBALL))
+    entry = TOTALS.replace("total_goals", "handball_total_goals")
+    sport, found = read_mapping("toy/handball.toml", f'sport = "handball"\n{entry}', catalogue)
+    target = found.target("18", {"total": "55.5"})
+    assert target is not None
+    assert (sport, target.key) == ("handball", MarketKey("handball_total_goals", "line=55.5"))
+
+
+PLAYERS = """
+[[market]]
+id = "7"
+market = "player_goals"
+selection = "p:{_id}:{at_least}"
+label = "{player} {at_least:d}+"
+outcome = "yes"
+
+[[market]]
+id = "7"
+market = "own_goal"
+outcomes = { own = "yes" }
+"""
+
+
+def test_selections_that_are_bets_of_their_own_are_found_by_id_and_name() -> None:
+    """What the id and the name say has to be the same; ids of other forms go to other entries, or nowhere."""
+    split = mapping(PLAYERS).route("7", {})
+    assert isinstance(split, Split)
+    found = split.place("p:1:2", "Jo Doe 2+")
+    assert found is not None
+    assert (found[0].key, found[1]) == (MarketKey("player_goals", "at_least=2|player=jo-doe"), 0)
+    own = split.place("own", "")
+    assert own is not None
+    assert own[0].key == MarketKey("own_goal")
+    assert split.place("other", "Jo Doe 2+") is None
+    for name in ("Jo Doe 3+", "Jo Doe", ""):
+        with pytest.raises(LineError):
+            split.place("p:1:2", name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('outcome = "yes"\n', "", "7: state either outcomes, or a selection and its outcome"),
+        ('outcome = "yes"', 'outcome = "no"', "7: player_goals has no outcome no"),
+        ("{player} ", "", "7: player_goals takes the specifiers at_least, player, not at_least"),
+        ("{player} ", "{player} {team} ", "7: player_goals takes the specifiers at_least, player, not"),
+        ("p:{_id}", "p:{_id", "is no pattern"),
+    ],
+)
+def test_an_invalid_selection_is_refused(old: str, new: str, named: str) -> None:
+    """Patterns have to give every specifier of the market, and no other."""
+    with pytest.raises(CatalogueError, match=named):
+        mapping(PLAYERS.replace(old, new))

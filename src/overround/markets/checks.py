@@ -23,8 +23,8 @@ GREATEST_OVERROUND = ((2, 0.30), (9, 0.50), (10_000, 1.0))
 AGREEMENT = 0.09
 # How far one bookmaker's own related markets may lie apart, in probability.
 CONSISTENCY = 0.05
-# How many times as high one price may be as the other where no fair probability is known.
-LIKE_PRICES = 2.5
+# How many times as likely one may hold an outcome as the other where no fair probability is known.
+LIKELINESS_RATIO = 2.5
 # How far they may lie apart where their margins are still in them.
 LIKE_PROBABILITIES = 0.15
 # Long prices are rough: below this probability a difference says nothing.
@@ -105,12 +105,7 @@ def contradicted_parts(quotes: Quotes) -> Iterator[Finding]:
     for quote in quotes:
         for place, part in enumerate(quote.market.parts):
             for single in _part_quotes(quotes, quote, part):
-                for outcome in quote.market.outcomes:
-                    own = _part_outcome(outcome, place, quote)
-                    mine, whole = quote.fair(outcome), single.fair(own)
-                    if mine is None or whole is None:
-                        mine, whole = _without_margin(quote.implied(outcome)), single.implied(own)
-                    yield from _likelier(quote, mine, whole, f"{outcome}, {part}")
+                yield from _likelier_than_part(quote, single, place)
 
 
 def disagreements(one: Quotes, other: Quotes) -> Iterator[Finding]:
@@ -187,6 +182,15 @@ def _part_quotes(quotes: Quotes, quote: Quote, part: str) -> Iterator[Quote]:
             yield single
 
 
+def _likelier_than_part(quote: Quote, single: Quote, place: int) -> Iterator[Finding]:
+    for outcome in quote.market.outcomes:
+        own = _part_outcome(outcome, place, quote)
+        mine, whole = quote.fair(outcome), single.fair(own)
+        if mine is None or whole is None:
+            mine, whole = _without_margin(quote.implied(outcome)), single.implied(own)
+        yield from _likelier(quote, mine, whole, f"{outcome}, {single.key.market}")
+
+
 def _without_margin(implied: float | None) -> float | None:
     return None if implied is None else implied / COMBINATION_MARGIN
 
@@ -204,7 +208,7 @@ def _apart(quote: Quote, theirs: Quote, outcome: str) -> bool:
     first, second = quote.implied(outcome), theirs.implied(outcome)
     if first is None or second is None or max(first, second) < ROUGH:
         return False
-    return max(first, second) > LIKE_PRICES * min(first, second) or abs(first - second) > LIKE_PROBABILITIES
+    return max(first, second) > LIKELINESS_RATIO * min(first, second) or abs(first - second) > LIKE_PROBABILITIES
 
 
 def _differing(quote: Quote, mine: float | None, theirs: float | None, what: str) -> Iterator[Finding]:
