@@ -94,11 +94,17 @@ class BookmakerClient(Protocol):
 
 
 class SimulatedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a simulated bookmaker answers to a request."""
+    """What a simulated bookmaker answers to a request.
+
+    `encoding` is "gzip" where the body is compressed already; `subject` says what the answer is about,
+    in two words ("event 55", "league 17"), where it is about one thing.
+    """
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    encoding: str = ""
+    subject: str = ""
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):

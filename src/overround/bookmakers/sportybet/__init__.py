@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from overround.bookmakers.simulation import Simulation
 from overround.bookmakers.sportybet.client import SportybetClient
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
-from overround.bookmakers.sportybet.simulated import SportybetReplay
+from overround.bookmakers.sportybet.rendering import PROFILE, SportybetFormat
+from overround.bookmakers.sportybet.simulated import SportybetServer, modelled, replay
 from overround.catalogue import Catalogue
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording
 
@@ -36,9 +38,16 @@ class _Sportybet(msgspec.Struct, frozen=True, kw_only=True):
         """Build the client for the country of the options."""
         return SportybetClient(fetcher, options.country, clock)
 
-    def replay(self, recordings: Sequence[Recording]) -> SportybetReplay:
-        """Build the server's side."""
-        return SportybetReplay(recordings)
+    def replay(self, recordings: Sequence[Recording]) -> SportybetServer:
+        """Build the server's side on recordings."""
+        return replay(recordings)
+
+    def simulated(self, catalogue: Catalogue) -> Simulation:
+        """Build the bookmaker's side of the simulator."""
+        body_format = SportybetFormat(catalogue, "football")
+        return Simulation(
+            profile=PROFILE, offerable=body_format.wire, server=lambda world: modelled(world, body_format)
+        )
 
 
 BOOKMAKER = _Sportybet()

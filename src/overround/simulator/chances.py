@@ -1,0 +1,292 @@
+"""The chances of a market's outcomes, worked out from independent Poisson counts of the two sides."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from itertools import product
+from operator import itemgetter
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from overround.bookmakers.mapping import Memo
+from overround.bookmakers.rendering import PLAYER
+from overround.catalogue import Catalogue, Market
+from overround.odds import MarketKey, specifiers_of
+from overround.simulator.bets import Specifiers, UnknownBetError, Win, reading
+from overround.simulator.expectancy import GOALS, Expectancy, first_half_share
+from overround.simulator.half_bets import Halves, HalvesWin, halves_reading
+from overround.simulator.noise import stream, unit
+
+_KEYS_KEPT = 50_000
+_AND = "_and_"
+_MINUTES = re.compile(r"(.*?)_(?:first_(\d+)_minutes|minutes)")
+_MATCH_MINUTES = 90
+_SINGULARS = MappingProxyType({"goals": "goal", "corners": "corner", "bookings": "booking"})
+_MOST_PER_HALF = 4
+
+
+class Period(StrEnum):
+    """Which part of the match counts."""
+
+    MATCH = "match"
+    FIRST_HALF = "first_half"
+    SECOND_HALF = "second_half"
+    HALVES = "halves"
+    MINUTES = "minutes"
+
+
+class Field(NamedTuple):
+    """Whose distribution a market is on: what is counted, when, and for minutes until which."""
+
+    counted: str
+    period: Period
+    minutes: int = 0
+
+
+class _Weights(msgspec.Struct, frozen=True):
+    """The cells of a field that an outcome wins in: those that pay in full, and those that pay in part."""
+
+    whole: Callable[[Sequence[float]], tuple[float, ...]] | None
+    parts: tuple[tuple[int, float], ...]
+
+    def chance(self, cells: Sequence[float]) -> float:
+        """Return the chance of a win."""
+        chance = sum(self.whole(cells)) if self.whole else 0.0
+        for place, share in self.parts:
+            chance += cells[place] * share
+        return chance
+
+
+class _Rule(msgspec.Struct, frozen=True):
+    field: Field
+    weights: tuple[_Weights, ...]
+
+
+class View:
+    """One expectancy, and the distributions that follow from it, each worked out when it is first needed."""
+
+    def __init__(self, expectancy: Expectancy) -> None:
+        self.expectancy = expectancy
+        self._cells: dict[Field, Sequence[float]] = {}
+
+    def cells(self, field: Field) -> Sequence[float]:
+        """Return the chances of all final counts of a field, in the order of `_grid`."""
+        found = self._cells.get(field)
+        if found is None:
+            found = self._cells[field] = self._distribution(field)
+        return found
+
+    def sides(self, field: Field) -> tuple[float, float]:
+        """Return how many each side is expected to have."""
+        home, away = self.expectancy.sides(field.counted)
+        part = _part(field)
+        return home * part, away * part
+
+    def _distribution(self, field: Field) -> Sequence[float]:
+        if field.period is Period.HALVES:
+            first, second = (
+                self.sides(Field(field.counted, period)) for period in (Period.FIRST_HALF, Period.SECOND_HALF)
+            )
+            four = [_poisson(mean, _MOST_PER_HALF) for mean in (*first, *second)]
+            early = [one * other for one in four[0] for other in four[1]]
+            late = [one * other for one in four[2] for other in four[3]]
+            return [one * other for one in early for other in late]
+        home, away = self.sides(field)
+        most = _most(field.counted)
+        columns = _poisson(away, most)
+        return [one * other for one in _poisson(home, most) for other in columns]
+
+
+class Chances:
+    """Works out the chances of every market of a catalogue; the way to each is found once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._rules = Memo(self._rule, _KEYS_KEPT)
+
+    def of(self, key: MarketKey, view: View) -> Sequence[float]:
+        """Return the chance of each outcome, in the catalogue's order; they need not add up to its sum yet."""
+        rule = self._rules[key]
+        if rule is None:
+            return _made_up(self._catalogue.market(key.market), key, view)
+        cells = view.cells(rule.field)
+        return [weights.chance(cells) for weights in rule.weights]
+
+    def field(self, key: MarketKey) -> Field:
+        """Return what a market is on, so that its lines can be laid around what is expected."""
+        rule = self._rules[key]
+        return rule.field if rule else Field(GOALS, Period.MATCH)
+
+    def _rule(self, key: MarketKey) -> _Rule | None:
+        market = self._catalogue.market(key.market)
+        try:
+            return _rule(market, specifiers_of(key))
+        except (UnknownBetError, KeyError, ValueError):
+            return None
+
+
+def _rule(market: Market, specifiers: Specifiers) -> _Rule:
+    field, parts = _parsed(market, specifiers)
+    if field.period is Period.HALVES:
+        readings = [_in_halves(period, name, specifiers) for period, name in parts]
+        wins = [_all_halves(readings, outcome) for outcome in market.outcomes]
+        cells: Iterable[Halves] = product(range(_MOST_PER_HALF + 1), repeat=4)  # type: ignore[assignment]
+        grid = list(cells)
+        return _Rule(field, tuple(_weights(win(cell) for cell in grid) for win in wins))
+    reads = [reading(name) for _, name in parts]
+    counts = list(product(range(_most(field.counted) + 1), repeat=2))
+    both = [
+        [read(text, specifiers) for read, text in zip(reads, _split(outcome, len(reads)), strict=True)]
+        for outcome in market.outcomes
+    ]
+    return _Rule(field, tuple(_weights(_product(wins, home, away) for home, away in counts) for wins in both))
+
+
+def _product(wins: Iterable[Win], home: int, away: int) -> float:
+    return math.prod(win(home, away) for win in wins)
+
+
+def _split(outcome: str, parts: int) -> list[str]:
+    texts = outcome.split(_AND)
+    if len(texts) != parts:
+        raise UnknownBetError(outcome)
+    return texts
+
+
+def _all_halves(readings: Sequence[Callable[[str], HalvesWin]], outcome: str) -> HalvesWin:
+    wins = [read(text) for read, text in zip(readings, _split(outcome, len(readings)), strict=True)]
+    return lambda halves: math.prod(win(halves) for win in wins)
+
+
+def _in_halves(period: Period, name: str, specifiers: Specifiers) -> Callable[[str], HalvesWin]:
+    """Return a part of a market on both halves as a reading of both: a part may be of one half or of the match."""
+    found = halves_reading(name)
+    if found:
+        return found
+    read = reading(name)
+
+    def of_halves(outcome: str) -> HalvesWin:
+        win = read(outcome, specifiers)
+        if period is Period.FIRST_HALF:
+            return lambda halves: win(halves[0], halves[1])
+        if period is Period.SECOND_HALF:
+            return lambda halves: win(halves[2], halves[3])
+        return lambda halves: win(halves[0] + halves[2], halves[1] + halves[3])
+
+    return of_halves
+
+
+def _parsed(market: Market, specifiers: Specifiers) -> tuple[Field, list[tuple[Period, str]]]:
+    """Return what a market is on, and its parts by name and period."""
+    key, count = market.key, market.meaning.counts
+    texts = [key] if halves_reading(key) or _is_whole(_without_count(key, count)) else key.split(_AND)
+    parts = [_period(_without_count(text, count)) for text in texts]
+    minutes = int(next((found for _, _, found in parts if found), specifiers.get("minute", "0")))
+    period = _common_period([period for period, _, _ in parts])
+    if any(halves_reading(name) for _, name, _ in parts):
+        period = Period.HALVES
+    return Field(count, period, minutes if period is Period.MINUTES else 0), [(at, name) for at, name, _ in parts]
+
+
+def _common_period(periods: Sequence[Period]) -> Period:
+    """Return when all parts are counted: the first part's period is that of parts that name none."""
+    first, others = periods[0], set(periods[1:])
+    return first if others <= {first, Period.MATCH} else Period.HALVES
+
+
+def _is_whole(name: str) -> bool:
+    try:
+        reading(name)
+    except UnknownBetError:
+        return False
+    return True
+
+
+def _without_count(text: str, count: str) -> str:
+    """Return a part of a key without the words for what is counted: "first_goal" is "first"."""
+    if count in _SINGULARS:
+        words = (count, _SINGULARS[count])
+        return "_".join(part for part in text.split("_") if part not in words)
+    return text.replace(count, "").replace("__", "_").strip("_")
+
+
+def _period(text: str) -> tuple[Period, str, str]:
+    minutes = _MINUTES.fullmatch(text)
+    if minutes:
+        return Period.MINUTES, minutes[1], minutes[2] or ""
+    for period in (Period.FIRST_HALF, Period.SECOND_HALF):
+        if text.startswith(f"{period}_"):
+            return period, text.removeprefix(f"{period}_"), ""
+    return Period.MATCH, text, ""
+
+
+def _weights(shares: Iterable[float]) -> _Weights:
+    paying = [(place, share) for place, share in enumerate(shares) if share]
+    whole = [place for place, share in paying if share == 1]
+    parts = tuple((place, share) for place, share in paying if share != 1)
+    if len(whole) == 1:
+        return _Weights(None, (*parts, (whole[0], 1.0)))
+    return _Weights(itemgetter(*whole) if whole else None, parts)
+
+
+def _part(field: Field) -> float:
+    if field.period is Period.FIRST_HALF:
+        return first_half_share(field.counted)
+    if field.period is Period.SECOND_HALF:
+        return 1 - first_half_share(field.counted)
+    return field.minutes / _MATCH_MINUTES if field.period is Period.MINUTES else 1.0
+
+
+_MOST: Mapping[str, int] = MappingProxyType({GOALS: 8, "bookings": 10, "sending_off": 3, "corners": 15})
+_MOST_OF_OTHERS = 26
+
+
+def _most(count: str) -> int:
+    return _MOST.get(count, _MOST_OF_OTHERS)
+
+
+def _poisson(mean: float, most: int) -> list[float]:
+    """Return the chances of 0 to `most`, which stands for all beyond it, too."""
+    chance = math.exp(-mean)
+    chances = [chance]
+    for count in range(1, most):
+        chance *= mean / count
+        chances.append(chance)
+    chances.append(max(0.0, 1 - sum(chances)))
+    return chances
+
+
+def _made_up(market: Market, key: MarketKey, view: View) -> Sequence[float]:
+    """Return chances for a market that no rule knows: always the same ones, tilted to the better side."""
+    if len(market.outcomes) == 1:
+        return (_single(market, key, view),)
+    expectancy = view.expectancy
+    tilt = math.log(expectancy.home / expectancy.away)
+    names = stream(0, key.market, key.specifiers)
+    weights = []
+    for place, outcome in enumerate(market.outcomes):
+        lean = tilt if outcome.startswith("home") else -tilt if outcome.startswith("away") else expectancy.level - 1
+        weights.append((0.35 + unit(names, place)) * math.exp(0.4 * lean))
+    total = (market.probability_sum or max(1, len(market.outcomes) // 3)) / sum(weights)
+    return [min(0.95, weight * total) for weight in weights]
+
+
+def _single(market: Market, key: MarketKey, view: View) -> float:
+    """Return the chance of a bet that stands alone: so many or more, by the match, a team or a player."""
+    specifiers = specifiers_of(key)
+    mean = single_mean(market, specifiers, view)
+    least = int(specifiers.get("at_least", "1"))
+    return max(0.002, 1 - sum(_poisson(mean, least)[:-1]))
+
+
+def single_mean(market: Market, specifiers: Specifiers, view: View) -> float:
+    """Return how many are expected of what a bet that stands alone counts."""
+    period = Period(market.meaning.period) if market.meaning.period in tuple(Period) else Period.MATCH
+    home, away = view.sides(Field(market.meaning.counts, period))
+    if PLAYER in specifiers:
+        share = unit(stream(0, market.key, specifiers[PLAYER]), 1)
+        return (home + away) / 2 * (0.03 + 0.22 * share)
+    return {"home": home, "away": away}.get(specifiers.get("team", ""), home + away)

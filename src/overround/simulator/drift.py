@@ -1,0 +1,158 @@
+"""When a bookmaker does something to a match's markets: prices a family anew, suspends it, takes a market off."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from overround.bookmakers.simulation import FamilyVersion, Profile
+from overround.simulator.expectancy import jumps_at
+from overround.simulator.fixtures import Fixture
+from overround.simulator.noise import draw, stream, unit
+from overround.simulator.offers import Plan
+from overround.simulator.parameters import Parameters
+
+_HOUR = 3600
+# Hours to kick-off below which a pace holds: the chance that something is priced anew in a tick, and how many families.
+_PACES = ((3, 0.85, 4), (6, 0.62, 3), (24, 0.50, 2), (72, 0.27, 1), (10_000, 0.22, 1))
+_SHARED = 0.5  # of what happens at one bookmaker, happens at all
+_BUSY_WINDOW = 32
+_BUSY_SHARE, _BUSY, _QUIET = 0.3, 2.0, 0.57
+_CHANCE_BITS = 16
+_PICK_BITS = 8
+_FLIPPING_SHARE = 0.03
+
+_INCIDENT_WINDOW = 256
+_INCIDENTS_A_TICK = 0.0004
+_HELD_SHARE = 0.3
+_DURATIONS = (1, 1, 2, 4, 8, 12, 12, 20, 40, 60, 90, 111)
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """A market that is suspended or away from one tick up to another."""
+
+    start: int
+    end: int
+    item: int
+    held: bool
+
+
+class Book:
+    """One bookmaker's book on one match: pure in the tick; what was worked out last speeds up what is next."""
+
+    def __init__(self, fixture: Fixture, profile: Profile, slug: str, plan: Plan, parameters: Parameters) -> None:
+        self.fixture = fixture
+        self.plan = plan
+        self._profile = profile
+        self._parameters = parameters
+        self.key = stream(fixture.key, slug)
+        self._shared = stream(fixture.key, "moments")
+        self._own = stream(self.key, "moments")
+        self._busy = stream(fixture.key, "busy")
+        self._first = self._tick(fixture.announced)
+        self._kickoff = fixture.kickoff.timestamp()
+        self._flips = profile.flips and unit(self.key, 7) < _FLIPPING_SHARE
+        self._flipping = draw(self.key, 8) % len(plan.families)
+        self._at: int | None = None
+        self._priced: list[int] = []
+        self._windows: dict[int, tuple[Incident, ...]] = {}
+
+    def versions(self, tick: int) -> list[FamilyVersion]:
+        """Return the version of every family at a tick."""
+        priced = self._priced_at(tick)
+        suspended = self._suspended(tick)
+        held: dict[int, list[int]] = {}
+        away: dict[int, list[int]] = {}
+        for incident in self._incidents(tick):
+            family, item = self._place(incident.item)
+            (held if incident.held else away).setdefault(family, []).append(item)
+        return [
+            FamilyVersion(
+                priced_at=at,
+                suspended=suspended,
+                flipped=self._flips and family == self._flipping and tick % 2 == 1,
+                held=tuple(sorted(set(held.get(family, ())))),
+                away=tuple(sorted(set(away.get(family, ())))),
+            )
+            for family, at in enumerate(priced)
+        ]
+
+    def _priced_at(self, tick: int) -> Sequence[int]:
+        if self._at is None or tick < self._at:
+            self._priced = self._looked_back(tick)
+        else:
+            for at in range(self._at + 1, tick + 1):
+                for family in self._picked(at):
+                    self._priced[family] = at
+        self._at = tick
+        return self._priced
+
+    def _looked_back(self, tick: int) -> list[int]:
+        missing = set(range(len(self.plan.families)))
+        priced = [self._first] * len(missing)
+        at = tick
+        while missing and at > self._first:
+            for family in missing.intersection(self._picked(at)):
+                priced[family] = at
+                missing.discard(family)
+            at -= 1
+        return priced
+
+    def _picked(self, tick: int) -> Iterator[int]:
+        """Yield the families that are priced anew at a tick."""
+        count = len(self.plan.families)
+        if jumps_at(self.fixture, tick - self._profile.lag):
+            yield from range(count)
+            return
+        chance, families = self._pace(tick)
+        limit = int(chance * self._profile.liveliness * _SHARED * (1 << _CHANCE_BITS))
+        own, shared = draw(self._own, tick), draw(self._shared, tick - self._profile.lag)
+        if own & 0xFFFF < limit or shared & 0xFFFF < limit:
+            picks = own >> _CHANCE_BITS
+            for _ in range(families):
+                yield (picks & 0xFF) * count >> _PICK_BITS
+                picks >>= _PICK_BITS
+
+    def _pace(self, tick: int) -> tuple[float, int]:
+        busy = _BUSY if unit(self._busy, tick // _BUSY_WINDOW) < _BUSY_SHARE else _QUIET
+        hours = (self._kickoff - self._seconds(tick)) / _HOUR
+        for limit, chance, families in _PACES:
+            if hours < limit:
+                return chance * busy, families
+        return _PACES[-1][1] * busy, 1
+
+    def _suspended(self, tick: int) -> bool:
+        """Tell whether all is suspended: between a jump and its pricing, and at least for the tick of the jump."""
+        first = tick - max(0, self._profile.lag - 1)
+        return any(jumps_at(self.fixture, at) for at in range(first, tick + 1))
+
+    def _incidents(self, tick: int) -> Iterator[Incident]:
+        window = tick // _INCIDENT_WINDOW
+        for number in (window - 1, window):
+            if number not in self._windows:
+                self._windows = {kept: found for kept, found in self._windows.items() if abs(kept - number) < 3}  # noqa: PLR2004 - two windows, and one to spare
+                self._windows[number] = tuple(self._incidents_of(number))
+            for incident in self._windows[number]:
+                if incident.start <= tick < incident.end:
+                    yield incident
+
+    def _incidents_of(self, window: int) -> Iterator[Incident]:
+        key = stream(self.key, "incidents", window)
+        expected = self.plan.items * _INCIDENTS_A_TICK * _INCIDENT_WINDOW * self._profile.disappearances
+        for number in range(int(expected + unit(key, 0))):
+            bits = draw(key, number + 1)
+            start = window * _INCIDENT_WINDOW + bits % _INCIDENT_WINDOW
+            duration = _DURATIONS[(bits >> 16) % len(_DURATIONS)]
+            item = (bits >> 24) % self.plan.items
+            yield Incident(start, start + duration, item, (bits >> 50) % 100 < 100 * _HELD_SHARE)
+
+    def _place(self, item: int) -> tuple[int, int]:
+        family = next(place for place, start in reversed(list(enumerate(self.plan.starts))) if start <= item)
+        return family, item - self.plan.starts[family]
+
+    def _tick(self, instant: datetime) -> int:
+        seconds = (instant - self._parameters.epoch).total_seconds()
+        return int(seconds // self._parameters.tick_seconds)
+
+    def _seconds(self, tick: int) -> float:
+        return self._parameters.epoch.timestamp() + tick * self._parameters.tick_seconds

@@ -1,0 +1,194 @@
+"""The market model: what every bookmaker offers on every match at any tick, as a function of the parameters alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import msgspec
+
+from overround.bookmakers.simulation import FamilyVersion, SimulatedEvent, Simulation
+from overround.catalogue import Catalogue
+from overround.event import Listing
+from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
+from overround.simulator.anomalies import NO_ANOMALIES, Anomalies
+from overround.simulator.chances import View
+from overround.simulator.drift import Book
+from overround.simulator.expectancy import expectancy
+from overround.simulator.fixtures import Fixture, FixtureList, team_number
+from overround.simulator.leagues import leagues_for
+from overround.simulator.noise import normal, stream, unit
+from overround.simulator.offers import Offers
+from overround.simulator.parameters import Parameters
+from overround.simulator.pricing import Pricing
+from overround.simulator.spelling import league_name, team_name
+
+_DOUBT = 0.006  # how far apart two pricings of one expectancy are
+_MARGIN_SPREAD = 0.23
+_BOOKS_KEPT = 3  # times the events and bookmakers
+_SECOND_LISTING = 500_000_000
+_SPORT = "football"
+
+
+class _Side(msgspec.Struct, frozen=True):
+    """A bookmaker, and what is worked out for it alone."""
+
+    slug: str
+    key: int
+    simulation: Simulation
+    offers: Offers
+    pricing: Pricing
+
+
+class Model:
+    """All bookmakers' markets. What it keeps between calls changes no answer."""
+
+    def __init__(self, parameters: Parameters, catalogue: Catalogue, simulations: Mapping[str, Simulation]) -> None:
+        self.parameters = parameters
+        self.fixtures = FixtureList(parameters)
+        leagues = leagues_for(parameters.events)
+        self._sides = {
+            slug: _Side(
+                slug,
+                stream(parameters.seed, "bookmaker", slug),
+                simulation,
+                Offers(catalogue, simulation, parameters.size, leagues),
+                Pricing(catalogue, simulation),
+            )
+            for slug, simulation in simulations.items()
+        }
+        self._books: dict[tuple[str, int], Book] = {}
+        self._upcoming = lru_cache(2)(lambda tick: tuple(self.fixtures.upcoming(self.instant(tick))))
+
+    @property
+    def bookmakers(self) -> tuple[str, ...]:
+        """Return the slugs of the bookmakers."""
+        return tuple(self._sides)
+
+    def instant(self, tick: int) -> datetime:
+        """Return the calendar's time at a tick."""
+        return self.parameters.epoch + timedelta(seconds=tick * self.parameters.tick_seconds)
+
+    def events(self, slug: str, tick: int, anomalies: Anomalies = NO_ANOMALIES) -> Iterator[SimulatedEvent]:
+        """Yield what a bookmaker lists at a tick."""
+        side = self._sides[slug]
+        for fixture in self._upcoming(tick):
+            if self._lists(slug, fixture):
+                yield self._event(side, fixture, tick, anomalies)
+                if side.simulation.profile.may_list_twice and anomalies.twice(slug, fixture.number):
+                    yield self._event(side, fixture, tick, anomalies, second=True)
+
+    def find(self, slug: str, listing_id: str, tick: int, anomalies: Anomalies = NO_ANOMALIES) -> SimulatedEvent | None:
+        """Return a bookmaker's event by its own id: a listed one, or one in play."""
+        found = self._fixture_of(slug, listing_id)
+        if found is None:
+            return None
+        fixture, second = found
+        side, now = self._sides[slug], self.instant(tick)
+        if not fixture.announced <= now < fixture.over or not self._lists(slug, fixture):
+            return None
+        if second and not (side.simulation.profile.may_list_twice and anomalies.twice(slug, fixture.number)):
+            return None
+        return self._event(side, fixture, tick, anomalies, second=second)
+
+    def versions(self, slug: str, listing_id: str, tick: int) -> Sequence[FamilyVersion]:
+        """Return the versions of the families of markets of a bookmaker's event."""
+        return self._book(slug, listing_id).versions(tick)
+
+    def family(
+        self, slug: str, listing_id: str, number: int, version: FamilyVersion
+    ) -> Mapping[MarketKey, MarketPrices]:
+        """Return the prices of a family of markets in a version."""
+        book, side = self._book(slug, listing_id), self._sides[slug]
+        profile = side.simulation.profile
+        opinion = stream(book.key, version.priced_at, number)
+        view = View(expectancy(book.fixture, version.priced_at - profile.lag, opinion, _DOUBT))
+        priced = side.pricing.family(
+            book.plan.families[number], view, self._margin(side, book.fixture), shift=int(version.flipped)
+        )
+        shown = profile.shows_suspended
+        return {
+            key: _held(prices, shows_price=shown) if version.suspended or place in version.held else prices
+            for key, (place, prices) in priced.items()
+            if place not in version.away
+        }
+
+    def markets(self, slug: str, listing_id: str, tick: int) -> Mapping[MarketKey, MarketPrices]:
+        """Return all markets that a bookmaker offers on an event at a tick."""
+        found: dict[MarketKey, MarketPrices] = {}
+        for number, version in enumerate(self.versions(slug, listing_id, tick)):
+            found |= self.family(slug, listing_id, number, version)
+        return found
+
+    def _margin(self, side: _Side, fixture: Fixture) -> float:
+        spread = 1 + _MARGIN_SPREAD * normal(side.key, fixture.league.number)
+        return side.simulation.profile.margin * min(1.6, max(0.5, spread))
+
+    def _lists(self, slug: str, fixture: Fixture) -> bool:
+        """Tell whether a bookmaker lists a match at all; one bookmaker, drawn for each match, always does."""
+        slugs = self.bookmakers
+        sure = slugs[int(unit(fixture.key, 11) * len(slugs))]
+        return slug == sure or unit(stream(fixture.key, slug), 1) >= self._sides[slug].simulation.profile.gaps
+
+    def _event(
+        self, side: _Side, fixture: Fixture, tick: int, anomalies: Anomalies, *, second: bool = False
+    ) -> SimulatedEvent:
+        profile, league, now = side.simulation.profile, fixture.league, self.instant(tick)
+        own = stream(fixture.key, side.slug)
+        number = anomalies.number(side.slug, fixture.number)
+        sr_id = None if unit(own, 2) < profile.unnumbered else number
+        share = profile.own_spellings
+        return SimulatedEvent(
+            listing=Listing(
+                bookmaker=side.slug,
+                listing_id=self._listing_id(side, fixture.number, second=second),
+                sr_id=sr_id,
+                sport=_SPORT,
+                home=team_name(side.key, league.teams[fixture.home], share),
+                away=team_name(side.key, league.teams[fixture.away], share),
+                kickoff=fixture.kickoff_at(now),
+                country=league.country,
+                tournament=league_name(side.key, league.country, league.name, share),
+            ),
+            listed_sr_id=None if unit(own, 3) < profile.unnumbered_in_lists else sr_id,
+            country_number=league.country_number,
+            league_number=league.number,
+            home_number=team_number(league, fixture.home),
+            away_number=team_number(league, fixture.away),
+            started=now >= fixture.kickoff,
+        )
+
+    def _listing_id(self, side: _Side, number: int, *, second: bool) -> str:
+        profile = side.simulation.profile
+        return f"{profile.id_prefix}{number + profile.id_offset + second * _SECOND_LISTING}"
+
+    def _fixture_of(self, slug: str, listing_id: str) -> tuple[Fixture, bool] | None:
+        profile = self._sides[slug].simulation.profile
+        digits = listing_id.removeprefix(profile.id_prefix)
+        if not listing_id.startswith(profile.id_prefix) or not digits.isdecimal():
+            return None
+        number = int(digits) - profile.id_offset
+        second = number >= _SECOND_LISTING
+        fixture = self.fixtures.numbered(number - second * _SECOND_LISTING)
+        return None if fixture is None else (fixture, second)
+
+    def _book(self, slug: str, listing_id: str) -> Book:
+        found = self._fixture_of(slug, listing_id)
+        if found is None:
+            raise KeyError(listing_id)
+        fixture, _ = found
+        book = self._books.get((slug, fixture.number))
+        if book is None:
+            if len(self._books) >= _BOOKS_KEPT * len(self._sides) * self.parameters.events:
+                self._books.clear()
+            side = self._sides[slug]
+            plan = side.offers.of(fixture.league.tier)
+            book = Book(fixture, side.simulation.profile, slug, plan, self.parameters)
+            self._books[slug, fixture.number] = book
+        return book
+
+
+def _held(prices: MarketPrices, *, shows_price: bool) -> MarketPrices:
+    """Return suspended prices: shown as they were, or not at all."""
+    if shows_price:
+        return MarketPrices(tuple(-abs(price) for price in prices.prices))
+    return MarketPrices(tuple(SUSPENDED_UNPRICED if price else 0 for price in prices.prices))
