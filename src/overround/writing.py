@@ -26,7 +26,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `dead` are the units of all kinds put into the dead letters, `dead_snapshots` the snapshots and
     confirmations among them; `settled` are the snapshots and confirmations of retried dead letters
-    that were gone already. `tries` is how often a part of the transaction was tried.
+    that were gone already. `applied_before` and `dead_before` are those of batches that were skipped,
+    as the database recorded them. `tries` is how often a part of the transaction was tried.
     `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT.
     """
 
@@ -38,6 +39,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     dead: int = 0
     dead_snapshots: int = 0
     settled: int = 0
+    applied_before: int = 0
+    dead_before: int = 0
     tries: int = 1
     flush_ms: float = 0.0
     commit_ms: float = 0.0

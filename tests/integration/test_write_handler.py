@@ -12,7 +12,6 @@ from overround.clock import SystemClock
 from overround.db.engine import create_engine
 from overround.db.error_classes import Exit, classify
 from overround.db.repositories import BookmakerRepository, FactsRepository
-from overround.errors import ContentError
 from overround.storage.inline import InlineWriter
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
@@ -191,21 +190,23 @@ async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, en
         WriteBatch(scrape_run_id=1, batch_index=0, run=run(RunStatus.RUNNING, events=2**31)),
     ],
 )
-async def test_what_the_database_cannot_hold_is_told_from_what_may_pass(
+async def test_what_the_database_cannot_hold_is_put_aside(
     handler: PostgresWriteHandler, engine: AsyncEngine, poison: WriteBatch
 ) -> None:
-    """A batch whose content is at fault fails as such, leaves nothing behind, and the connection pool in order."""
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)) as failure:
-        await handler.write(JOURNAL, stamped(poison))
-    assert classify(failure.value) is Exit.BISECT
-    assert await rows(engine, COUNT) == [(0,)]
-    assert (await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))).snapshots == 1
+    """A unit whose content is at fault ends in the dead letters; the batches before and after it are written."""
+    first, last = batch(snapshot(NOON)), batch(snapshot(NOON + MINUTE))
+    report = await handler.write(JOURNAL, stamped(first, poison, last))
+    assert (report.batches, report.snapshots, report.dead) == (3, 2, 1)
+    assert await rows(engine, COUNT) == [(2,)]
+    assert await rows(engine, "select seq from dead_letters") == [(2,)]
+    assert (await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), first=4))).snapshots == 1
 
 
-async def test_an_unregistered_bookmaker_is_named(handler: PostgresWriteHandler) -> None:
-    """A batch of a bookmaker without a number is refused by that bookmaker's name."""
-    with pytest.raises(ContentError, match="nobody"):
-        await handler.write(JOURNAL, stamped(batch(snapshot(NOON, bookmaker="nobody"))))
+async def test_an_unregistered_bookmaker_is_named(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """A snapshot of a bookmaker without a number is put aside under that bookmaker's name."""
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON, bookmaker="nobody"))))
+    letters = await rows(engine, "select bookmaker, sqlstate, reason from dead_letters")
+    assert letters == [("nobody", "", "no bookmaker 'nobody' is registered")]
 
 
 async def test_descriptions_are_upserted(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
@@ -310,8 +311,12 @@ async def test_a_failed_inline_write_does_not_hold_up_the_next(
 ) -> None:
     """An inline write that fails is not written; those after it are."""
     writer = InlineWriter(handler, SystemClock())
-    with pytest.raises(ContentError):
-        await writer.write(batch(snapshot(NOON, bookmaker="nobody")))
+    async with engine.begin() as connection:
+        await connection.execute(text("alter table latest_odds rename to gone"))
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await writer.write(batch(snapshot(NOON)))
+    async with engine.begin() as connection:
+        await connection.execute(text("alter table gone rename to latest_odds"))
     await writer.write(batch(snapshot(NOON)))
     assert await rows(engine, COUNT) == [(1,)]
 

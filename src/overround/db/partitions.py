@@ -11,8 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from overround.db.engine import driver_connection
 
 _ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
+# Whatever lies outside is no time at which anything was received.
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _LOCK = 0x6F76_7270_6172_7469  # "ovrparti": serialises makers of partitions
 _DAY = timedelta(days=1)
+
+
+def has_partition(instant: datetime) -> bool:
+    """Return whether there is, or can be, a partition for an instant: aware, and of this or the next century."""
+    return instant.tzinfo is not None and _FIRST <= instant < _LAST
 
 
 class Partitioning(msgspec.Struct, frozen=True, kw_only=True):

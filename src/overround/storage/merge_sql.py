@@ -83,6 +83,18 @@ set kind = excluded.kind, status = excluded.status, started_at = excluded.starte
 where (r.epoch, r.seq) < (excluded.epoch, excluded.seq)
 """
 
+INSERT_STATUSES = """
+insert into event_scrape_status
+    (scraped_at, scrape_run_id, event_id, bookmaker_id, duration_ms, bytes, outcome, error_class)
+select *
+from unnest(
+    $1::timestamptz[], $2::bigint[], $3::bigint[], $4::smallint[], $5::integer[], $6::integer[], $7::text[], $8::text[]
+)
+"""
+
+# What an earlier part of the same transaction staged is merged already.
+CLEAR_STAGED = "truncate staged_latest"
+
 MERGE_LATEST = """
 insert into latest_odds as l
 select * from staged_latest
@@ -124,4 +136,39 @@ with target as (
         and (o.last_confirmed_at is null or o.last_confirmed_at < t.at)
 )
 select event_id, bookmaker_id from target where id is null
+"""
+
+# A dead letter goes in the transaction that applies its content, and once: who finds it gone has come too late.
+SETTLE_LETTERS = "delete from dead_letters where id = any ($1::bigint[]) returning id, epoch, seq"
+
+BURY = """
+insert into dead_letters (
+    kind, epoch, seq, scrape_run_id, batch_index, event_id, bookmaker, sqlstate, reason, dead_at,
+    payload_format, payload
+)
+select *
+from unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[], $8::text[],
+    $9::text[], $10::timestamptz[], $11::text[], $12::bytea[]
+)
+"""
+
+RECORD_BATCHES = """
+insert into write_batches (
+    epoch, seq, scrape_run_id, batch_index, snapshots, confirmed, dead_snapshots, dead_confirmed, body_hash, applied_at
+)
+select *
+from unnest(
+    $1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
+    $9::bytea[], $10::timestamptz[]
+)
+"""
+
+RECORDED_BATCHES = """
+select
+    coalesce(sum(snapshots), 0)::bigint as snapshots,
+    coalesce(sum(confirmed), 0)::bigint as confirmed,
+    coalesce(sum(dead_snapshots + dead_confirmed), 0)::bigint as dead_snapshots
+from write_batches
+where epoch = $1 and seq = any ($2::bigint[])
 """

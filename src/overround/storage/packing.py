@@ -51,16 +51,6 @@ LATEST_COLUMNS = (
     "changed_at",
     "confirmed_at",
 )
-STATUS_COLUMNS = (
-    "scraped_at",
-    "scrape_run_id",
-    "event_id",
-    "bookmaker_id",
-    "duration_ms",
-    "bytes",
-    "outcome",
-    "error_class",
-)
 
 
 class Numbers:
@@ -184,13 +174,13 @@ def confirmation_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> t
     return _columns((one.sr_id, numbers.of(one.bookmaker), one.confirmed_at) for one in confirmed)
 
 
-def status_rows(batches: Sequence[StampedBatch], numbers: Numbers) -> list[tuple[object, ...]]:
-    """Return the rows of `event_scrape_status`."""
-    return [
+def status_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:
+    """Return the columns of the statuses."""
+    return _columns(
         _status_row(stamped.batch.scrape_run_id, status, numbers)
         for stamped in batches
         for status in stamped.batch.statuses
-    ]
+    )
 
 
 def _status_row(run_id: int, status: EventScrapeStatus, numbers: Numbers) -> tuple[object, ...]:

@@ -2,32 +2,32 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
+import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.catalogue import Catalogue
 from overround.db.engine import driver_connection
-from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions
+from overround.db.error_classes import sqlstate
+from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions, has_partition
+from overround.errors import ContentError
 from overround.ports import Clock
 from overround.storage import merge_sql
-from overround.storage.packing import (
-    LATEST_COLUMNS,
-    SNAPSHOT_COLUMNS,
-    STATUS_COLUMNS,
-    Load,
-    Numbers,
-    confirmation_columns,
-    event_columns,
-    listing_columns,
-    run_columns,
-    status_rows,
-)
+from overround.storage.bisection import LetterRun, Poison, Search
+from overround.storage.checking import faults, misplaced
+from overround.storage.ledger import batch_columns, letter_columns
+from overround.storage.merging import Merger
+from overround.storage.packing import Numbers
+from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_count, units_of
 from overround.writing import StampedBatch, WriteReport
 
 _NOTHING = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
+
+_log = structlog.get_logger(__name__)
 
 
 class PostgresWriteHandler:
@@ -43,6 +43,7 @@ class PostgresWriteHandler:
         # What the database is known to have; forgotten when a write fails, for it may be the reason.
         self._partitions: set[tuple[Partitioning, datetime]] = set()
         self._markets: set[int] = set()
+        self._letter_run = LetterRun()
 
     async def applied(self, journal_id: uuid.UUID) -> int:
         """Return the seq up to which the database has this journal's batches; 0 for a new journal."""
@@ -52,13 +53,14 @@ class PostgresWriteHandler:
     async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
         """Commit the batches, which are in the order of their seq; those applied before are skipped.
 
+        What cannot be written for its content goes into the dead letters, unit by unit, in the same transaction.
+
         Raises:
-            ContentError: a batch holds what no column takes.
+            DeadLetterRunError: that would be too much; nothing was written.
             asyncpg.PostgresError, OSError, sqlalchemy.exc.DBAPIError: see `overround.db.error_classes`.
         """
         try:
             async with driver_connection(self._engine) as connection:
-                await self._prepare_partitions(connection, batches)
                 while True:
                     report = await self._try_write(connection, journal_id, batches)
                     if report is not None:
@@ -74,34 +76,81 @@ class PostgresWriteHandler:
         """Return None where another writer moved the watermark meanwhile."""
         applied = await connection.fetchval(merge_sql.APPLIED, journal_id)
         todo = [stamped for stamped in batches if stamped.seq > (applied or 0)]
+        skipped = batches[: len(batches) - len(todo)]
         if not todo:
-            return _NOTHING
-        return await self._transact(connection, journal_id, applied, todo)
+            return await _with_skipped(connection, _NOTHING, skipped)
+        await self._prepare_partitions(connection, todo)
+        report = await self._transact(connection, journal_id, applied, todo)
+        return report and await _with_skipped(connection, report, skipped)
 
     async def _transact(
         self, connection: asyncpg.Connection, journal_id: uuid.UUID, applied: int | None, todo: Sequence[StampedBatch]
     ) -> WriteReport | None:
-        load = Load(todo, self._numbers)
         began = self._clock.monotonic()
         async with connection.transaction():
             if not await _move_watermark(connection, journal_id, applied, todo[-1]):
                 return None
             await connection.execute(merge_sql.TRANSACTION_SETTINGS)
-            new_markets = await self._merge_markets(connection, todo)
-            await self._merge_descriptions(connection, todo)
-            await _copy_odds(connection, load)
-            missed = await self._confirm(connection, todo)
+            work = await _placed(connection, todo)
+            units = sum(unit_count(placed.stamped.batch) for placed in work if not placed.retried)
+            merger = Merger(connection, self._catalogue, self._numbers, self._markets, self._clock.now())
+            search = Search(merger.merge, self._letter_run.allowed(units))
+            await self._write_work(search, work)
+            settled = set(range(len(todo))) - {placed.position for placed in work}
+            await self._account(connection, todo, settled, search.poison)
             merged = self._clock.monotonic()
-        self._markets |= new_markets
+        self._markets |= merger.merged.new_markets
+        self._letter_run.committed(units, search.new_poison)
+        _report_dead(search.poison)
         return WriteReport(
             batches=len(todo),
-            snapshots=load.snapshots,
-            markets=load.markets,
-            confirmed=sum(len(stamped.batch.confirmed) for stamped in todo) - len(missed),
-            missed=missed,
+            snapshots=merger.merged.snapshots,
+            markets=merger.merged.markets,
+            confirmed=merger.merged.confirmed,
+            missed=merger.merged.missed,
+            dead=len(search.poison),
+            dead_snapshots=sum(one.unit.kind in _SUMMED for one in search.poison),
+            settled=sum(_summed(todo[position]) for position in settled),
+            tries=search.tries,
             flush_ms=(merged - began) * 1000,
             commit_ms=(self._clock.monotonic() - merged) * 1000,
         )
+
+    async def _write_work(self, search: Search, work: Sequence[Placed]) -> None:
+        search.put_aside(
+            [
+                Poison(Unit(placed, UnitKind.BATCH), ContentError(placed.stamped.unreadable))
+                for placed in work
+                if placed.stamped.unreadable
+            ]
+        )
+        readable = [placed for placed in work if not placed.stamped.unreadable]
+        batches = [placed.stamped for placed in readable]
+        error = misplaced(batches) or await search.failure(batches)
+        if error is not None:
+            await self._isolate(search, await asyncio.to_thread(units_of, readable), error)
+
+    async def _isolate(self, search: Search, units: Sequence[Unit], error: Exception | None) -> None:
+        """Write the units apart from those at fault; what did not reach the server can be named without a search."""
+        named = {} if error is None or sqlstate(error) else await asyncio.to_thread(faults, units, self._numbers)
+        if named:
+            search.put_aside([Poison(unit, fault) for unit, fault in named.items()])
+            units = [unit for unit in units if unit not in named]
+            error = await search.failure(regrouped(units))
+        await search.isolate(units, error)
+
+    async def _account(
+        self,
+        connection: asyncpg.Connection,
+        todo: Sequence[StampedBatch],
+        settled: set[int],
+        poison: Sequence[Poison],
+    ) -> None:
+        now = self._clock.now()
+        if poison:
+            await connection.execute(merge_sql.BURY, *letter_columns(poison, now))
+        columns = await asyncio.to_thread(batch_columns, todo, settled, poison, now)
+        await connection.execute(merge_sql.RECORD_BATCHES, *columns)
 
     async def _prepare_partitions(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> None:
         missing = _partitions_of(batches) - self._partitions
@@ -109,44 +158,12 @@ class PostgresWriteHandler:
             await create_partitions(connection, missing)
             self._partitions |= missing
 
-    async def _merge_markets(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> set[int]:
-        """Write those markets of the catalogue that the batches use, once; return their numbers."""
-        used = {
-            market.market for stamped in batches for snapshot in stamped.batch.snapshots for market in snapshot.markets
-        }
-        new = used - self._markets
-        known = [market for number in sorted(new) if (market := self._catalogue.numbered(number)) is not None]
-        if known:
-            await connection.execute(
-                merge_sql.MERGE_MARKETS,
-                [market.number for market in known],
-                [market.key for market in known],
-                [market.name for market in known],
-                [market.group for market in known],
-                ["\n".join(market.outcomes) for market in known],
-            )
-        return new
 
-    async def _merge_descriptions(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> None:
-        for statement, columns in (
-            (merge_sql.MERGE_EVENTS, event_columns(batches, self._clock.now())),
-            (merge_sql.MERGE_LISTINGS, listing_columns(batches, self._numbers)),
-            (merge_sql.MERGE_RUNS, run_columns(batches)),
-        ):
-            if columns:
-                await connection.execute(statement, *columns)
-        statuses = status_rows(batches, self._numbers)
-        if statuses:
-            await connection.copy_records_to_table("event_scrape_status", records=statuses, columns=STATUS_COLUMNS)
+_SUMMED = frozenset({UnitKind.SNAPSHOT, UnitKind.CONFIRMATION})
 
-    async def _confirm(
-        self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]
-    ) -> tuple[tuple[int, str], ...]:
-        columns = confirmation_columns(batches, self._numbers)
-        if not columns:
-            return ()
-        missed = await connection.fetch(merge_sql.CONFIRM, *columns)
-        return tuple((event_id, self._numbers.slug(bookmaker_id)) for event_id, bookmaker_id in missed)
+
+def _summed(stamped: StampedBatch) -> int:
+    return len(stamped.batch.snapshots) + len(stamped.batch.confirmed)
 
 
 async def _move_watermark(
@@ -158,22 +175,55 @@ async def _move_watermark(
     return moved is not None
 
 
-async def _copy_odds(connection: asyncpg.Connection, load: Load) -> None:
-    if load.snapshots == 0:
-        return
-    await connection.copy_to_table(
-        "odds_snapshots", source=_stream(load.history()), columns=SNAPSHOT_COLUMNS, format="binary"
-    )
-    await connection.copy_to_table(
-        "staged_latest", source=_stream(load.latest()), columns=LATEST_COLUMNS, format="binary"
-    )
-    await connection.execute(merge_sql.MERGE_LATEST)
+async def _placed(connection: asyncpg.Connection, todo: Sequence[StampedBatch]) -> list[Placed]:
+    """Return what is to be applied, in the order of writes.
+
+    The content of a dead letter takes the letter's own place in it, so that it cannot replace what
+    was written meanwhile, and is left out where the letter has been settled or dropped already.
+    """
+    placed = [Placed(position, stamped) for position, stamped in enumerate(todo)]
+    letters = [stamped.batch.dead_letter for stamped in todo if stamped.batch.dead_letter is not None]
+    if not letters:
+        return placed
+    places = {row["id"]: row for row in await connection.fetch(merge_sql.SETTLE_LETTERS, letters)}
+    work = []
+    for one in placed:
+        letter = one.stamped.batch.dead_letter
+        if letter is None:
+            work.append(one)
+        elif (place := places.pop(letter, None)) is not None:
+            moved = msgspec.structs.replace(one.stamped, epoch=place["epoch"], seq=place["seq"])
+            work.append(Placed(one.position, moved))
+    return sorted(work, key=lambda one: (one.stamped.epoch, one.stamped.seq))
 
 
-async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces, each encoded in a thread: the event loop stays free."""
-    while piece := await asyncio.to_thread(next, pieces, b""):
-        yield piece
+async def _with_skipped(
+    connection: asyncpg.Connection, report: WriteReport, skipped: Sequence[StampedBatch]
+) -> WriteReport:
+    """Add what the database recorded of batches that were applied by a call whose answer was lost."""
+    if not skipped:
+        return report
+    seqs = [stamped.seq for stamped in skipped]
+    recorded = await connection.fetchrow(merge_sql.RECORDED_BATCHES, skipped[0].epoch, seqs)
+    return msgspec.structs.replace(
+        report,
+        applied_before=recorded["snapshots"] + recorded["confirmed"],
+        dead_before=recorded["dead_snapshots"],
+    )
+
+
+def _report_dead(poison: Sequence[Poison]) -> None:
+    for one in poison:
+        _log.error(
+            "write_unit_dead_lettered",
+            kind=one.unit.kind.value,
+            seq=one.unit.placed.stamped.seq,
+            run=one.unit.placed.stamped.batch.scrape_run_id,
+            event_id=one.unit.event_id,
+            bookmaker=one.unit.bookmaker,
+            sqlstate=sqlstate(one.error),
+            reason=str(one.error)[:500],
+        )
 
 
 def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, datetime]]:
@@ -181,8 +231,12 @@ def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, d
         (SNAPSHOTS, SNAPSHOTS.start(snapshot.captured_at))
         for stamped in batches
         for snapshot in stamped.batch.snapshots
+        if has_partition(snapshot.captured_at)
     }
     statuses = {
-        (STATUSES, STATUSES.start(status.scraped_at)) for stamped in batches for status in stamped.batch.statuses
+        (STATUSES, STATUSES.start(status.scraped_at))
+        for stamped in batches
+        for status in stamped.batch.statuses
+        if has_partition(status.scraped_at)
     }
     return snapshots | statuses
