@@ -318,6 +318,30 @@ def test_one_data_directory_has_one_owner(tmp_path: Path, simulator: Callable[[i
         running.end(signal.SIGTERM)
 
 
+def test_other_commands_ask_the_running_service(tmp_path: Path) -> None:
+    """Queue and integrity are reported by the service that owns the data directory; without one, exit code 4."""
+    data_dir = tmp_path / "data"
+    env = environment(OVERROUND_DATA_DIR=str(data_dir))
+    assert overround("doctor", "--integrity", env=env).returncode == 4
+    command = [sys.executable, "-c", "from overround.cli.main import app; app()", "demo", "--port", "0"]
+    with (tmp_path / "log").open("wb") as log:
+        demo = subprocess.Popen(  # noqa: S603 - our own
+            [*command, "--data-dir", str(data_dir)], env=env, stdout=subprocess.PIPE, stderr=log
+        )
+    try:
+        assert demo.stdout is not None
+        assert demo.stdout.readline()
+        queue = overround("queue", "status", "--json", env=env)
+        assert json.loads(queue.stdout)["running"] is True
+        integrity = overround("doctor", "--integrity", "--json", env=env)
+        assert integrity.returncode == 0, integrity.stderr
+        report = json.loads(integrity.stdout)
+        assert (report["lost"], report["extra"]) == (0, 0)
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        demo.communicate(timeout=PATIENCE)
+
+
 def test_help_answers_quickly_and_names_the_commands() -> None:
     """The help lists every command without loading the service."""
     code = "import sys; from overround.cli.main import app\ntry: app(['--help'])\nexcept SystemExit: pass\n"

@@ -18,19 +18,27 @@ _PAGE = 200
 def doctor(
     *,
     markets: Annotated[bool, typer.Option("--markets", help="Check whether the prices of markets make sense.")] = False,
+    integrity: Annotated[
+        bool, typer.Option("--integrity", help="Compare the running service's cache with its database.")
+    ] = False,
     captures: Annotated[
         list[Path] | None,
         typer.Option("--captures", help="Captured responses, or directories of them; repeatable."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Check prices for what a wrong mapping would break: of captures, or else of the running service.
+    """Check prices for what a wrong mapping would break, or that cache and database agree.
+
+    Prices are those of captures, or else of the running service.
 
     Exit codes: 0 nothing was found, 1 no file could be read, 2 no check was asked for, 3 something was found,
     4 no service is running.
     """
-    if not markets:
-        raise fail("say what to check: --markets", ExitCode.USAGE)
+    if markets == integrity:
+        raise fail("say what to check: --markets or --integrity", ExitCode.USAGE)
+    if integrity:
+        _check_integrity(json=json)
+        return
     with errors_as_one_line():
         events = dict(_captured(captures)) if captures else dict(_served())
         findings = _findings(events)
@@ -41,6 +49,23 @@ def doctor(
     else:
         _print(report)
     if found:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _check_integrity(*, json: bool) -> None:
+    from overround.cli.output import print_facts  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.service_file import ask_service  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        report = ask_service(Settings().data_dir, "/api/integrity", method="POST")
+    if report is None:
+        raise fail("no service is running with this data directory", ExitCode.NOTHING_TO_DO)
+    if json:
+        print_json(report)
+    else:
+        print_facts("Cache and database", report)
+    if report["lost"] or report["extra"]:
         raise typer.Exit(ExitCode.PARTIAL)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from overround.errors import OverroundError
 
 _NAME = "service.json"
-_TIMEOUT = 10.0  # seconds
+_TIMEOUT = 60.0  # seconds; a comparison with the database takes its time
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def announced(data_dir: Path, address: str) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def ask_service(data_dir: Path, path: str) -> dict[str, Any] | None:
+def ask_service(data_dir: Path, path: str, *, method: str = "GET") -> dict[str, Any] | None:
     """Return the JSON object that the running service answers; None if none runs.
 
     Raises:
@@ -38,7 +38,8 @@ def ask_service(data_dir: Path, path: str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     try:
-        with urllib.request.urlopen(address + path, timeout=_TIMEOUT) as response:  # noqa: S310 - our own address
+        request = urllib.request.Request(address + path, method=method)  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - as above
             answer: dict[str, Any] = json.load(response)
             return answer
     except urllib.error.HTTPError as error:
