@@ -14,7 +14,7 @@ SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
         "scraping/event_coordinator.py:EventCoordinator.run_full_cycle": "a run always ends, and says how",
         "scraping/event_scrape.py:scrape_listing": "one event's fault does not cost the batch",
         "wiring.py:_WarmUp._warm_later": "the database may go away again while it is read",
-        "storage/write_queue.py:AsyncWriteQueue._at_last": "a write may fail in any way; the worker tries again",
+        "storage/attempts.py:Attempts.at_last": "a write may fail in any way; the worker tries again",
     }
 )
 

@@ -33,11 +33,12 @@ from overround.scraping.event_scrape import Source
 from overround.scraping.progress import ProgressHub
 from overround.scraping.runs import RunBook
 from overround.settings import Settings
+from overround.storage.attempts import Backoff
 from overround.storage.batch_codec import decode_batch
 from overround.storage.inline import InlineWriter
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.storage.write_queue import AsyncWriteQueue, Backoff
+from overround.storage.write_queue import AsyncWriteQueue
 
 Queue = AsyncWriteQueue[AsyncEngine]
 

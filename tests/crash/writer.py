@@ -20,7 +20,8 @@ from overround.db.engine import create_engine
 from overround.ports import Journal
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.storage.write_queue import AsyncWriteQueue, Backoff
+from overround.storage.attempts import Backoff
+from overround.storage.write_queue import AsyncWriteQueue
 from tests.crash.kill_points import Killer, KillingHandler, KillingJournal, KillPoint
 from tests.crash.ledger import Ack, Ledger, Offer, Offered
 from tests.crash.payload import BatchMaker, digest_of

@@ -15,9 +15,10 @@ from overround.catalogue import load_catalogue
 from overround.db.repositories import BookmakerRepository
 from overround.errors import QueueClosedError
 from overround.ports import WriteHandler
+from overround.storage.attempts import Backoff
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.storage.write_queue import AsyncWriteQueue, Backoff
+from overround.storage.write_queue import AsyncWriteQueue
 from overround.testing import ManualClock
 from overround.writing import StampedBatch, WriteReport
 
@@ -171,7 +172,8 @@ async def test_stop_drains_and_adds_up(bench: Bench) -> None:
         await bench.queue.stop(5)
     stopped = logs[-1]
     assert stopped["event"] == "write_queue_stopped"
-    assert (stopped["pending"], stopped["accepted_snapshots"], stopped["written_snapshots"]) == (0, 6, 6)
+    assert (stopped["pending"], stopped["left_snapshots"]) == (0, 0)
+    assert (stopped["accepted_snapshots"], stopped["applied_snapshots"]) == (6, 6)
     assert len(await bench.stored()) == 6
 
 

@@ -1,7 +1,6 @@
 """The write queue: scraping hands batches over and goes on; one worker commits them, for as long as it takes."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -11,49 +10,18 @@ import structlog
 from overround.batch import WriteBatch
 from overround.errors import QueueClosedError
 from overround.ports import Clock, Journal, JournalEntry, WriteHandler
+from overround.storage.attempts import Attempts, Backoff
 from overround.storage.batch_codec import decode_batch, encode_batch
+from overround.storage.queue_sums import QueueSums
 from overround.writing import QueueStats, StampedBatch, WriteReport
 
 SessionFactoryT = TypeVar("SessionFactoryT")
-Answer = TypeVar("Answer")
 MissedConfirmation = Callable[[int, str], None]
+AcceptedListener = Callable[[JournalEntry, WriteBatch], Awaitable[None]]
+
+_UNREADABLE = WriteBatch(scrape_run_id=0, batch_index=0)
 
 _log = structlog.get_logger(__name__)
-
-
-class Backoff(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait between tries, in seconds: full jitter under a doubling, capped bound."""
-
-    base: float = 0.1
-    cap: float = 30.0
-
-    def delay(self, attempt: int) -> float:
-        """Return the pause after the n-th failed try, n from 1."""
-        bound = min(self.cap, self.base * 2.0 ** min(attempt - 1, 30))
-        return random.uniform(0, bound)  # noqa: S311 - jitter is no secret
-
-
-class _Sums:
-    """Counters since start."""
-
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.accepted_snapshots = 0
-        self.written = 0
-        self.retried = 0
-        self.snapshots = 0
-        self.markets = 0
-        self.confirmations = 0
-        self.missed = 0
-        self.last_error = ""
-
-    def add(self, report: WriteReport, batches: int) -> None:
-        self.written += batches
-        self.snapshots += report.snapshots
-        self.markets += report.markets
-        self.confirmations += report.confirmed
-        self.missed += len(report.missed)
-        self.last_error = ""
 
 
 class AsyncWriteQueue(Generic[SessionFactoryT]):
@@ -61,7 +29,8 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
 
     `enqueue` returns when the journal has the batch. The worker reads up to `maxsize` batches
     ahead, commits them in one transaction, and lets the journal forget them. What fails is tried
-    again, without end: there is no way for a batch to leave other than into the database.
+    again, without end: there is no way for a batch to leave other than into the database, where the
+    handler keeps what no table takes as dead letters.
     """
 
     def __init__(
@@ -80,19 +49,25 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         self._journal = journal
         self._clock = clock
         self._maxsize = maxsize
-        self._backoff = backoff or Backoff()
+        self._attempts = Attempts(clock, backoff or Backoff())
         self._on_missed = on_missed
-        self._sums = _Sums()
+        self._on_accepted: list[AcceptedListener] = []
+        self._sums = QueueSums(clock, 0)
         self._accepting = False
         self._applied = 0
         self._moved = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
+
+    def on_accepted(self, listener: AcceptedListener) -> None:
+        """Let a listener hear of each batch that the journal has; `enqueue` returns after it."""
+        self._on_accepted.append(listener)
 
     async def start(self) -> None:
         """Accept batches, and start the worker; neither waits for the database. The journal must be open."""
         began = self._clock.monotonic()
         stats = self._journal.stats()
         self._applied = stats.last_seq - stats.pending
+        self._sums = QueueSums(self._clock, stats.last_seq)
         self._worker = asyncio.create_task(self._work(), name="write-queue-worker")
         self._worker.add_done_callback(_report_death)
         self._accepting = True
@@ -117,8 +92,12 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             drained=drained,
             pending=self._journal.stats().pending,
             accepted_snapshots=sums.accepted_snapshots,
-            written_snapshots=sums.snapshots + sums.confirmations + sums.missed,
-            dead_lettered=0,
+            recovered_snapshots=sums.recovered_snapshots,
+            applied_snapshots=sums.applied_snapshots,
+            dead_snapshots=sums.dead_snapshots,
+            settled_snapshots=sums.settled_snapshots,
+            left_snapshots=sums.left,
+            dead_lettered=sums.dead_lettered,
         )
 
     async def enqueue(self, batch: WriteBatch) -> JournalEntry:
@@ -130,9 +109,9 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         """
         if not self._accepting:
             raise QueueClosedError
-        entry = await self._journal.append(encode_batch(batch))
-        self._sums.accepted += 1
-        self._sums.accepted_snapshots += len(batch.snapshots) + len(batch.confirmed)
+        with self._sums.entering():
+            entry = await self._journal.append(encode_batch(batch))
+            self._sums.accept(entry.seq, batch)
         _log.info(
             "write_batch_enqueued",
             run=batch.scrape_run_id,
@@ -142,6 +121,8 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             confirmed=len(batch.confirmed),
             bytes=len(entry.body),
         )
+        for listener in self._on_accepted:
+            await listener(entry, batch)
         return entry
 
     async def drain(self) -> None:
@@ -155,7 +136,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         """Return counters and depth."""
         journal = self._journal.stats()
         age = (self._clock.now() - journal.oldest_at).total_seconds() if journal.oldest_at else 0.0
-        sums = self._sums
+        sums, attempts = self._sums, self._attempts
         return QueueStats(
             running=self._accepting,
             pending=journal.pending,
@@ -163,13 +144,26 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             oldest_pending_seconds=round(max(age, 0.0), 3),
             accepted=sums.accepted,
             written=sums.written,
-            retried=sums.retried,
-            dead_lettered=0,
+            retried=attempts.retries.total(),
+            dead_lettered=sums.dead_lettered,
             snapshots_written=sums.snapshots,
             markets_written=sums.markets,
             confirmations_written=sums.confirmations,
             missed_confirmations=sums.missed,
-            last_error=sums.last_error,
+            last_error=attempts.reason,
+            state=attempts.state,
+            state_reason=attempts.reason,
+            state_since=attempts.since,
+            accepted_snapshots=sums.accepted_snapshots,
+            recovered_snapshots=sums.recovered_snapshots,
+            applied_snapshots=sums.applied_snapshots,
+            dead_snapshots=sums.dead_snapshots,
+            settled_snapshots=sums.settled_snapshots,
+            left_snapshots=sums.left,
+            retries=dict(attempts.retries),
+            bisections=sums.bisections,
+            commit=sums.commit.latency(),
+            change_to_committed=sums.change_to_committed.latency(),
         )
 
     async def _drain(self, deadline: float) -> bool:
@@ -184,17 +178,16 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
 
     async def _work(self) -> None:
         journal_id = self._journal.journal_id
-        self._applied = await self._at_last(lambda: self._handler.applied(journal_id))
+        self._applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
+        await self._journal.advance(self._applied)
         while entries := await self._journal.read(self._applied, self._maxsize):
-            await self._commit(entries)
+            await self._commit([await asyncio.to_thread(_stamped, entry) for entry in entries])
 
-    async def _commit(self, entries: Sequence[JournalEntry]) -> None:
-        batches = [StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=decode_batch(entry.body)) for entry in entries]
+    async def _commit(self, read: Sequence[StampedBatch]) -> None:
         began = self._clock.monotonic()
-        journal_id = self._journal.journal_id
-        report = await self._at_last(lambda: self._handler.write(journal_id, batches))
-        self._sums.add(report, len(batches))
-        self._applied = entries[-1].seq
+        batches, report = await self._attempts.at_last(lambda: self._write(read))
+        self._sums.commit_of(batches, report, self._clock.monotonic() - began)
+        self._applied = batches[-1].seq
         await self._journal.release(self._applied)
         self._moved.set()
         _log.info(
@@ -206,28 +199,27 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             markets=report.markets,
             confirmed=report.confirmed,
             missed=len(report.missed),
+            dead=report.dead,
+            tries=report.tries,
             commit_ms=_ms_since(began, self._clock),
         )
         if self._on_missed is not None:
             for sr_id, bookmaker in report.missed:
                 self._on_missed(sr_id, bookmaker)
 
-    async def _at_last(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask the database until it answers."""
-        attempt = 0
-        while True:
-            try:
-                return await ask()
-            except Exception as error:  # noqa: BLE001 - supervision point: a write may fail, the worker may not
-                attempt += 1
-                await self._pause(attempt, error)
+    async def _write(self, read: Sequence[StampedBatch]) -> tuple[Sequence[StampedBatch], WriteReport]:
+        """Write all that was read ahead or, to find out whether the breaker can be closed, one batch."""
+        batches = read[:1] if self._attempts.probing else read
+        return batches, await self._handler.write(self._journal.journal_id, batches)
 
-    async def _pause(self, attempt: int, error: Exception) -> None:
-        delay = self._backoff.delay(attempt)
-        self._sums.retried += 1
-        self._sums.last_error = f"{type(error).__name__}: {error}".splitlines()[0][:500]
-        _log.warning("write_batch_retry", attempt=attempt, delay_s=round(delay, 3), error=self._sums.last_error)
-        await self._clock.sleep(delay)
+
+def _stamped(entry: JournalEntry) -> StampedBatch:
+    batch, fault = _UNREADABLE, ""
+    try:
+        batch = decode_batch(entry.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = f"the batch cannot be decoded: {error}"
+    return StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=batch, body=entry.body, unreadable=fault)
 
 
 def _ms_since(began: float, clock: Clock) -> float:
