@@ -31,6 +31,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
+from typing import Final
 
 import msgspec
 
@@ -43,16 +44,25 @@ from overround.errors import CatalogueError, LineError
 __all__ = ["Entry", "MarketMapping", "Memo", "Route", "Selections", "Split", "Target", "load_mappings", "read_mapping"]
 
 
+_SELECTIONS_KEPT: Final = 20_000
+
+
 class _MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sport: str
     market: tuple[Entry, ...]
 
 
-class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Where the selections of a market go that is split among several keys."""
+class Split:
+    """Where the selections of a market go that is split among several keys.
 
-    targets: tuple[Target, ...]
-    selections: tuple[Selections, ...]
+    `known` has the target and the slot of a selection by its id and name, None for one that is not mapped.
+    Looking one up raises LineError: id and name contradict each other, or do not say what it is.
+    """
+
+    def __init__(self, targets: tuple[Target, ...], selections: tuple[Selections, ...]) -> None:
+        self._targets = targets
+        self._selections = selections
+        self.known: Memo[tuple[str, str], tuple[Target, int] | None] = Memo(self._find, _SELECTIONS_KEPT)
 
     def place(self, outcome: str, label: str) -> tuple[Target, int] | None:
         """Return the target of a selection and its slot there; None for one that is not mapped.
@@ -60,10 +70,14 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Raises:
             LineError: id and name of the selection contradict each other, or do not say what it is.
         """
-        for target in self.targets:
+        return self.known[outcome, label]
+
+    def _find(self, selection: tuple[str, str]) -> tuple[Target, int] | None:
+        outcome, label = selection
+        for target in self._targets:
             if outcome in target.slots:
                 return target, target.slots[outcome]
-        for selections in self.selections:
+        for selections in self._selections:
             found = selections.target(outcome, label)
             if found is not None:
                 return found, selections.slot

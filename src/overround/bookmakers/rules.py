@@ -1,18 +1,14 @@
 """One entry of a mapping file: validated against the catalogue, and applied to what stands on the wire."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
-from overround.bookmakers.memo import Memo
 from overround.bookmakers.patterns import OWN, Pattern
 from overround.bookmakers.specifiers import canonical_value
 from overround.catalogue import Catalogue, Market, SpecifierKind
 from overround.errors import CatalogueError, LineError
 from overround.odds import MarketKey, specifiers_text
-
-_SELECTIONS_KEPT: Final = 20_000
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -76,7 +72,6 @@ class Selections:
     def __init__(self, rule: "Rule", specifiers: Mapping[str, str]) -> None:
         self._rule = rule
         self._specifiers = specifiers
-        self._known: Memo[tuple[str, str], Target | None] = Memo(self._find, _SELECTIONS_KEPT)
         self.slot = rule.slot
 
     def target(self, outcome: str, label: str) -> Target | None:
@@ -85,11 +80,7 @@ class Selections:
         Raises:
             LineError: its name is not of the pattern, or says something else than its id.
         """
-        return self._known[outcome, label]
-
-    def _find(self, selection: tuple[str, str]) -> Target | None:
         rule = self._rule
-        outcome, label = selection
         by_id = rule.selection.read(outcome)
         if by_id is None:
             return None

@@ -151,10 +151,10 @@ class BetpawaNormaliser:
         self, row: Row[Price], split: Split, found: dict[Target, list[int]], market: AnyMarket, tally: Tally
     ) -> None:
         """Add the prices of a row whose selections are split among several keys, as by players."""
-        type_id = market.market_type.id
+        type_id, known = market.market_type.id, split.known
         for outcome in row.prices:
             try:
-                place = split.place(outcome.type_id, outcome.name or "")
+                place = known[outcome.type_id, outcome.name or ""]
             except LineError:
                 tally.drop("bad_selection", f"{type_id}/{outcome.type_id}")
                 continue
@@ -167,7 +167,9 @@ class BetpawaNormaliser:
             except (PriceError, UnicodeDecodeError):
                 tally.drop("bad_price", f"{type_id}/{outcome.type_id}", target.key)
                 continue
-            prices = found.setdefault(target, [0] * target.width)
+            prices = found.get(target)
+            if prices is None:
+                prices = found[target] = [0] * target.width
             if prices[slot]:
                 tally.drop("duplicate_market", type_id, target.key)
             else:

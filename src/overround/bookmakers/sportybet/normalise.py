@@ -117,9 +117,10 @@ class SportybetNormaliser:
     ) -> Mapping[MarketKey, list[int]]:
         """Return the prices of a market that is split among several keys, as by players."""
         found: dict[MarketKey, list[int]] = {}
+        known, price_of = split.known, self._prices
         for outcome in market.outcomes:
             try:
-                place = split.place(outcome.id, outcome.desc)
+                place = known[outcome.id, outcome.desc]
             except LineError:
                 tally.drop("bad_selection", _field(market, outcome))
                 continue
@@ -128,11 +129,13 @@ class SportybetNormaliser:
                 continue
             target, slot = place
             try:
-                price = self._prices[outcome.odds]
+                price = price_of[outcome.odds]
             except PriceError:
                 tally.drop("bad_price", _field(market, outcome), target.key)
                 continue
-            prices = found.setdefault(target.key, [0] * target.width)
+            prices = found.get(target.key)
+            if prices is None:
+                prices = found[target.key] = [0] * target.width
             if prices[slot]:
                 tally.drop("duplicate_market", market.id, target.key)
             else:
