@@ -138,6 +138,7 @@ _MONOTONE = (
     ("line", frozenset({"over"}), frozenset({"under"})),
     ("handicap", frozenset({"away"}), frozenset({"home"})),
     ("at_least", frozenset({"yes"}), frozenset[str]()),
+    ("minute", frozenset({"under"}), frozenset({"over"})),
 )
 _ORDERED = frozenset({"total", "handicap", "european_handicap", "at_least"})
 
