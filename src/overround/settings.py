@@ -67,6 +67,7 @@ class QueueSettings(BaseModel):
     retry_base: timedelta = timedelta(milliseconds=100)
     retry_cap: timedelta = timedelta(seconds=30)
     stop_deadline: timedelta = timedelta(seconds=30)
+    ack_log: Path | None = None
 
 
 class RetentionSettings(BaseModel):

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.caching.event_book import EventBook
@@ -17,6 +18,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.caching.warmup import apply_journalled, warm_cache_from_db
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
+from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
 from overround.db.preparation import Preparation
@@ -33,8 +35,10 @@ from overround.scraping.event_scrape import Source
 from overround.scraping.progress import ProgressHub
 from overround.scraping.runs import RunBook
 from overround.settings import Settings
+from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
-from overround.storage.batch_codec import decode_batch
+from overround.storage.batch_codec import read_entry
+from overround.storage.dead_letters import DeadLetters
 from overround.storage.inline import InlineWriter
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
@@ -70,6 +74,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: ScrapeScheduler
     database: Database
     write_queue: Queue | None
+    dead_letters: DeadLetters
     warm: asyncio.Event
     maintenance: Maintenance
     integrity: IntegrityCheck
@@ -144,9 +149,8 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
         write_queue = None
         if settings.asynchronous_writes:
             write_queue = await stack.enter_async_context(parts.running_queue(context))
-        coordinator = EventCoordinator.from_settings(
-            settings, context, write_queue, None if write_queue else parts.inline_writer()
-        )
+        inline = None if write_queue else parts.inline_writer()
+        coordinator = EventCoordinator.from_settings(settings, context, write_queue, inline)
         await coordinator.close_open_runs()
         control = ScrapeController(coordinator, context.runs, context.progress, context.clock)
         stack.push_async_callback(control.cancel_cycle)
@@ -167,6 +171,7 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
             scheduler=scheduler,
             database=database,
             write_queue=write_queue,
+            dead_letters=parts.dead_letters(write_queue, inline),
             warm=warm_up.done,
             maintenance=maintenance,
             integrity=integrity,
@@ -221,6 +226,15 @@ class _Parts:
     def inline_writer(self) -> InlineWriter:
         return InlineWriter(self.handler(self._database.engine), self._clock)
 
+    def dead_letters(self, write_queue: Queue | None, inline: InlineWriter | None) -> DeadLetters:
+        async def submit(batch: WriteBatch) -> None:
+            if write_queue is not None:
+                await write_queue.enqueue(batch)
+            elif inline is not None:
+                await inline.write(batch)
+
+        return DeadLetters(DeadLetterRepository(self._database.engine), submit)
+
     @asynccontextmanager
     async def running_queue(self, context: ScrapeContext) -> AsyncIterator[Queue]:
         options = self._settings.queue
@@ -236,6 +250,8 @@ class _Parts:
                 backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
                 on_missed=context.cache.unaccept,
             )
+            if options.ack_log is not None:
+                queue.on_accepted(AckLog(options.ack_log).note)
             await queue.start()
             try:
                 yield queue
@@ -303,7 +319,7 @@ async def _replay(journal: Journal, context: ScrapeContext) -> None:
     seq = stats.last_seq - stats.pending
     while seq < stats.last_seq:
         for entry in await journal.read(seq, _REPLAYED_AT_ONCE):
-            apply_journalled(context.cache, decode_batch(entry.body).snapshots, context.catalogue)
+            apply_journalled(context.cache, read_entry(entry).batch.snapshots, context.catalogue)
             seq = entry.seq
 
 

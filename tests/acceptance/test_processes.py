@@ -205,7 +205,7 @@ def test_the_service_starts_scrapes_and_stops_clean(
         assert name in names
     stopped = next(event for event in events if event["event"] == "write_queue_stopped")
     assert stopped["pending"] == 0
-    assert stopped["accepted_snapshots"] == stopped["written_snapshots"] > 10
+    assert stopped["accepted_snapshots"] == stopped["applied_snapshots"] > 10
     assert not [pid for pid in children if psutil.pid_exists(pid) and pid not in before]
     assert running.process.returncode in (0, -how)
 

@@ -9,7 +9,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from overround.errors import RunInProgressError, UnknownEventError
+from overround.errors import (
+    DatabaseUnavailableError,
+    JournalFullError,
+    JournalWriteError,
+    QueueClosedError,
+    RunInProgressError,
+    UnknownDeadLetterError,
+    UnknownEventError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -36,6 +44,10 @@ def problem(status: HTTPStatus, code: str, detail: str, *, run_id: int | None = 
 def install_problem_handlers(app: FastAPI) -> None:
     """Turn every error, expected or not, into problem details."""
     app.add_exception_handler(UnknownEventError, _unknown_event)
+    app.add_exception_handler(UnknownDeadLetterError, _unknown_dead_letter)
+    app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
+    for refused in (QueueClosedError, JournalFullError, JournalWriteError):
+        app.add_exception_handler(refused, _queue_refuses)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -44,6 +56,18 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _unknown_event(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.NOT_FOUND, "unknown_event", str(error))
+
+
+async def _unknown_dead_letter(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "unknown_dead_letter", str(error))
+
+
+async def _database_unavailable(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", str(error))
+
+
+async def _queue_refuses(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "queue_refuses", str(error))
 
 
 async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:

@@ -1,16 +1,33 @@
 """The write queue's depth and counters."""
 
+from datetime import datetime
+
 import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from overround.api.state import State
+from overround.writing import WriterState
 
 router = APIRouter(prefix="/api/queue", tags=["queue"])
 
 
+class LatencyView(BaseModel):
+    """A duration's distribution in seconds: count, sum and buckets since start, percentiles of the newest ones."""
+
+    count: int = 0
+    sum: float = 0.0
+    p50: float = 0.0
+    p99: float = 0.0
+    buckets: dict[float, int] = {}
+
+
 class QueueView(BaseModel):
-    """The queue as it stands; counters are since start, in batches unless they say otherwise."""
+    """The queue as it stands; counters are since start, in batches unless they say otherwise.
+
+    `state` is running, retrying or breaker_open. In snapshots and confirmations, accepted and
+    recovered add up to applied, dead, settled and left.
+    """
 
     asynchronous: bool
     running: bool = False
@@ -26,6 +43,19 @@ class QueueView(BaseModel):
     confirmations_written: int = 0
     missed_confirmations: int = 0
     last_error: str = ""
+    state: WriterState = WriterState.RUNNING
+    state_reason: str = ""
+    state_since: datetime | None = None
+    accepted_snapshots: int = 0
+    recovered_snapshots: int = 0
+    applied_snapshots: int = 0
+    dead_snapshots: int = 0
+    settled_snapshots: int = 0
+    left_snapshots: int = 0
+    retries: dict[str, int] = {}
+    bisections: int = 0
+    commit: LatencyView = LatencyView()
+    change_to_committed: LatencyView = LatencyView()
 
 
 @router.get("")

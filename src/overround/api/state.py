@@ -15,6 +15,7 @@ from overround.ports import Clock, ScrapeControl, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
+from overround.storage.dead_letters import DeadLetters
 
 
 class ApiState(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     control: ScrapeControl
     scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
+    dead_letters: DeadLetters
     database_ready: asyncio.Event
     warm: asyncio.Event
     maintenance: Maintenance

@@ -4,22 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-import msgspec
 import structlog
 
 from overround.batch import WriteBatch
 from overround.errors import QueueClosedError
 from overround.ports import Clock, Journal, JournalEntry, WriteHandler
 from overround.storage.attempts import Attempts, Backoff
-from overround.storage.batch_codec import decode_batch, encode_batch
+from overround.storage.batch_codec import encode_batch, read_entry
 from overround.storage.queue_sums import QueueSums
 from overround.writing import QueueStats, StampedBatch, WriteReport
 
 SessionFactoryT = TypeVar("SessionFactoryT")
 MissedConfirmation = Callable[[int, str], None]
 AcceptedListener = Callable[[JournalEntry, WriteBatch], Awaitable[None]]
-
-_UNREADABLE = WriteBatch(scrape_run_id=0, batch_index=0)
 
 _log = structlog.get_logger(__name__)
 
@@ -181,7 +178,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         self._applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
         await self._journal.advance(self._applied)
         while entries := await self._journal.read(self._applied, self._maxsize):
-            await self._commit([await asyncio.to_thread(_stamped, entry) for entry in entries])
+            await self._commit([await asyncio.to_thread(read_entry, entry) for entry in entries])
 
     async def _commit(self, read: Sequence[StampedBatch]) -> None:
         began = self._clock.monotonic()
@@ -211,15 +208,6 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         """Write all that was read ahead or, to find out whether the breaker can be closed, one batch."""
         batches = read[:1] if self._attempts.probing else read
         return batches, await self._handler.write(self._journal.journal_id, batches)
-
-
-def _stamped(entry: JournalEntry) -> StampedBatch:
-    batch, fault = _UNREADABLE, ""
-    try:
-        batch = decode_batch(entry.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        fault = f"the batch cannot be decoded: {error}"
-    return StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=batch, body=entry.body, unreadable=fault)
 
 
 def _ms_since(began: float, clock: Clock) -> float:
