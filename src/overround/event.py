@@ -52,7 +52,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """One decoded, normalised single-event body.
 
     `complete`: the body is evidence that what it does not hold is not offered. `occurrences`: how many of
-    the wire's markets, each with one line, are in `markets`; one may be split among several keys.
+    the wire's markets, each with one line, are in `markets`, where one may be split among several keys;
+    None: as many as there are keys.
     """
 
     listing: Listing
@@ -60,7 +61,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     unmapped: tuple[Unmapped, ...] = ()
     dropped: tuple[Dropped, ...] = ()
-    occurrences: int = 0
+    occurrences: int | None = None
 
 
 class LeagueListings(msgspec.Struct, frozen=True, kw_only=True):

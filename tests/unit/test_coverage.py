@@ -1,5 +1,7 @@
 """How much is mapped, counted on the wire."""
 
+import msgspec
+
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
 from overround.catalogue import load_catalogue
 from overround.markets.coverage import Coverage, CoverageBook, RecordingNormaliser, event_coverage, summed
@@ -71,3 +73,9 @@ def test_a_report_names_the_worst_events() -> None:
     ]
     (found,) = coverage_report(events, worst=1)["coverage"]
     assert [event["listing_id"] for event in found["worst"]] == ["bad"]
+
+
+def test_a_normaliser_that_splits_nothing_need_not_count() -> None:
+    """Where an offer does not say how many occurrences it has, its keys are counted."""
+    offer = SportybetNormaliser(load_catalogue()).normalise(body(ODD[0], ODD[5]), BEFORE)
+    assert event_coverage(msgspec.structs.replace(offer, occurrences=None), "it").mapped == len(offer.markets) == 1

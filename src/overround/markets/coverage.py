@@ -74,7 +74,7 @@ def event_coverage(offer: Offer, source: str) -> EventCoverage:
         bookmaker=offer.listing.bookmaker,
         sport=offer.listing.sport,
         source=source,
-        mapped=offer.occurrences,
+        mapped=len(offer.markets) if offer.occurrences is None else offer.occurrences,
         unmapped=offer.unmapped,
         dropped=dict(dropped),
     )
