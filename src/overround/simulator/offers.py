@@ -17,7 +17,7 @@ _TIER_SHARES = (1.55, 1.25, 1.0, 0.85, 0.62)
 _WIDE_GROUPS = frozenset(("main",))
 _WIDE_SPACING, _SPACING = 22, 55
 _PLANS_KEPT = 500
-_LINES_OF_UNCOUNTED = 3
+_LINES_OF_UNCOUNTED = 5
 _NO_LEAST = -10_000
 _LEAST = MappingProxyType({lines.LINE: 2, lines.AT_LEAST: 4})
 

@@ -6,7 +6,9 @@ import msgspec
 
 from overround.bookmakers.bet9ja.client import Bet9jaClient
 from overround.bookmakers.bet9ja.normalise import Bet9jaNormaliser
-from overround.bookmakers.bet9ja.simulated import Bet9jaReplay
+from overround.bookmakers.bet9ja.rendering import PROFILE, Bet9jaFormat
+from overround.bookmakers.bet9ja.simulated import Bet9jaServer, modelled, replay
+from overround.bookmakers.simulation import Simulation
 from overround.catalogue import Catalogue
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording
 
@@ -32,9 +34,16 @@ class _Bet9ja(msgspec.Struct, frozen=True, kw_only=True):
         del options, clock
         return Bet9jaClient(fetcher)
 
-    def replay(self, recordings: Sequence[Recording]) -> Bet9jaReplay:
-        """Build the server's side."""
-        return Bet9jaReplay(recordings)
+    def replay(self, recordings: Sequence[Recording]) -> Bet9jaServer:
+        """Build the server's side on recordings."""
+        return replay(recordings)
+
+    def simulated(self, catalogue: Catalogue) -> Simulation:
+        """Build the bookmaker's side of the simulator."""
+        body_format = Bet9jaFormat(catalogue, "football")
+        return Simulation(
+            profile=PROFILE, offerable=body_format.wire, server=lambda world: modelled(world, body_format)
+        )
 
 
 BOOKMAKER = _Bet9ja()

@@ -1,4 +1,4 @@
-"""The server's side of Bet9ja's API, on recordings."""
+"""The server's side of Bet9ja's API, on recordings or on the market model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +17,9 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SportsAnswer,
     SportsTree,
 )
+from overround.bookmakers.bet9ja.rendering import Bet9jaFormat
+from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
 
 _NO_EVENT = SimulatedAnswer(status=200, body=b'{"R":"E"}')
@@ -26,12 +29,12 @@ _NOT_FOUND = SimulatedAnswer(status=404, body=b'{"error":"Not Found"}')
 _detail = msgspec.json.Decoder(DetailAnswer)
 
 
-class Bet9jaReplay:
-    """Serves recordings."""
+class Bet9jaServer:
+    """Serves events."""
 
-    def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._bodies = {recording.listing.listing_id: recording.body for recording in recordings}
-        self._events = [_detail.decode(recording.body).d for recording in recordings]
+    def __init__(self, offered: Offered[ListEvent]) -> None:
+        self._offered = offered
+        self._by_group = ByLeague(offered, lambda event: str(event.gid))
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> SimulatedAnswer:
         """Answer `GetEvent`, `GetSports` and `GetEventsInGroupV2`; all else is not found."""
@@ -47,32 +50,58 @@ class Bet9jaReplay:
                 return _NOT_FOUND
 
     def _event(self, event_id: str) -> SimulatedAnswer:
-        body = self._bodies.get(event_id)
-        return _NO_EVENT if body is None else SimulatedAnswer(status=200, body=body)
+        answer = self._offered.body(event_id) or _NO_EVENT
+        return msgspec.structs.replace(answer, subject=f"event {event_id}")
 
     def _sports(self) -> SimulatedAnswer:
-        sports = {str(event.sid): event.s for event in self._events}
-        tree = SportsTree({sport_id: self._sport(sport_id, name) for sport_id, name in sports.items()})
-        return _answer(SportsAnswer(SUCCESS, tree))
-
-    def _sport(self, sport_id: str, name: str) -> SportEntry:
-        events = [event for event in self._events if str(event.sid) == sport_id]
-        countries = {str(event.sgid): event.sg for event in events}
-        return SportEntry(
-            s_desc=name,
-            num=len(events),
-            sg={
-                country_id: _country(country, [event for event in events if str(event.sgid) == country_id])
-                for country_id, country in countries.items()
-            },
-        )
+        by_sport: dict[tuple[int, str], list[ListEvent]] = {}
+        for event in self._offered.events():
+            by_sport.setdefault((event.sid, event.s), []).append(event)
+        tree = SportsTree({str(sport_id): _sport(name, events) for (sport_id, name), events in by_sport.items()})
+        return _answer(SportsAnswer(SUCCESS, tree), "leagues")
 
     def _group(self, group_id: str) -> SimulatedAnswer:
-        events = [event for event in self._events if str(event.gid) == group_id]
+        events = self._by_group.now().get(group_id, ())
+        subject = f"league {group_id}"
         if not events:
-            return _NO_EVENTS
+            return msgspec.structs.replace(_NO_EVENTS, subject=subject)
         entries = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in events)
-        return _answer(GroupAnswer(SUCCESS, Group(gid=events[0].gid, gn=events[0].gn, sg=events[0].sg, e=entries)))
+        first = events[0]
+        return _answer(GroupAnswer(SUCCESS, Group(gid=first.gid, gn=first.gn, sg=first.sg, e=entries)), subject)
+
+
+def replay(recordings: Sequence[Recording]) -> Bet9jaServer:
+    """Return a server that serves recordings byte for byte."""
+    return Bet9jaServer(Recorded(recordings, lambda body: _detail.decode(body).d))
+
+
+def modelled(world: World, body_format: Bet9jaFormat) -> Bet9jaServer:
+    """Return a server that serves the market model."""
+    return Bet9jaServer(Modelled(world, body_format, _list_event))
+
+
+def _list_event(event: SimulatedEvent) -> ListEvent:
+    listing, sr_id = event.listing, event.listed_sr_id
+    return ListEvent(
+        id=int(listing.listing_id),
+        ds=f"{listing.home} - {listing.away}",
+        startdate=f"{listing.kickoff:%Y-%m-%d %H:%M:%S}",
+        sid=1,
+        s="Soccer",
+        sgid=event.country_number,
+        sg=listing.country,
+        gid=event.league_number,
+        gn=listing.tournament,
+        extid=None if sr_id is None else str(sr_id),
+    )
+
+
+def _sport(name: str, events: Sequence[ListEvent]) -> SportEntry:
+    countries: dict[tuple[int, str], list[ListEvent]] = {}
+    for event in events:
+        countries.setdefault((event.sgid, event.sg), []).append(event)
+    entries = {str(country_id): _country(country, found) for (country_id, country), found in countries.items()}
+    return SportEntry(s_desc=name, num=len(events), sg=entries)
 
 
 def _country(name: str, events: Sequence[ListEvent]) -> CountryEntry:
@@ -83,5 +112,5 @@ def _country(name: str, events: Sequence[ListEvent]) -> CountryEntry:
     return CountryEntry(sg_desc=name, num=len(events), g=leagues)
 
 
-def _answer(answer: SportsAnswer | GroupAnswer) -> SimulatedAnswer:
-    return SimulatedAnswer(status=200, body=msgspec.json.encode(answer))
+def _answer(answer: SportsAnswer | GroupAnswer, subject: str) -> SimulatedAnswer:
+    return SimulatedAnswer(status=200, body=msgspec.json.encode(answer), subject=subject)

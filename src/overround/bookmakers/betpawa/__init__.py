@@ -6,7 +6,9 @@ import msgspec
 
 from overround.bookmakers.betpawa.client import BetpawaClient
 from overround.bookmakers.betpawa.normalise import BetpawaNormaliser
-from overround.bookmakers.betpawa.simulated import BetpawaReplay
+from overround.bookmakers.betpawa.rendering import PROFILE, BetpawaFormat
+from overround.bookmakers.betpawa.simulated import BetpawaServer, modelled, replay
+from overround.bookmakers.simulation import Simulation
 from overround.catalogue import Catalogue
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording
 
@@ -37,9 +39,16 @@ class _Betpawa(msgspec.Struct, frozen=True, kw_only=True):
         del options, clock
         return BetpawaClient(fetcher)
 
-    def replay(self, recordings: Sequence[Recording]) -> BetpawaReplay:
-        """Build the server's side."""
-        return BetpawaReplay(recordings)
+    def replay(self, recordings: Sequence[Recording]) -> BetpawaServer:
+        """Build the server's side on recordings."""
+        return replay(recordings)
+
+    def simulated(self, catalogue: Catalogue) -> Simulation:
+        """Build the bookmaker's side of the simulator."""
+        body_format = BetpawaFormat(catalogue, "football")
+        return Simulation(
+            profile=PROFILE, offerable=body_format.wire, server=lambda world: modelled(world, body_format)
+        )
 
 
 BOOKMAKER = _Betpawa()

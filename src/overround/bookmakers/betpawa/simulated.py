@@ -1,4 +1,4 @@
-"""The server's side of BetPawa's API, on recordings."""
+"""The server's side of BetPawa's API, on recordings or on the market model."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,17 @@ from overround.bookmakers.betpawa.listing_wire import (
     ListAnswer,
     ListEvent,
     ListResponse,
+    Named,
+    Participant,
     Queries,
     RegionEntry,
     SportEntry,
+    Widget,
 )
+from overround.bookmakers.betpawa.rendering import BetpawaFormat
+from overround.bookmakers.betpawa.wire import SPORTRADAR
+from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
 
 _VERSIONS = ("v3", "v4")
@@ -29,12 +36,12 @@ _NOT_FOUND = SimulatedAnswer(status=404, body=b'{"error":"NOT_FOUND"}')
 _BAD_REQUEST = SimulatedAnswer(status=400, body=b'{"error":"BAD_REQUEST"}')
 
 
-class BetpawaReplay:
-    """Serves recordings under both API versions; lists are in version 4, without markets."""
+class BetpawaServer:
+    """Serves events under both API versions; lists are in version 4, without markets."""
 
-    def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._bodies = {recording.listing.listing_id: recording.body for recording in recordings}
-        self._events = [_event.decode(recording.body) for recording in recordings]
+    def __init__(self, offered: Offered[ListEvent]) -> None:
+        self._offered = offered
+        self._by_competition = ByLeague(offered, lambda event: event.competition.id)
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> SimulatedAnswer:
         """Answer `events/{id}`, `categories/list/{sport}` and `events/lists/by-queries`; all else is not found."""
@@ -50,20 +57,25 @@ class BetpawaReplay:
         return self._event(name) if route == "events" else _NOT_FOUND
 
     def _event(self, event_id: str) -> SimulatedAnswer:
-        body = self._bodies.get(event_id)
-        return _NOT_FOUND if body is None else SimulatedAnswer(status=200, body=body)
+        answer = self._offered.body(event_id) or _NOT_FOUND
+        return msgspec.structs.replace(answer, subject=f"event {event_id}")
 
     def _categories(self, sport_id: str) -> SimulatedAnswer:
-        events = [event for event in self._events if event.category.id == sport_id]
-        regions = tuple(
-            RegionEntry(region=region, competitions=_competitions(event for event in events if event.region == region))
-            for region in dict.fromkeys(event.region for event in events)
-        )
+        by_sport: dict[Named, dict[Named, list[ListEvent]]] = {}
+        for event in self._offered.events():
+            if event.category.id == sport_id:
+                by_sport.setdefault(event.category, {}).setdefault(event.region, []).append(event)
         sports = tuple(
-            SportEntry(category=category, regions=regions)
-            for category in dict.fromkeys(event.category for event in events)
+            SportEntry(
+                category=category,
+                regions=tuple(
+                    RegionEntry(region=region, competitions=_competitions(events)) for region, events in regions.items()
+                ),
+            )
+            for category, regions in by_sport.items()
         )
-        return SimulatedAnswer(status=200, body=msgspec.json.encode(CategoriesAnswer(with_regions=sports)))
+        body = msgspec.json.encode(CategoriesAnswer(with_regions=sports))
+        return SimulatedAnswer(status=200, body=body, subject="leagues")
 
     def _lists(self, text: str) -> SimulatedAnswer:
         try:
@@ -72,12 +84,49 @@ class BetpawaReplay:
             return _BAD_REQUEST
         answers = []
         for query in queries.queries:
-            found = [event for event in self._events if _matches(event, query.query)]
+            found = self._found(query.query)
             page = found[query.skip : query.skip + min(query.take, _MAX_TAKE)]
             answers.append(
                 ListResponse(responses=tuple(msgspec.Raw(msgspec.json.encode(event)) for event in page) or None)
             )
-        return SimulatedAnswer(status=200, body=msgspec.json.encode(ListAnswer(responses=tuple(answers))))
+        leagues = sorted({league for query in queries.queries for league in query.query.zones.competitions})
+        body = msgspec.json.encode(ListAnswer(responses=tuple(answers)))
+        return SimulatedAnswer(status=200, body=body, subject=f"league {','.join(leagues)}")
+
+    def _found(self, query: EventQuery) -> Sequence[ListEvent]:
+        if query.event_type != "UPCOMING":
+            return ()
+        by_competition = self._by_competition.now()
+        zones = query.zones.competitions or tuple(by_competition)
+        found = (event for zone in zones for event in by_competition.get(zone, ()))
+        return [event for event in found if event.category.id in query.categories]
+
+
+def replay(recordings: Sequence[Recording]) -> BetpawaServer:
+    """Return a server that serves recordings byte for byte."""
+    return BetpawaServer(Recorded(recordings, _event.decode))
+
+
+def modelled(world: World, body_format: BetpawaFormat) -> BetpawaServer:
+    """Return a server that serves the market model."""
+    return BetpawaServer(Modelled(world, body_format, _list_event))
+
+
+def _list_event(event: SimulatedEvent) -> ListEvent:
+    listing, sr_id = event.listing, event.listed_sr_id
+    return ListEvent(
+        id=listing.listing_id,
+        name=f"{listing.home} - {listing.away}",
+        participants=(
+            Participant(id=str(event.home_number), name=listing.home, position=1),
+            Participant(id=str(event.away_number), name=listing.away, position=2),
+        ),
+        start_time=listing.kickoff,
+        category=Named(id="2", name="Football"),
+        region=Named(id=str(event.country_number), name=listing.country),
+        competition=Named(id=str(event.league_number), name=listing.tournament),
+        widgets=None if sr_id is None else (Widget(id=str(sr_id), type=SPORTRADAR, retention="PREMATCH"),),
+    )
 
 
 def _competitions(events: Iterable[ListEvent]) -> tuple[CompetitionEntry, ...]:
@@ -86,9 +135,3 @@ def _competitions(events: Iterable[ListEvent]) -> tuple[CompetitionEntry, ...]:
         CompetitionEntry(competition=competition, event_counts=EventCounts(upcoming=count))
         for competition, count in counts.items()
     )
-
-
-def _matches(event: ListEvent, query: EventQuery) -> bool:
-    if query.event_type != "UPCOMING" or event.category.id not in query.categories:
-        return False
-    return not query.zones.competitions or event.competition.id in query.zones.competitions

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Protocol
 
 import msgspec
 
-from overround.bookmakers.rendering import Bodies
+from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
 from overround.bookmakers.simulation import SimulatedEvent, World
 from overround.bookmakers.sportybet.listing_wire import (
     SUCCESS,
@@ -38,63 +37,12 @@ _detail = msgspec.json.Decoder(DetailAnswer)
 _queries = msgspec.json.Decoder(tuple[LeagueQuery, ...])
 
 
-class Offered(Protocol):
-    """Where the server has its events from."""
-
-    def events(self) -> Sequence[ListEvent]:
-        """Return all events; the same object until something changes."""
-
-    def body(self, event_id: str) -> SimulatedAnswer | None:
-        """Return an event's own body, if there is one."""
-
-
-class _Recorded:
-    """Events of recordings."""
-
-    def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._bodies = {recording.listing.listing_id: recording.body for recording in recordings}
-        self._events = tuple(_detail.decode(recording.body).data for recording in recordings)
-
-    def events(self) -> Sequence[ListEvent]:
-        return self._events
-
-    def body(self, event_id: str) -> SimulatedAnswer | None:
-        body = self._bodies.get(event_id)
-        return None if body is None else SimulatedAnswer(status=200, body=body)
-
-
-class _Modelled:
-    """Events of the market model."""
-
-    def __init__(self, world: World, body_format: SportybetFormat) -> None:
-        self._world = world
-        self._format = body_format
-        self._bodies = Bodies(world, body_format)
-        self._seen: Sequence[SimulatedEvent] | None = None
-        self._events: Sequence[ListEvent] = ()
-
-    def events(self) -> Sequence[ListEvent]:
-        now = self._world.events()
-        if now is not self._seen:
-            self._seen, self._events = now, tuple(_list_event(event) for event in now)
-        return self._events
-
-    def body(self, event_id: str) -> SimulatedAnswer | None:
-        event = self._world.find(event_id)
-        if event is None:
-            return None
-        if event.started:
-            return SimulatedAnswer(status=200, body=self._format.started(event))
-        return SimulatedAnswer(status=200, body=self._bodies.body(event), encoding="gzip")
-
-
 class SportybetServer:
     """Serves events under any country's path."""
 
-    def __init__(self, offered: Offered) -> None:
+    def __init__(self, offered: Offered[ListEvent]) -> None:
         self._offered = offered
-        self._events: Sequence[ListEvent] = ()
-        self._by_league: Mapping[str, Sequence[ListEvent]] = {}
+        self._by_league = ByLeague(offered, lambda event: event.sport.category.tournament.id)
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> SimulatedAnswer:
         """Answer `event`, `popularAndSportList` and `pcEvents`; all else is not found."""
@@ -127,26 +75,19 @@ class SportybetServer:
         except msgspec.DecodeError:
             return _FORBIDDEN  # what the site answers to a body that is no array
         wanted = sorted({league for query in queries for leagues in query.tournament_id for league in leagues})
-        by_league = self._index()
+        by_league = self._by_league.now()
         leagues = [_league(by_league[league]) for league in wanted if league in by_league]
         return _success(LeaguesAnswer(SUCCESS, _SUCCESS_MESSAGE, tuple(leagues)), f"league {','.join(wanted)}")
-
-    def _index(self) -> Mapping[str, Sequence[ListEvent]]:
-        events = self._offered.events()
-        if events is not self._events:
-            self._by_league = dict(_grouped(events, lambda event: event.sport.category.tournament.id))
-            self._events = events
-        return self._by_league
 
 
 def replay(recordings: Sequence[Recording]) -> SportybetServer:
     """Return a server that serves recordings byte for byte."""
-    return SportybetServer(_Recorded(recordings))
+    return SportybetServer(Recorded(recordings, lambda body: _detail.decode(body).data))
 
 
 def modelled(world: World, body_format: SportybetFormat) -> SportybetServer:
     """Return a server that serves the market model."""
-    return SportybetServer(_Modelled(world, body_format))
+    return SportybetServer(Modelled(world, body_format, _list_event, body_format.started))
 
 
 def _list_event(event: SimulatedEvent) -> ListEvent:
