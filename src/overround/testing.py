@@ -1,6 +1,7 @@
 """Fakes that ship with the package, for its own tests and for those of plug-ins."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappush
@@ -8,10 +9,12 @@ from itertools import count
 
 import msgspec
 
+from overround.batch import SnapshotWriteData, WriteBatch
 from overround.errors import FetchError, GoneError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.odds import MarketKey, MarketPrices
 from overround.ports import Clock, Response
+from overround.writing import StampedBatch, WriteReport
 
 
 class ManualClock:
@@ -144,3 +147,79 @@ class ScriptedBookmaker:
             markets=dict(entry.markets),
             complete=entry.complete and entry.listing.kickoff > at,
         )
+
+
+class StoredSnapshot(msgspec.Struct, kw_only=True):
+    """A changed snapshot as a `MemoryWriteHandler` holds it, with its place in the order of writes."""
+
+    epoch: int
+    seq: int
+    snapshot: SnapshotWriteData
+    last_confirmed_at: datetime | None = None
+
+
+class MemoryWriteHandler:
+    """A database in memory, as far as prices go; implements the `WriteHandler` port.
+
+    `history` is in the order of writing, `latest` by (event, bookmaker). `failures_before` and
+    `failures_after` are raised by the next writes, one each, before anything is stored or when all is:
+    the latter is a commit whose reply was lost.
+    """
+
+    def __init__(self) -> None:
+        self.history: list[StoredSnapshot] = []
+        self.latest: dict[tuple[int, str], StoredSnapshot] = {}
+        self.failures_before: list[Exception] = []
+        self.failures_after: list[Exception] = []
+        self._applied: dict[uuid.UUID, int] = {}
+
+    async def applied(self, journal_id: uuid.UUID) -> int:
+        """Return the seq up to which this journal's batches are stored; 0 for a new journal."""
+        return self._applied.get(journal_id, 0)
+
+    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+        """Store the batches that were not stored before, all or none, or fail as told."""
+        if self.failures_before:
+            raise self.failures_before.pop(0)
+        todo = [stamped for stamped in batches if stamped.seq > self._applied.get(journal_id, 0)]
+        for stamped in todo:
+            self._insert(stamped)
+        missed = [missed for stamped in todo for missed in self._confirm(stamped.batch)]
+        if todo:
+            self._applied[journal_id] = todo[-1].seq
+        if self.failures_after:
+            raise self.failures_after.pop(0)
+        snapshots = [snapshot for stamped in todo for snapshot in stamped.batch.snapshots]
+        return WriteReport(
+            batches=len(todo),
+            snapshots=len(snapshots),
+            markets=sum(len(snapshot.markets) for snapshot in snapshots),
+            confirmed=sum(len(stamped.batch.confirmed) for stamped in todo) - len(missed),
+            missed=tuple(missed),
+        )
+
+    def _insert(self, stamped: StampedBatch) -> None:
+        for snapshot in stamped.batch.snapshots:
+            stored = StoredSnapshot(epoch=stamped.epoch, seq=stamped.seq, snapshot=snapshot)
+            self.history.append(stored)
+            latest = self.latest.get((snapshot.sr_id, snapshot.bookmaker))
+            if latest is None or (latest.epoch, latest.seq) < (stored.epoch, stored.seq):
+                self.latest[snapshot.sr_id, snapshot.bookmaker] = stored
+
+    def _confirm(self, batch: WriteBatch) -> Sequence[tuple[int, str]]:
+        """Confirm what was the newest at the instant; return those for which there was none."""
+        missed = []
+        for confirmed in batch.confirmed:
+            key = (confirmed.sr_id, confirmed.bookmaker)
+            known = [
+                stored
+                for stored in self.history
+                if (stored.snapshot.sr_id, stored.snapshot.bookmaker) == key
+                and stored.snapshot.captured_at <= confirmed.confirmed_at
+            ]
+            if not known:
+                missed.append(key)
+                continue
+            newest = max(known, key=lambda stored: stored.snapshot.captured_at)
+            newest.last_confirmed_at = max(newest.last_confirmed_at or confirmed.confirmed_at, confirmed.confirmed_at)
+        return missed
