@@ -19,10 +19,15 @@ def demo(
         Path | None, typer.Option(help="Keep database and journal here; default: a temporary directory.")
     ] = None,
     cycles: Annotated[int, typer.Option(min=1, help="With --exit: how many cycles to run.")] = 1,
+    ack_log: Annotated[
+        Path | None, typer.Option(help="Append a line for each batch that the journal has; for crash tests.")
+    ] = None,
     exit_: Annotated[bool, typer.Option("--exit", help="Run the cycles back to back, report and exit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --exit: report as one JSON object on stdout.")] = False,
 ) -> None:
     """Run everything on this machine, without any bookmaker: recorded responses, database, API and page."""
+    import msgspec  # noqa: PLC0415 - command groups import lazily
+
     from overround.cli.demonstration import print_report, report_on, serve  # noqa: PLC0415 - lazy
     from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
     from overround.cli.workplace import workplace  # noqa: PLC0415 - as above
@@ -31,7 +36,8 @@ def demo(
     if json and not exit_:
         raise fail("--json goes with --exit", ExitCode.USAGE)
     configure_logs("warning" if exit_ else "info")
-    with errors_as_one_line(), workplace(data_dir) as place:
+    with errors_as_one_line(), workplace(data_dir) as given:
+        place = msgspec.structs.replace(given, ack_log=ack_log)
         if not exit_:
             run_until_stopped(lambda stopping: serve(place, captures, port, stopping))
             return

@@ -141,12 +141,18 @@ def _settings(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> S
         )
         for slug in load_bookmakers()
     }
+    queue = given.queue.model_copy(update={"ack_log": place.ack_log or given.queue.ack_log})
     scraping = given.scraping.model_copy(update={"horizon": None, "sports": _SPORTS})
     schedule = given.schedule.model_copy(
         update={"enabled": scheduled, "short_interval": _INTERVAL, "long_interval": _INTERVAL}
     )
     return given.with_values(
-        data_dir=place.data_dir, database_url=None, bookmakers=bookmakers, scraping=scraping, schedule=schedule
+        data_dir=place.data_dir,
+        database_url=None,
+        bookmakers=bookmakers,
+        scraping=scraping,
+        schedule=schedule,
+        queue=queue,
     )
 
 

@@ -1,7 +1,7 @@
 """What commands share: exit codes, results on stdout, one-line errors on stderr."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -36,6 +36,17 @@ def print_facts(title: str, facts: Mapping[str, object]) -> None:
     table = Table(title=title, title_justify="left", show_header=False, box=None)
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
+
+
+def print_rows(title: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Print some columns of rows for a person."""
+    from rich.console import Console  # noqa: PLC0415 - command groups import lazily
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(*(name.replace("_", " ") for name in columns), title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
     Console().print(table)
 
 

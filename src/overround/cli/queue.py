@@ -1,30 +1,100 @@
-"""`overround queue`: the write queue of the running service."""
+"""`overround queue`: the write queue, and what it could not write."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json
 
-app = typer.Typer(help="The write queue of the running service.", no_args_is_help=True)
+app = typer.Typer(help="The write queue, and what could not be written.", no_args_is_help=True)
 
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+Ids = Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Dead letters by id.")]
 
-@app.callback()
-def queue() -> None:
-    """Keep `queue status` a command of its own while it is the only one."""
+_NO_SERVICE = "no service is running with this data directory"
 
 
 @app.command()
-def status(*, json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
-    """Show depth and counters of the running service's write queue; exit 4 if no service runs."""
+def status(*, json: JsonOption = False) -> None:
+    """Show how the running service's write queue fares; without a service, what the database knows."""
+    from overround.cli.queue_access import read  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.queue_offline import offline_status  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        answer = read("/api/queue", offline_status)
+    _show("Write queue", answer, json=json)
+
+
+@app.command(name="dead-letters")
+def dead_letters(
+    *,
+    after: Annotated[int, typer.Option(min=0, help="Start after this id.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """List what the database could not take."""
+    from overround.cli.output import print_rows  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.queue_access import read  # noqa: PLC0415 - as above
+    from overround.cli.queue_offline import offline_page  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        path = f"/api/queue/dead-letters?after={after}&limit={limit}"
+        answer = read(path, lambda repository: offline_page(repository, after, limit))
+    if json or answer is None:
+        _show("", answer, json=json)
+        return
+    columns = ("id", "kind", "event_id", "bookmaker", "sqlstate", "reason", "dead_at")
+    print_rows(f"Dead letters: {answer['total']}", columns, answer["letters"])
+
+
+@app.command()
+def show(letter_id: Annotated[int, typer.Argument(metavar="ID", min=1)], *, json: JsonOption = False) -> None:
+    """Show one dead letter with its content."""
+    from overround.cli.queue_access import read  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.queue_offline import offline_letter  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        path = f"/api/queue/dead-letters/{letter_id}"
+        answer = read(path, lambda repository: offline_letter(repository, letter_id))
+    _show(f"Dead letter {letter_id}", answer, json=json)
+
+
+@app.command()
+def retry(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
+    """Have the running service write dead letters again; exit 3 if some could not be offered."""
+    _act("retry", ids, all_=all_, json=json)
+
+
+@app.command()
+def drop(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
+    """Have the running service delete dead letters for good; exit 3 if some were not there."""
+    _act("drop", ids, all_=all_, json=json)
+
+
+def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:
     from overround.cli.service_file import ask_service  # noqa: PLC0415 - command groups import lazily
     from overround.settings import Settings  # noqa: PLC0415 - as above
 
+    if bool(ids) is all_:
+        raise fail("give the ids of dead letters, or --all", ExitCode.USAGE)
+    body = {"all": True} if all_ else {"ids": ids}
     with errors_as_one_line():
-        answer = ask_service(Settings().data_dir, "/api/queue")
+        path = f"/api/queue/dead-letters/{verb}"
+        answer = ask_service(Settings().data_dir, path, method="POST", body=body)
+    _show(f"Dead letters: {verb}", answer, json=json)
+    done = answer and (answer.get("retried") or answer.get("dropped"))
+    if not done:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+    if answer and (answer.get("unknown") or answer.get("refused")):
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _show(title: str, answer: Mapping[str, Any] | None, *, json: bool) -> None:
     if answer is None:
-        raise fail("no service is running with this data directory", ExitCode.NOTHING_TO_DO)
+        raise fail(_NO_SERVICE, ExitCode.NOTHING_TO_DO)
     if json:
         print_json(answer)
     else:
-        print_facts("Write queue", answer)
+        print_facts(title, answer)

@@ -1,5 +1,6 @@
 """`overround serve`: the service on the settings' bookmakers and database."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,9 @@ def serve(
     *,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default from the settings.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default from the settings.")] = None,
+    ack_log: Annotated[
+        Path | None, typer.Option(help="Append a line for each batch that the journal has; for crash tests.")
+    ] = None,
 ) -> None:
     """Run the service: API and page, embedded database unless the settings name another."""
     from overround.cli.serving import serve_settings  # noqa: PLC0415 - command groups import lazily
@@ -20,6 +24,8 @@ def serve(
     with errors_as_one_line():
         given = Settings()
         settings = given.with_values(
-            host=given.host if host is None else host, port=given.port if port is None else port
+            host=given.host if host is None else host,
+            port=given.port if port is None else port,
+            queue=given.queue.model_copy(update={"ack_log": ack_log or given.queue.ack_log}),
         )
         run_until_stopped(lambda stopping: serve_settings(settings, stopping))

@@ -27,8 +27,8 @@ def announced(data_dir: Path, address: str) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def ask_service(data_dir: Path, path: str, *, method: str = "GET") -> dict[str, Any] | None:
-    """Return the JSON object that the running service answers; None if none runs.
+def ask_service(data_dir: Path, path: str, *, method: str = "GET", body: object = None) -> dict[str, Any] | None:
+    """Return the JSON object that the running service answers to a request with a JSON body; None if none runs.
 
     Raises:
         OverroundError: it answers with an error, or not with JSON.
@@ -38,13 +38,24 @@ def ask_service(data_dir: Path, path: str, *, method: str = "GET") -> dict[str, 
     except (OSError, ValueError, KeyError):
         return None
     try:
-        request = urllib.request.Request(address + path, method=method)  # noqa: S310 - our own address
+        content = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(address + path, content, headers, method=method)  # noqa: S310 - our own
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - as above
             answer: dict[str, Any] = json.load(response)
             return answer
     except urllib.error.HTTPError as error:
-        raise OverroundError(f"the service answers {error.code} to {path}") from error
+        raise OverroundError(f"the service answers {error.code} to {path}{_detail(error)}") from error
     except ValueError as error:
         raise OverroundError(f"the service's answer to {path} is not JSON") from error
     except OSError:
         return None
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    """Return what a problem's body says for people; empty if it is none."""
+    try:
+        detail = str(json.load(error)["detail"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f": {detail}" if detail else ""

@@ -25,10 +25,11 @@ rm -rf "$@"
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A directory for the demo's data; a temporary one goes with the demo."""
+    """A directory for the demo's data; a temporary one goes with it. `ack_log`: see `overround.storage.ack_log`."""
 
     data_dir: Path
     temporary: bool
+    ack_log: Path | None = None
 
 
 @contextmanager

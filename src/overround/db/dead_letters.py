@@ -72,7 +72,7 @@ class WrittenFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterRepository:
-    """The dead letters; every method raises DatabaseUnavailableError where the database does not answer."""
+    """The dead letters; every method raises DatabaseUnavailableError where it cannot reach them."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -119,7 +119,7 @@ class DeadLetterRepository:
             async with driver_connection(self._engine) as connection:
                 yield connection
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
-            raise DatabaseUnavailableError(f"the database does not answer: {error}") from error
+            raise DatabaseUnavailableError(f"the dead letters cannot be reached: {error}") from error
 
 
 async def drop_old_batches(connection: asyncpg.Connection, before: datetime) -> int:
