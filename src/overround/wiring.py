@@ -315,12 +315,11 @@ async def _open_journal(journal: Journal) -> AsyncIterator[Journal]:
 
 async def _replay(journal: Journal, context: ScrapeContext) -> None:
     """Put over the cache what an earlier process journalled and the database may not have yet."""
-    stats = journal.stats()
-    seq = stats.last_seq - stats.pending
-    while seq < stats.last_seq:
-        for entry in await journal.read(seq, _REPLAYED_AT_ONCE):
+    seq = 0
+    while entries := await journal.read(seq, _REPLAYED_AT_ONCE, wait=False):
+        for entry in entries:
             apply_journalled(context.cache, read_entry(entry).batch.snapshots, context.catalogue)
-            seq = entry.seq
+        seq = entries[-1].seq
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock) -> ScrapeScheduler:

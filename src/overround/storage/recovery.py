@@ -72,7 +72,7 @@ def recover(disk: DiskStorage) -> Recovery:
     """
     found = [_look_at(disk, name) for name in sorted(disk.names()) if _NAME.fullmatch(name)]
     recovery = Recovery()
-    for this, following in zip(found, [*found[1:], None], strict=True):
+    for this, following in zip(found, [*found[1:], None], strict=False):  # without files there is one None too many
         recovery.header = this.header or recovery.header
         recovery.losses += _header_losses(this)
         _load(recovery, disk, this, following.follows if following else None)
@@ -122,7 +122,7 @@ def _load(recovery: Recovery, disk: DiskStorage, found: _Found, limit: int | Non
 
 def _losses(file: str, damages: Sequence[Damage], previous: int, last: int | None, high_water: int) -> Iterator[Loss]:
     """Yield which of the seqs between `previous` and `last` each piece of damage cost."""
-    for damage, following in zip(damages, [*damages[1:], None], strict=True):
+    for damage, following in zip(damages, [*damages[1:], None], strict=False):
         first_lost, last_lost = previous + 1, last
         if damage.seq is not None:
             first_lost = last_lost = damage.seq
