@@ -5,4 +5,3 @@ import pytest
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
 from tests.crash.table import rendered
 from tests.crash.writer import JournalKind
-
