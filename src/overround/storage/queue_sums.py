@@ -82,7 +82,7 @@ class QueueSums:
         self.dead_lettered += report.dead
         self.dead_snapshots += report.dead_snapshots + report.dead_before
         self.settled_snapshots += report.settled
-        self.bisections += report.tries > 1
+        self.bisections += report.tries > 1 or report.dead > 0
 
     def _close_account(self, stamped: StampedBatch) -> None:
         if stamped.seq <= self._recovered_to:

@@ -1,0 +1,88 @@
+"""A write queue on a real database, with its parts within reach."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.batch import MarketWriteData, SnapshotWriteData, WriteBatch
+from overround.catalogue import load_catalogue
+from overround.ports import WriteHandler
+from overround.storage.attempts import Backoff
+from overround.storage.memory_journal import MemoryJournal
+from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_queue import AsyncWriteQueue
+from overround.testing import ManualClock
+from overround.writing import StampedBatch, WriteReport
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Troubled:
+    """A handler in front of the real one that fails as often as told, before or after committing."""
+
+    def __init__(self, handler: WriteHandler) -> None:
+        self.handler = handler
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.held: asyncio.Event | None = None
+        self.sizes: list[int] = []
+
+    async def applied(self, journal_id: uuid.UUID) -> int:
+        """Ask the real handler."""
+        return await self.handler.applied(journal_id)
+
+    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+        """Wait, fail or write, as told."""
+        if self.held is not None:
+            await self.held.wait()
+        self.sizes.append(len(batches))
+        if self.before:
+            raise self.before.pop()
+        report = await self.handler.write(journal_id, batches)
+        if self.after:
+            raise self.after.pop()
+        return report
+
+
+class Bench:
+    """A running queue with its parts within reach."""
+
+    def __init__(self, engine: AsyncEngine, *, max_bytes: int = 10_000_000) -> None:
+        self.engine = engine
+        self.clock = ManualClock(START)
+        self.journal = MemoryJournal(self.clock, max_bytes)
+        numbers = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
+        self.missed: list[tuple[int, str]] = []
+        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock))
+        self.queue = AsyncWriteQueue(
+            session_factory=engine,
+            journal=self.journal,
+            handler=lambda _: self.handler,
+            clock=self.clock,
+            maxsize=4,
+            backoff=Backoff(base=0.1, cap=1.0),
+            on_missed=lambda sr_id, bookmaker: self.missed.append((sr_id, bookmaker)),
+        )
+
+    async def stored(self) -> list[int]:
+        """Return the home prices of event 1 in the order of their capture."""
+        statement = text("select prices[1] from odds_snapshots where event_id = 1 order by captured_at")
+        async with self.engine.connect() as connection:
+            return [row[0] for row in await connection.execute(statement)]
+
+
+def batch(minute: int, price: int) -> WriteBatch:
+    """Return a batch with one changed price of event 1."""
+    snapshot = SnapshotWriteData(
+        snapshot_id=uuid.uuid4(),
+        sr_id=1,
+        bookmaker="betpawa",
+        captured_at=START + timedelta(minutes=minute),
+        body_hash=b"",
+        markets=(MarketWriteData(1, "", (price, 3300, 3600)),),
+    )
+    return WriteBatch(scrape_run_id=1, batch_index=minute, snapshots=(snapshot,))
