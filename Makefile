@@ -61,8 +61,8 @@ bench: $(STAMP) ## Measure normalising and writing
 	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)
 	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
 
-crash: $(STAMP) ## Kill the process in the middle of its work, and look for what is lost or doubled
-	$(PYTEST) tests/crash $(ARGS)
+crash: $(STAMP) ## Kill processes 1,000 times and more, and look for what is lost or doubled (docs/promises.md)
+	$(BIN)/python -m tests.crash $(ARGS)
 
 lock: $(STAMP) ## Resolve requirements.lock anew, ARGS=--upgrade for newer versions (uv comes and goes)
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \

@@ -15,19 +15,23 @@ from tests.crash.table import Row, row_of
 from tests.crash.writer import JournalKind
 
 _LONGEST_LIFE = 0.15  # seconds, from the fork: the youngest die while they recover
-_KILL_POINT_LIMIT = 1.0  # seconds until a process that does not come past its point is killed all the same
+_KILL_POINT_LIMIT = 0.4  # seconds until a process that does not come past its point is killed all the same
 _MOST_PASSES = 4
 _MOST_APPENDS = 100
 _BATCHES = 250  # of one life: about what it offers before it dies
 _AT_RANDOM = "SIGKILL at a random moment"
-_EVERY_JOURNAL = (
+_ANY_JOURNAL = (
     KillPoint.BEFORE_APPEND,
     KillPoint.BEFORE_ACK,
     KillPoint.BEFORE_TRANSACTION,
     KillPoint.BEFORE_RELEASE,
     KillPoint.AFTER_RELEASE,
 )
-KILL_POINTS: Mapping[JournalKind, Sequence[KillPoint]] = MappingProxyType({JournalKind.MEMORY: _EVERY_JOURNAL})
+_DISK = (KillPoint.IN_WRITE, KillPoint.BEFORE_SYNC, KillPoint.AFTER_SYNC, KillPoint.BEFORE_UNLINK)
+_OFTEN = frozenset({KillPoint.BEFORE_APPEND, KillPoint.BEFORE_ACK})
+KILL_POINTS: Mapping[JournalKind, Sequence[KillPoint]] = MappingProxyType(
+    {JournalKind.MEMORY: _ANY_JOURNAL, JournalKind.SEGMENTED: (*_ANY_JOURNAL, *_DISK)}
+)
 
 
 async def kills(journal: JournalKind, number: int, seed: int) -> Row:
@@ -47,7 +51,7 @@ async def kills(journal: JournalKind, number: int, seed: int) -> Row:
 async def _one_life(place: Arena, generation: int, chance: random.Random) -> str:
     """Let one writer live and die; return what it died of."""
     point = chance.choice((None, None, *KILL_POINTS[place.journal]))
-    most = _MOST_APPENDS if point in {KillPoint.BEFORE_APPEND, KillPoint.BEFORE_ACK} else _MOST_PASSES
+    most = _MOST_APPENDS if point in _OFTEN else _MOST_PASSES
     plan = place.plan(generation, batches=_BATCHES, kill_point=point, passes=chance.randint(1, most))
     life = await place.zygote.spawn(plan)
     lives_on = await life.lasts(_KILL_POINT_LIMIT if point else chance.uniform(0, _LONGEST_LIFE))

@@ -3,10 +3,10 @@
 import os
 import signal
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from overround.ports import Journal, JournalEntry, JournalStats, WriteHandler
+from overround.ports import DiskStorage, Journal, JournalEntry, JournalStats, WriteHandler
 from overround.writing import StampedBatch, WriteReport
 
 
@@ -18,6 +18,7 @@ class KillPoint(StrEnum):
     BEFORE_TRANSACTION = "before the transaction"
     BEFORE_RELEASE = "after commit, before release"
     AFTER_RELEASE = "after release"
+    IN_WRITE = "with half of a frame written"
     BEFORE_SYNC = "after write, before sync"
     AFTER_SYNC = "after sync"
     BEFORE_UNLINK = "before unlinking a segment"
@@ -30,11 +31,13 @@ class Killer:
         self._point = point
         self._left = passes
 
-    def passing(self, point: KillPoint) -> None:
-        """Say that a point is passed."""
+    def passing(self, point: KillPoint, last_act: Callable[[], None] | None = None) -> None:
+        """Say that a point is passed; what is done there last is done only by a process that dies there."""
         if point is self._point:
             self._left -= 1
             if self._left <= 0:
+                if last_act is not None:
+                    last_act()
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -99,3 +102,55 @@ class KillingHandler:
         """Write, unless the process dies first."""
         self._killer.passing(KillPoint.BEFORE_TRANSACTION)
         return await self._handler.write(journal_id, batches)
+
+
+class KillingDisk:
+    """A disk with a point before and after every sync, and before a file is removed."""
+
+    def __init__(self, disk: DiskStorage, killer: Killer) -> None:
+        self._disk = disk
+        self._killer = killer
+
+    def open(self) -> None:
+        """Open the disk."""
+        self._disk.open()
+
+    def close(self) -> None:
+        """Close the disk."""
+        self._disk.close()
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the files."""
+        return self._disk.names()
+
+    def size(self, name: str) -> int:
+        """Return a file's length."""
+        return self._disk.size(name)
+
+    def create(self, name: str) -> None:
+        """Make an empty file."""
+        self._disk.create(name)
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """Write; the process may die when only a part is written."""
+        self._killer.passing(KillPoint.IN_WRITE, lambda: self._disk.write(name, offset, data[: len(data) // 2]))
+        self._disk.write(name, offset, data)
+
+    def sync(self, name: str) -> None:
+        """Sync, with a point on either side."""
+        self._killer.passing(KillPoint.BEFORE_SYNC)
+        self._disk.sync(name)
+        self._killer.passing(KillPoint.AFTER_SYNC)
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file."""
+        self._disk.truncate(name, size)
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """Read from a file."""
+        return self._disk.read(name, offset, size)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, unless the process dies first."""
+        self._killer.passing(KillPoint.BEFORE_UNLINK)
+        self._disk.remove(name)

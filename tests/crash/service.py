@@ -1,4 +1,4 @@
-"""The real service as a process, fed by a server of moving prices that outlives it."""
+"""The real service as a process, fed by a simulated market that outlives it."""
 
 import asyncio
 import json
@@ -20,9 +20,8 @@ import psutil
 from overround.db.embedded import DATABASE, USER
 from overround.db.server_home import home_of
 from tests.crash.arena import until
-from tests.support.recordings import write_upcoming
 
-_ROOT = Path(__file__).resolve().parents[2]
+_MARKET = ("--events", "20", "--advance-every", "0.5", "--tick-seconds", "30")  # prices move twice a second
 _PATIENCE = 120.0  # seconds
 _BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 
@@ -190,16 +189,11 @@ class ServiceProcess:
 
 @asynccontextmanager
 async def site() -> AsyncIterator[Site]:
-    """Set up a place and the server of prices; nothing of it is left behind."""
+    """Set up a place and the market; nothing of it is left behind."""
     with tempfile.TemporaryDirectory(prefix="overround-crash-") as name:
         directory = Path(name)
-        recordings = directory / "recordings"
-        recordings.mkdir()
-        write_upcoming(recordings)
-        command = (sys.executable, "-m", "tests.crash.moving_prices", str(recordings), "0")
-        prices = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, cwd=_ROOT, start_new_session=True
-        )
+        command = (sys.executable, "-m", "overround.simulator.server", *_MARKET)
+        prices = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
         place = None
         try:
             assert prices.stdout is not None

@@ -36,7 +36,7 @@ async def first_answers() -> Row:
     async with site() as place:
         async with place.service(cycles=True, database_url=_NOBODY) as service:
             await service.until("/api/events", lambda status, answer: status == 200 and answer["total"] > 0)
-            await service.until("/api/queue", lambda _, answer: answer["pending"] > 3)
+            await service.until("/api/queue", lambda status, answer: status == 200 and answer["pending"] > 3)
             await service.ask("/api/scheduler/pause", method="POST")
             await service.until("/api/scrape/runs", lambda _, answer: _all_ended(answer))
             before = await service.prices()

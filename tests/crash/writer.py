@@ -18,15 +18,18 @@ from overround.clock import SystemClock
 from overround.db.embedded import DATABASE, USER
 from overround.db.engine import create_engine
 from overround.ports import Journal
+from overround.storage.attempts import Backoff
+from overround.storage.disk import LocalDisk
+from overround.storage.journal import SegmentedJournal
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.storage.attempts import Backoff
 from overround.storage.write_queue import AsyncWriteQueue
-from tests.crash.kill_points import Killer, KillingHandler, KillingJournal, KillPoint
+from tests.crash.kill_points import Killer, KillingDisk, KillingHandler, KillingJournal, KillPoint
 from tests.crash.ledger import Ack, Ledger, Offer, Offered
 from tests.crash.payload import BatchMaker, digest_of
 from tests.integration.write_data import CATALOGUE, NUMBERS
 
+_SEGMENT_BYTES = 20_000  # so that a short life sees several
 _STOP_DEADLINE = 120.0  # seconds
 _BACKOFF = Backoff(base=0.01, cap=0.2)
 
@@ -35,6 +38,7 @@ class JournalKind(StrEnum):
     """Which journal stands before the database."""
 
     MEMORY = "memory"
+    SEGMENTED = "segmented"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +65,14 @@ def _memory(plan: Plan, _: Killer) -> Journal:
     return MemoryJournal(SystemClock(), plan.max_bytes)
 
 
-JOURNALS: Mapping[JournalKind, Callable[[Plan, Killer], Journal]] = MappingProxyType({JournalKind.MEMORY: _memory})
+def _segmented(plan: Plan, killer: Killer) -> Journal:
+    disk = KillingDisk(LocalDisk(Path(plan.place) / "journal"), killer)
+    return SegmentedJournal(disk, SystemClock(), max_bytes=plan.max_bytes, segment_bytes=_SEGMENT_BYTES)
+
+
+JOURNALS: Mapping[JournalKind, Callable[[Plan, Killer], Journal]] = MappingProxyType(
+    {JournalKind.MEMORY: _memory, JournalKind.SEGMENTED: _segmented}
+)
 
 
 def run(plan: Plan) -> None:
