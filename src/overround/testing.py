@@ -1,8 +1,10 @@
 """Fakes that ship with the package, for its own tests and for those of plug-ins."""
 
 import asyncio
+import errno
+import os
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappush
 from itertools import count
@@ -10,7 +12,7 @@ from itertools import count
 import msgspec
 
 from overround.batch import SnapshotWriteData, WriteBatch
-from overround.errors import FetchError, GoneError, MalformedError
+from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.odds import MarketKey, MarketPrices
 from overround.ports import Clock, Response
@@ -223,3 +225,159 @@ class MemoryWriteHandler:
             newest = max(known, key=lambda stored: stored.snapshot.captured_at)
             newest.last_confirmed_at = max(newest.last_confirmed_at or confirmed.confirmed_at, confirmed.confirmed_at)
         return missed
+
+
+class _FakeFile(msgspec.Struct):
+    """`written` is what reads see; after a power cut there is `synced`, and of the writes whatever comes."""
+
+    written: bytearray = msgspec.field(default_factory=bytearray)
+    synced: bytearray = msgspec.field(default_factory=bytearray)
+    unsynced: list[tuple[int, bytes]] = []  # no bytes: a cut at that offset
+    given_up: list[tuple[int, bytes]] = []  # a failed sync: no later one will make these safe
+
+
+class FakeDisk:
+    """A directory in memory that can fail, fill up, be cut off and be damaged; implements `DiskStorage`.
+
+    `faults` are error numbers by the number of the changing call (`calls` counts them) that is to
+    fail; from `fails_from` on they all fail. A failing write still writes its first half.
+    """
+
+    def __init__(self, capacity: int | None = None) -> None:
+        self.capacity = capacity  # bytes
+        self.calls = 0
+        self.faults: dict[int, int] = {}
+        self.fails_from: int | None = None
+        self._files: dict[str, _FakeFile] = {}
+        self._removed: list[tuple[str, _FakeFile]] = []
+        self._owned = False
+
+    @property
+    def used(self) -> int:
+        """Return how many bytes all files have."""
+        return sum(len(file.written) for file in self._files.values())
+
+    def kill(self) -> None:
+        """End the owner: what it wrote stays, what it owned is free."""
+        self._owned = False
+
+    def crash(self, choose: Callable[[int], int]) -> None:
+        """Cut the power. `choose(n)` returns a number below n: which unsynced writes survive, and how much of them."""
+        self.kill()
+        back = choose(len(self._removed) + 1)
+        self._files |= dict(self._removed[len(self._removed) - back :])
+        self._removed.clear()
+        for file in self._files.values():
+            for offset, data in [*file.given_up, *file.unsynced]:
+                if choose(2):
+                    _apply(file.synced, offset, data[: 1 + choose(len(data))] if data and choose(2) else data)
+            file.written = bytearray(file.synced)
+            file.unsynced.clear()
+            file.given_up.clear()
+
+    def damage(self, name: str, offset: int, mask: int = 0xFF) -> None:
+        """Flip bits of one byte, on disk and in memory."""
+        file = self._files[name]
+        for content in (file.written, file.synced):
+            if offset < len(content):
+                content[offset] ^= mask
+
+    def copy(self) -> "FakeDisk":
+        """Return an unowned disk with the same files, all of it synced."""
+        other = FakeDisk(self.capacity)
+        for name, file in self._files.items():
+            other._files[name] = _FakeFile(written=bytearray(file.written), synced=bytearray(file.written))
+        return other
+
+    def open(self) -> None:
+        """Take ownership.
+
+        Raises:
+            JournalLockedError: somebody has it.
+        """
+        if self._owned:
+            raise JournalLockedError("memory", os.getpid())
+        self._owned = True
+
+    def close(self) -> None:
+        """Give up ownership."""
+        self._owned = False
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the files."""
+        return list(self._files)
+
+    def size(self, name: str) -> int:
+        """Return a file's length in bytes."""
+        return len(self._files[name].written)
+
+    def create(self, name: str) -> None:
+        """Make an empty file; its name, and what was removed before, survive a power cut."""
+        self._may_fail()
+        if name in self._files:
+            raise FileExistsError(errno.EEXIST, "file exists", name)
+        self._files[name] = _FakeFile()
+        self._removed.clear()
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """Write at an offset, as much as there is room for."""
+        try:
+            self._may_fail()
+        except OSError:
+            self._write(name, offset, data[: len(data) // 2])
+            raise
+        grows = max(0, offset + len(data) - self.size(name))
+        room = grows if self.capacity is None else max(0, self.capacity - self.used)
+        self._write(name, offset, data[: len(data) - max(0, grows - room)])
+        if grows > room:
+            raise OSError(errno.ENOSPC, "no space left")
+
+    def sync(self, name: str) -> None:
+        """Make the writes safe; a failed sync never does, nor does a later one for the same writes."""
+        file = self._files[name]
+        try:
+            self._may_fail()
+        except OSError:
+            file.given_up += file.unsynced
+            file.unsynced.clear()
+            raise
+        for offset, data in file.unsynced:
+            _apply(file.synced, offset, data)
+        file.unsynced.clear()
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file."""
+        self._may_fail()
+        del self._files[name].written[size:]
+        self._files[name].unsynced.append((size, b""))
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from an offset."""
+        return bytes(self._files[name].written[offset : offset + size])
+
+    def remove(self, name: str) -> None:
+        """Delete a file; a power cut before the next `create` may bring it back."""
+        self._may_fail()
+        file = self._files.pop(name, None)
+        if file is not None:
+            self._removed.append((name, file))
+
+    def _may_fail(self) -> None:
+        self.calls += 1
+        dead = self.fails_from is not None and self.calls >= self.fails_from
+        number = errno.EIO if dead else self.faults.get(self.calls, 0)
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    def _write(self, name: str, offset: int, data: bytes) -> None:
+        if data:
+            _apply(self._files[name].written, offset, data)
+            self._files[name].unsynced.append((offset, data))
+
+
+def _apply(content: bytearray, offset: int, data: bytes) -> None:
+    if not data:
+        del content[offset:]
+        return
+    content.extend(bytes(max(0, offset - len(content))))
+    content[offset : offset + len(data)] = data

@@ -1,7 +1,8 @@
 """What every journal keeps to; a new implementation joins by one line in `JOURNALS`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overround.errors import JournalFullError, QueueClosedError
-from overround.ports import Journal
+from overround.ports import Journal, JournalEntry
+from overround.storage.disk import LocalDisk
+from overround.storage.journal import SegmentedJournal
 from overround.storage.memory_journal import MemoryJournal
-from overround.testing import ManualClock
+from overround.testing import FakeDisk, ManualClock
 
-ROOM = 1000  # bytes
+ROOM = 10_000  # bytes
 JournalFactory = Callable[[Path], Journal]
 
 
@@ -22,7 +25,22 @@ def memory_journal(_: Path) -> Journal:
     return MemoryJournal(ManualClock(), ROOM)
 
 
-JOURNALS: dict[str, JournalFactory] = {"memory": memory_journal}
+def durable_journal(folder: Path) -> Journal:
+    """Return a journal on the local disk."""
+    return SegmentedJournal(LocalDisk(folder / "journal"), ManualClock(), max_bytes=ROOM)
+
+
+def faked_journal(_: Path) -> Journal:
+    """Return a durable journal on a disk in memory."""
+    return SegmentedJournal(FakeDisk(), ManualClock(), max_bytes=ROOM)
+
+
+JOURNALS: dict[str, JournalFactory] = {"memory": memory_journal, "durable": durable_journal, "faked": faked_journal}
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    """Return bytes that no compression makes smaller."""
+    return random.Random(seed).randbytes(size)  # noqa: S311 - test data is no secret
 
 
 @pytest.fixture(params=JOURNALS)
@@ -97,8 +115,8 @@ async def test_a_body_larger_than_the_journal_is_refused(journal: Journal) -> No
 
 async def test_full_means_waiting_in_line(journal: Journal) -> None:
     """With no room, appenders wait and are let in in their order, small ones not before large ones."""
-    await journal.append(bytes(ROOM - 10))
-    large = asyncio.create_task(journal.append(bytes(ROOM - 20)))
+    await journal.append(noise(ROOM - 10))
+    large = asyncio.create_task(journal.append(noise(ROOM // 2)))
     await asyncio.sleep(0)
     small = asyncio.create_task(journal.append(b"x"))
     await asyncio.sleep(0)
@@ -110,7 +128,7 @@ async def test_full_means_waiting_in_line(journal: Journal) -> None:
 
 async def test_closing_refuses_those_who_wait(journal: Journal) -> None:
     """Whoever waits for room when the journal is closed is told so."""
-    await journal.append(bytes(ROOM))
+    await journal.append(noise(ROOM))
     waiting = asyncio.create_task(journal.append(b"x"))
     await asyncio.sleep(0)
     await journal.close()
@@ -128,30 +146,73 @@ async def test_stats_add_up(journal: Journal) -> None:
     assert stats.oldest_at is not None
 
 
+async def test_told_not_to_wait_a_reader_gets_what_is_there(journal: Journal) -> None:
+    """Reading without waiting returns nothing at the end."""
+    assert list(await journal.read(0, 10, wait=False)) == []
+    entry = await journal.append(b"one")
+    assert list(await journal.read(0, 10, wait=False)) == [entry]
+    assert list(await journal.read(1, 10, wait=False)) == []
+
+
+async def test_seqs_go_past_the_watermark(journal: Journal) -> None:
+    """After advancing, what the watermark covers is forgotten, and no seq up to it is given out."""
+    await journal.append(b"covered")
+    await journal.advance(41)
+    assert journal.stats().pending == 0
+    entry = await journal.append(b"next")
+    assert entry.seq == 42
+    assert list(await journal.read(41, 10)) == [entry]
+    await journal.advance(7)
+    assert list(await journal.read(0, 10)) == [entry]
+
+
 @pytest.mark.parametrize("kind", JOURNALS)
-@given(actions=st.lists(st.tuples(st.sampled_from(["append", "cancel", "release"]), st.integers(0, 400)), max_size=30))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    actions=st.lists(
+        st.tuples(st.sampled_from(["append", "cancel", "step", "read"]), st.integers(0, 4000)), max_size=30
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 async def test_cancelled_appends_are_fully_in_or_fully_out(
-    kind: str, tmp_path: Path, actions: list[tuple[str, int]]
+    kind: str, tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int]]
 ) -> None:
-    """Cancel at any await: every entry read is whole, in order, without gaps, and no acknowledged one is missing."""
-    journal = JOURNALS[kind](tmp_path)
+    """Cancel at any await: what is read is whole, in order, without gaps, and no acknowledged one is missing."""
+    journal = JOURNALS[kind](tmp_path_factory.mktemp("journal"))
     await journal.open()
-    tasks: list[tuple[bytes, asyncio.Task[object]]] = []
+    offered: list[bytes] = []
+    tasks: list[asyncio.Task[JournalEntry]] = []
+    read: list[JournalEntry] = []
     for number, (action, size) in enumerate(actions):
         if action == "append":
-            body = number.to_bytes(2, "big") + bytes(size)
-            tasks.append((body, asyncio.create_task(journal.append(body))))
-            await asyncio.sleep(0)
+            offered.append(number.to_bytes(2, "big") + noise(size, number))
+            tasks.append(asyncio.create_task(journal.append(offered[-1])))
         elif action == "cancel" and tasks:
-            tasks[size % len(tasks)][1].cancel()
-        elif action == "release" and journal.stats().pending:
-            await journal.release(journal.stats().last_seq - journal.stats().pending + 1)
-    read = await journal.read(0, 100) if journal.stats().pending else []
-    seqs = [entry.seq for entry in read]
-    offered = [body for body, _ in tasks]
-    places = [offered.index(entry.body) for entry in read]
-    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))) if seqs else True
-    assert places == sorted(places)
+            tasks[size % len(tasks)].cancel()
+        elif action == "read":
+            await _take(journal, read)
+        await asyncio.sleep(0)
+    reader = asyncio.create_task(_take_all(journal, read))
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    await _take(journal, read)
     await journal.close()
-    await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
+    await reader
+    acknowledged = [one for one in results if isinstance(one, JournalEntry)]
+    assert [entry.seq for entry in read] == list(range(1, len(read) + 1))
+    places = [offered.index(entry.body) for entry in read]
+    assert places == sorted(set(places))
+    assert all(entry in read for entry in acknowledged)
+
+
+async def _take(journal: Journal, read: list[JournalEntry]) -> None:
+    while entries := await journal.read(read[-1].seq if read else 0, 5, wait=False):
+        await _keep(journal, read, entries)
+
+
+async def _take_all(journal: Journal, read: list[JournalEntry]) -> None:
+    while entries := await journal.read(read[-1].seq if read else 0, 5):
+        await _keep(journal, read, entries)
+
+
+async def _keep(journal: Journal, read: list[JournalEntry], entries: Sequence[JournalEntry]) -> None:
+    read += [entry for entry in entries if not read or entry.seq > read[-1].seq]
+    await journal.release(read[-1].seq)

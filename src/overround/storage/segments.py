@@ -131,7 +131,9 @@ class SegmentLog:
     def release(self, seq: int) -> None:
         """Forget the entries up to `seq`, and delete the files that hold no others."""
         self._released = max(self._released, min(seq, self._next_seq - 1))
-        if self._active is None and self._segments and self._segments[-1].last_seq <= self._released:
+        newest = self._segments[-1] if self._segments else None
+        full = self._active is None or self._active.size >= self._segment_bytes
+        if newest is not None and full and newest.last_seq <= self._released:
             self._try_start_segment()  # before the last file goes: the files carry the journal's identity
         delivered = [one for one in self._segments if one is not self._active and one.last_seq <= self._released]
         for segment in delivered:
