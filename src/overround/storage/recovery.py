@@ -103,24 +103,31 @@ def _load(recovery: Recovery, disk: DiskStorage, found: _Found, limit: int | Non
     """Index a segment up to seq `limit`: what a later segment follows. Later frames were never acknowledged."""
     segment = Segment(found.name, found.first_seq, found.size)
     previous = max(recovery.last_seq, found.first_seq - 1)
+    synced = limit or 0
+    lost: list[Loss] = []
     held: list[Damage] = []
     for piece in scan(FileWindow(disk, found.name, found.size), FILE_HEADER_SIZE):
         if isinstance(piece, Damage):
             held.append(piece)
         elif previous < piece.seq and (limit is None or piece.seq <= limit):
             gap = held or [Damage(offset=piece.offset, end=piece.offset)]
-            recovery.losses += _losses(found.name, gap, previous, piece.seq - 1, piece.high_water)
+            lost += _losses(found.name, gap, previous, piece.seq - 1)
             held.clear()
             segment.add(piece)
             previous = piece.seq
+            synced = max(synced, piece.high_water)
     end = held if limit is None else held or [Damage(offset=found.size, end=found.size)]
-    recovery.losses += _losses(found.name, end, previous, limit, limit or 0)
+    lost += _losses(found.name, end, previous, limit)
+    recovery.losses += [
+        msgspec.structs.replace(loss, acknowledged=loss.first_seq is not None and loss.first_seq <= synced)
+        for loss in lost
+    ]
     recovery.torn = bool(held) or found.size < FILE_HEADER_SIZE
     recovery.last_seq = previous
     recovery.segments.append(segment)
 
 
-def _losses(file: str, damages: Sequence[Damage], previous: int, last: int | None, high_water: int) -> Iterator[Loss]:
+def _losses(file: str, damages: Sequence[Damage], previous: int, last: int | None) -> Iterator[Loss]:
     """Yield which of the seqs between `previous` and `last` each piece of damage cost."""
     for damage, following in zip(damages, [*damages[1:], None], strict=False):
         first_lost, last_lost = previous + 1, last
@@ -129,7 +136,7 @@ def _losses(file: str, damages: Sequence[Damage], previous: int, last: int | Non
         elif following is not None and following.seq is not None:
             last_lost = following.seq - 1
         if previous < first_lost and _reaches(first_lost, last_lost, last):
-            yield _loss(file, damage, first_lost, last_lost, high_water)
+            yield loss_of(file, damage, first_lost, last_lost)
             previous = first_lost if last_lost is None else last_lost
 
 
@@ -137,17 +144,7 @@ def _reaches(first: int, last: int | None, limit: int | None) -> bool:
     return last is None or (first <= last and (limit is None or last <= limit))
 
 
-def lost_entry(file: str, damage: Damage, seq: int) -> Loss:
-    """Return the loss of one entry that was sound when the journal was opened."""
-    return _loss(file, damage, seq, seq, seq)
-
-
-def _loss(file: str, damage: Damage, first: int, last: int | None, high_water: int) -> Loss:
-    return Loss(
-        file=file,
-        offset=damage.offset,
-        bytes=damage.end - damage.offset,
-        first_seq=first,
-        last_seq=last,
-        acknowledged=first <= high_water,
-    )
+def loss_of(file: str, damage: Damage, first: int, last: int | None, *, acknowledged: bool = False) -> Loss:
+    """Return what a piece of damage cost."""
+    size = damage.end - damage.offset
+    return Loss(file=file, offset=damage.offset, bytes=size, first_seq=first, last_seq=last, acknowledged=acknowledged)

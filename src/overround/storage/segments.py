@@ -23,7 +23,7 @@ from overround.storage.frames import (
     packed,
     unpacked,
 )
-from overround.storage.recovery import Loss, lost_entry, recover, segment_name
+from overround.storage.recovery import Loss, loss_of, recover, segment_name
 from overround.storage.segment import Segment
 
 # What is skipped after a torn end: more seqs than it can have held, since the database may have seen them.
@@ -248,7 +248,7 @@ class SegmentLog:
                     yield JournalEntry(epoch=self.epoch, seq=seq, body=body)
                 else:
                     segment.drop(seq)
-                    self._report(lost_entry(segment.name, body, seq))
+                    self._report(loss_of(segment.name, body, seq, seq, acknowledged=True))
 
     def _report(self, loss: Loss) -> None:
         self._damaged_frames += loss.frames
