@@ -22,9 +22,10 @@ class SystemClock:
 
 
 class OffsetClock(SystemClock):
-    """The system clock set to another date; it runs at the same rate.
+    """The system clock set to another date; it runs at the same rate, and never goes back.
 
-    Recorded responses are of past matches: a service that replays them lives at their time.
+    Recorded responses are of past matches: a service that replays them lives at their time. A
+    simulated market has its own time too.
     """
 
     def __init__(self, start: datetime) -> None:
@@ -33,3 +34,7 @@ class OffsetClock(SystemClock):
     def now(self) -> datetime:
         """Return the present instant on the shifted clock."""
         return super().now() + self._offset
+
+    def move_to(self, instant: datetime) -> None:
+        """Go on from an instant; one that has passed on this clock leaves it as it is."""
+        self._offset = max(self._offset, instant - super().now())

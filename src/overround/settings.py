@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,7 +63,9 @@ class QueueSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     read_ahead: Annotated[int, Field(ge=1, le=10_000)] = 50
-    max_bytes: Annotated[int, Field(ge=1_000_000)] = 256 * 1024 * 1024
+    # In memory, what waits for the database is as durable as the process: for measurements.
+    journal: Literal["disk", "memory"] = "disk"
+    max_bytes: Annotated[int, Field(ge=1_000_000)] = 1024 * 1024 * 1024
     retry_base: timedelta = timedelta(milliseconds=100)
     retry_cap: timedelta = timedelta(seconds=30)
     stop_deadline: timedelta = timedelta(seconds=30)

@@ -1,7 +1,7 @@
 """Builds the service from the settings; the only module that does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
-from overround.caching.warmup import apply_journalled, warm_cache_from_db
+from overround.caching.warmup import apply_journalled, enter_journalled, warm_cache_from_db
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.dead_letters import DeadLetterRepository
@@ -39,12 +39,15 @@ from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.batch_codec import read_entry
 from overround.storage.dead_letters import DeadLetters
+from overround.storage.disk import LocalDisk
 from overround.storage.inline import InlineWriter
+from overround.storage.journal import SegmentedJournal
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 
 Queue = AsyncWriteQueue[AsyncEngine]
+BeforeCycle = Callable[[], Awaitable[None]]
 
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
@@ -131,8 +134,12 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, database: Database, clock: Clock | None = None) -> AsyncIterator[Service]:
+async def running_service(
+    settings: Settings, database: Database, clock: Clock | None = None, before_cycle: BeforeCycle | None = None
+) -> AsyncIterator[Service]:
     """Start everything on a database; stopping is starting reversed.
+
+    `before_cycle` is awaited before each scheduled cycle.
 
     Raises:
         SettingsError: the settings name a bookmaker that is not installed.
@@ -156,7 +163,7 @@ async def running_service(settings: Settings, database: Database, clock: Clock |
         stack.push_async_callback(control.cancel_cycle)
         jobs = Jobs(write_queue=write_queue, odds_cache=context.cache, control=control)
         maintenance = Maintenance(database.engine, database.ready, context.clock, settings.retention.model_dump())
-        scheduler = _scheduler(settings, jobs, context.clock)
+        scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
         scheduler.every(_MAINTENANCE, maintenance.run, "maintenance")
         integrity = IntegrityCheck(context.cache, database.repository, context.catalogue, context.clock, write_queue)
         scheduler.every(_MAINTENANCE, integrity.run_quietly, "integrity")
@@ -235,11 +242,19 @@ class _Parts:
 
         return DeadLetters(DeadLetterRepository(self._database.engine), submit)
 
+    def _journal(self, last_epoch: int) -> Journal:
+        """Return the journal of the settings; its epoch is by the machine's clock, whatever the service's shows."""
+        options = self._settings.queue
+        if options.journal == "memory":
+            return MemoryJournal(SystemClock(), options.max_bytes, last_epoch)
+        disk = LocalDisk(self._settings.data_dir / "journal")
+        return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes, last_epoch=last_epoch)
+
     @asynccontextmanager
     async def running_queue(self, context: ScrapeContext) -> AsyncIterator[Queue]:
         options = self._settings.queue
         last_epoch = await self._database.repository.last_epoch() if self._database.ready.is_set() else 0
-        async with _open_journal(MemoryJournal(self._clock, options.max_bytes, last_epoch)) as journal:
+        async with _open_journal(self._journal(last_epoch)) as journal:
             await _replay(journal, context)
             queue = AsyncWriteQueue(
                 session_factory=self._database.engine,
@@ -314,15 +329,18 @@ async def _open_journal(journal: Journal) -> AsyncIterator[Journal]:
 
 
 async def _replay(journal: Journal, context: ScrapeContext) -> None:
-    """Put over the cache what an earlier process journalled and the database may not have yet."""
+    """Put over cache, book and runs what an earlier process journalled and the database may not have yet."""
     seq = 0
     while entries := await journal.read(seq, _REPLAYED_AT_ONCE, wait=False):
         for entry in entries:
-            apply_journalled(context.cache, read_entry(entry).batch.snapshots, context.catalogue)
+            batch = read_entry(entry).batch
+            apply_journalled(context.cache, batch.snapshots, context.catalogue)
+            enter_journalled(context.book, batch.events, batch.listings)
+            context.runs.warm([batch.run] if batch.run else [], batch.scrape_run_id)
         seq = entries[-1].seq
 
 
-def _scheduler(settings: Settings, jobs: Jobs, clock: Clock) -> ScrapeScheduler:
+def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:
     """Return the running scheduler; it starts cycles by itself unless the settings say otherwise."""
     schedule = settings.schedule
     plan = SchedulePlan(
@@ -330,7 +348,7 @@ def _scheduler(settings: Settings, jobs: Jobs, clock: Clock) -> ScrapeScheduler:
         long_interval=max(schedule.short_interval, schedule.long_interval),
         stuck_after=schedule.stuck_after,
     )
-    scheduler = ScrapeScheduler(plan, jobs, clock)
+    scheduler = ScrapeScheduler(plan, jobs, clock, before_cycle)
     scheduler.start(cycles=schedule.enabled)
     return scheduler
 

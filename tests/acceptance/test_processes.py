@@ -241,7 +241,8 @@ def _states(events: list[dict[str, Any]]) -> list[object]:
 
 def test_the_demo_reports_its_cycles(tmp_path: Path) -> None:
     """The demo's report: all changed, then all unchanged, nothing pending, lost or doubled."""
-    result = overround("demo", "--cycles", "2", "--exit", "--json", "--data-dir", str(tmp_path / "data"))
+    data = ("--captures", str(RECORDINGS), "--data-dir", str(tmp_path / "data"))
+    result = overround("demo", *data, "--cycles", "2", "--exit", "--json")
     assert result.returncode == 0, result.stderr.decode()
     report = json.loads(result.stdout)
     first, second = report["cycles"]
@@ -255,9 +256,39 @@ def test_the_demo_reports_its_cycles(tmp_path: Path) -> None:
     assert not postgres_processes(tmp_path)
 
 
+def test_the_demo_moves_a_simulated_market(tmp_path: Path) -> None:
+    """On 60 simulated events the first cycle finds all new, later ones a part, and cache and database agree.
+
+    The same seed gives the same market; kept data go on from where they were, another seed is refused.
+    """
+    run = ("demo", "--events", "60", "--seed", "7", "--exit", "--json")
+    kept = ("--data-dir", str(tmp_path / "data"))
+    result = overround(*run, "--cycles", "3", *kept)
+    assert result.returncode == 0, result.stderr.decode()
+    report = json.loads(result.stdout)
+    first, *later = report["cycles"]
+    assert first["events"] == 60
+    assert first["changed"] == first["snapshots"] > 150
+    for cycle in later:
+        assert 0.4 < cycle["unchanged"] / cycle["snapshots"] < 0.9
+        assert 0 < cycle["markets_written"] < first["markets_written"] / 5
+    assert report["queue"]["pending"] == 0
+    assert report["integrity"] == {"lost": 0, "extra": 0, "doubled": 0}
+    again = json.loads(overround(*run, "--cycles", "3").stdout)
+    figures = ("snapshots", "changed", "unchanged", "markets_written")
+    assert [[one[name] for name in figures] for one in again["cycles"]] == [
+        [one[name] for name in figures] for one in report["cycles"]
+    ]
+    onwards = json.loads(overround(*run, "--cycles", "1", *kept).stdout)
+    assert 0 < onwards["cycles"][0]["changed"] < onwards["cycles"][0]["snapshots"]
+    refused = overround("demo", "--events", "60", "--seed", "8", "--exit", *kept)
+    assert (refused.returncode, refused.stderr.decode().count("--seed 7")) == (1, 1)
+
+
 def test_a_demo_on_kept_data_goes_on_from_it(tmp_path: Path) -> None:
     """A second demo on the same data starts from the stored prices: nothing is written again."""
-    arguments = ("demo", "--cycles", "1", "--exit", "--json", "--data-dir", str(tmp_path / "data"))
+    data = ("--captures", str(RECORDINGS), "--data-dir", str(tmp_path / "data"))
+    arguments = ("demo", *data, "--cycles", "1", "--exit", "--json")
     first, second = (json.loads(overround(*arguments).stdout) for _ in range(2))
     assert second["cycles"][0]["changed"] == 0
     assert second["cycles"][0]["unchanged"] == first["cycles"][0]["snapshots"]

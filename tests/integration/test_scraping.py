@@ -9,93 +9,20 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import RunStatus, ScrapeRun, WriteBatch
+from overround.batch import RunStatus
 from overround.catalogue import load_catalogue
 from overround.db.repositories import BookmakerRepository, PostgresWarmupRepository
 from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
 from overround.odds import MarketPrices, State
-from overround.ports import JournalEntry
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator
 from overround.scraping.runs import RunTally
 from overround.scraping.targets import EventTarget, choose_targets
 from overround.storage.inline import InlineWriter
-from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.storage.write_queue import AsyncWriteQueue
-from overround.writing import QueueStats
+from tests.support.database_desk import NUMBERS, DatabaseDesk
 from tests.support.desk import OPTIONS, OVER_UNDER, RESULT, Desk, listing, result_prices
-
-NUMBERS = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
-
-
-class Gatekeeper:
-    """The real queue behind a door that can be shut in several ways."""
-
-    def __init__(self, queue: AsyncWriteQueue[AsyncEngine]) -> None:
-        self.queue = queue
-        self.refusals: list[Exception] = []
-        self.awaits_before = 0
-        self.awaits_after = 0
-
-    async def enqueue(self, batch: WriteBatch) -> JournalEntry:
-        """Refuse, or pass on between a number of awaits."""
-        if self.refusals:
-            raise self.refusals.pop(0)
-        for _ in range(self.awaits_before):
-            await asyncio.sleep(0)
-        entry = await self.queue.enqueue(batch)
-        for _ in range(self.awaits_after):
-            await asyncio.sleep(0)
-        return entry
-
-    async def drain(self) -> None:
-        """Ask the real queue."""
-        await self.queue.drain()
-
-    def stats(self) -> QueueStats:
-        """Ask the real queue."""
-        return self.queue.stats()
-
-
-class DatabaseDesk(Desk):
-    """A desk that writes to a real database through the real queue."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__()
-        self.engine = engine
-        self.journal = MemoryJournal(self.clock, 10_000_000)
-        self.queue = AsyncWriteQueue(
-            session_factory=engine,
-            journal=self.journal,
-            handler=lambda engine: PostgresWriteHandler(engine, load_catalogue(), NUMBERS, self.clock),
-            clock=self.clock,
-            on_missed=self.cache.unaccept,
-        )
-        self.gate = Gatekeeper(self.queue)
-        self.coordinator = EventCoordinator(self.context, OPTIONS, self.gate)
-
-    async def cycle(self) -> ScrapeRun:
-        """Run a cycle a minute later, and wait until the database has it."""
-        self.clock.advance(60)
-        run = await self.coordinator.run_full_cycle()
-        await self.queue.drain()
-        return run
-
-    async def rows(self, sql: str, **values: object) -> list[tuple[object, ...]]:
-        """Return a query's rows."""
-        async with self.engine.connect() as connection:
-            return [tuple(row) for row in await connection.execute(text(sql), values)]
-
-    async def home_prices(self, bookmaker: str = "betpawa") -> list[int]:
-        """Return the distinct successive home prices of event 1 in history."""
-        rows = await self.rows(
-            "select (price * 1000)::int from price_history where event_id = 1 and market = 'match_result'"
-            " and outcome = 'home' and bookmaker = :bookmaker order by captured_at",
-            bookmaker=bookmaker,
-        )
-        return [int(str(row[0])) for row in rows]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import uvicorn
@@ -46,7 +47,7 @@ class Api:
         self.session = session
         self.service = service
 
-    async def get(self, path: str) -> object:
+    async def get(self, path: str) -> Any:
         """Return a successful answer's JSON."""
         async with self.session.get(path) as response:
             assert response.status == 200, await response.text()

@@ -83,8 +83,8 @@ GOOD: Mapping[str, tuple[str, str]] = {
     "prose that starts like SQL": (SOURCE, 'x = "Select a bookmaker"\ny = "with the newest first"\nz = "update: done"'),
     "a docstring about SQL": (SOURCE, '"""Delete from the cache what has started."""'),
     "a supervision point": (
-        "src/overround/storage/write_queue.py",
-        "class AsyncWriteQueue:\n    async def _at_last(self):\n        try: x()\n        except Exception: pass",
+        "src/overround/storage/attempts.py",
+        "class Attempts:\n    async def at_last(self):\n        try: x()\n        except Exception: pass",
     ),
     "catching everything to raise it again": (SOURCE, "try:\n    x()\nexcept BaseException:\n    y()\n    raise"),
     "catching one kind of error": (SOURCE, "try:\n    x()\nexcept OSError:\n    pass"),

@@ -1,10 +1,9 @@
-"""The demo: recorded responses on a loopback server, an own database, the real service in between."""
+"""The demo: bookmakers on a loopback server, an own database, the real service in between."""
 
 import statistics
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 
@@ -12,16 +11,15 @@ from overround.api.app import create_app
 from overround.batch import ScrapeRun
 from overround.bookmakers.registry import load_bookmakers
 from overround.caching.reconciliation import reconcile
+from overround.cli.market import Market, MarketRequest, running_market
 from overround.cli.output import print_facts
 from overround.cli.web_server import Stopping, run_until_stopped, serve_app
 from overround.cli.workplace import Place
-from overround.clock import OffsetClock, SystemClock
 from overround.scraping.progress import Progress, Stored
 from overround.settings import BookmakerSettings, Settings
-from overround.simulator.child import SimulatorHandle, running_simulator
-from overround.wiring import Database, Service, running_database, running_service
+from overround.simulator.child import SimulatorHandle
+from overround.wiring import Service, running_database, running_service
 
-_LEAD = timedelta(hours=1)  # how long before the earliest recorded kick-off the demo's clock starts
 _SPORTS = ("football", "basketball", "tennis")
 _INTERVAL = timedelta(seconds=30)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,48 +86,43 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
         return not any((self.queue.pending, self.integrity.lost, self.integrity.extra, self.integrity.doubled))
 
 
-async def serve(place: Place, captures: Path | None, port: int, stopping: Stopping) -> None:
+async def serve(place: Place, request: MarketRequest, port: int, stopping: Stopping) -> None:
     """Serve page and API until a signal, scraping on a schedule."""
-    async with running_simulator(captures) as simulator, _service(place, simulator, scheduled=True) as service:
+    async with running_market(place.data_dir, request) as market, _service(place, market, scheduled=True) as service:
         app = create_app(lambda: nullcontext(service))
         await serve_app(app, stopping, host="127.0.0.1", port=port, data_dir=place.data_dir)
 
 
-def report_on(place: Place, captures: Path | None, cycles: int) -> DemoReport | None:
+def report_on(place: Place, request: MarketRequest, cycles: int) -> DemoReport | None:
     """Run cycles and return the report; None where a signal came first."""
     reports: list[DemoReport] = []
 
     async def work(_: Stopping) -> None:
-        reports.append(await run_cycles(place, captures, cycles))
+        reports.append(await run_cycles(place, request, cycles))
 
     run_until_stopped(work)
     return reports[0] if reports else None
 
 
-async def run_cycles(place: Place, captures: Path | None, cycles: int) -> DemoReport:
+async def run_cycles(place: Place, request: MarketRequest, cycles: int) -> DemoReport:
     """Run cycles back to back, drain the queue and compare the database with the cache."""
-    async with running_simulator(captures) as simulator, _service(place, simulator, scheduled=False) as service:
-        figures = [await _one_cycle(service) for _ in range(cycles)]
+    async with running_market(place.data_dir, request) as market, _service(place, market, scheduled=False) as service:
+        figures = []
+        for _ in range(cycles):
+            await market.next_cycle()
+            figures.append(await _one_cycle(service))
         if service.write_queue is not None:
             await service.write_queue.drain()
         return await _report(service, figures)
 
 
 @asynccontextmanager
-async def _service(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> AsyncIterator[Service]:
-    settings = _settings(place, simulator, scheduled=scheduled)
+async def _service(place: Place, market: Market, *, scheduled: bool) -> AsyncIterator[Service]:
+    settings = _settings(place, market.simulator, scheduled=scheduled)
     async with running_database(settings, ephemeral=place.temporary) as database:
-        clock = OffsetClock(await _start_of_time(database, simulator))
-        async with running_service(settings, database, clock) as service:
+        market.begin_after(await database.facts.last_instant())
+        async with running_service(settings, database, market.clock, market.next_cycle) as service:
             yield service
-
-
-async def _start_of_time(database: Database, simulator: SimulatorHandle) -> datetime:
-    """Return where the demo's clock starts: before the first kick-off, and after all that is stored."""
-    now = SystemClock().now()
-    start = now if simulator.earliest_kickoff is None else simulator.earliest_kickoff - _LEAD
-    last = await database.facts.last_instant()
-    return start if last is None else max(start, last + timedelta(seconds=1))
 
 
 def _settings(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> Settings:
@@ -137,7 +130,7 @@ def _settings(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> S
     given = Settings()
     bookmakers = {
         slug: given.bookmakers.get(slug, BookmakerSettings()).model_copy(
-            update={"base_url": simulator.base_url(slug), "proxy": None, "enabled": slug in simulator.recordings}
+            update={"base_url": simulator.base_url(slug), "proxy": None, "enabled": slug in simulator.listings}
         )
         for slug in load_bookmakers()
     }

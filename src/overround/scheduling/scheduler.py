@@ -47,7 +47,15 @@ class SchedulerStatus(msgspec.Struct, frozen=True, kw_only=True):
 class ScrapeScheduler:
     """Runs a cycle every short interval; each covers everything when the long interval has passed."""
 
-    def __init__(self, plan: SchedulePlan, state: JobState, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: SchedulePlan,
+        state: JobState,
+        clock: Clock,
+        before_cycle: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Build it; `before_cycle` is awaited before each scheduled cycle: a demo's market moves then."""
+        self._before_cycle = before_cycle
         self._plan = plan
         self._state = state
         self._clock = clock
@@ -114,6 +122,8 @@ class ScrapeScheduler:
 
     async def _tick(self) -> None:
         began = self._clock.monotonic()
+        if self._before_cycle is not None:
+            await self._before_cycle()
         full = began >= self._full_due_at - self._plan.short_interval.total_seconds() / 2
         run = await scrape_all_platforms(self._state, RunKind.CYCLE if full else RunKind.NEAR)
         if full and run is not None:

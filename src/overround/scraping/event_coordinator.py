@@ -268,8 +268,10 @@ class EventCoordinator:
                 self._owed = BookUpdate(events=(), listings=())
 
     async def _finish(self, run: ScrapeRun, tally: RunTally, status: RunStatus | None = None) -> ScrapeRun:
-        ended = self._context.runs.update(tally.finished(run, self._context.clock, status))
+        ended = tally.finished(run, self._context.clock, status)
         await self._write_or_count(ended, tally)
+        # Last, without an await behind it: who sees the run ended may start the next.
+        self._context.runs.update(ended)
         self._context.progress.publish(RunFinished(run=ended))
         _log.info("run_finished", **msgspec.to_builtins(ended))
         return ended

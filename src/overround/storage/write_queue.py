@@ -177,7 +177,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         journal_id = self._journal.journal_id
         self._applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
         await self._journal.advance(self._applied)
-        while entries := await self._journal.read(self._applied, self._maxsize):
+        while entries := await self._attempts.at_last(lambda: self._journal.read(self._applied, self._maxsize)):
             await self._commit([await asyncio.to_thread(read_entry, entry) for entry in entries])
 
     async def _commit(self, read: Sequence[StampedBatch]) -> None:
@@ -185,7 +185,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         batches, report = await self._attempts.at_last(lambda: self._write(read))
         self._sums.commit_of(batches, report, self._clock.monotonic() - began)
         self._applied = batches[-1].seq
-        await self._journal.release(self._applied)
+        await self._attempts.at_last(lambda: self._journal.release(self._applied))
         self._moved.set()
         _log.info(
             "write_batch_committed",
