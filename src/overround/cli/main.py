@@ -8,6 +8,7 @@ from overround.cli.doctor import doctor
 from overround.cli.normalise import normalise
 from overround.cli.scrape import scrape
 from overround.cli.serve import serve
+from overround.cli.simulate import simulate
 
 app = typer.Typer(
     name="overround",
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(scrape)
+app.command()(simulate)
 app.command()(normalise)
 app.command()(doctor)
 app.add_typer(markets.app, name="markets")

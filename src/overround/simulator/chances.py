@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from itertools import product
+from itertools import product, starmap
 from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,6 +26,16 @@ _MINUTES = re.compile(r"(.*?)_(?:first_(\d+)_minutes|minutes)")
 _MATCH_MINUTES = 90
 _SINGULARS = MappingProxyType({"goals": "goal", "corners": "corner", "bookings": "booking"})
 _MOST_PER_HALF = 4
+
+
+_PER_HALF = range(_MOST_PER_HALF + 1)
+_HALVES: tuple[Halves, ...] = tuple(
+    (home, away, later_home, later_away)
+    for home in _PER_HALF
+    for away in _PER_HALF
+    for later_home in _PER_HALF
+    for later_away in _PER_HALF
+)
 
 
 class Period(StrEnum):
@@ -63,6 +73,24 @@ class _Weights(msgspec.Struct, frozen=True):
 class _Rule(msgspec.Struct, frozen=True):
     field: Field
     weights: tuple[_Weights, ...]
+
+
+class Recipe(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """How the chances of some outcomes of a key come about; without a field they are made up."""
+
+    key: MarketKey
+    market: Market
+    slots: tuple[int, ...]
+    field: Field | None = None
+    weights: tuple[_Weights, ...] = ()
+
+    def chances(self, view: "View") -> list[float]:
+        """Return the chances of the outcomes at `slots`; they need not add up to the market's sum yet."""
+        if self.field is None:
+            made_up = _made_up(self.market, self.key, view)
+            return [made_up[slot] for slot in self.slots]
+        cells = view.cells(self.field)
+        return [weights.chance(cells) for weights in self.weights]
 
 
 class View:
@@ -107,13 +135,13 @@ class Chances:
         self._catalogue = catalogue
         self._rules = Memo(self._rule, _KEYS_KEPT)
 
-    def of(self, key: MarketKey, view: View) -> Sequence[float]:
-        """Return the chance of each outcome, in the catalogue's order; they need not add up to its sum yet."""
-        rule = self._rules[key]
+    def recipe(self, key: MarketKey, slots: Sequence[int]) -> Recipe:
+        """Return how to work out the chances of a key's outcomes at these places."""
+        rule, market = self._rules[key], self._catalogue.market(key.market)
         if rule is None:
-            return _made_up(self._catalogue.market(key.market), key, view)
-        cells = view.cells(rule.field)
-        return [weights.chance(cells) for weights in rule.weights]
+            return Recipe(key=key, market=market, slots=tuple(slots))
+        weights = tuple(rule.weights[slot] for slot in slots)
+        return Recipe(key=key, market=market, slots=tuple(slots), field=rule.field, weights=weights)
 
     def field(self, key: MarketKey) -> Field:
         """Return what a market is on, so that its lines can be laid around what is expected."""
@@ -133,20 +161,21 @@ def _rule(market: Market, specifiers: Specifiers) -> _Rule:
     if field.period is Period.HALVES:
         readings = [_in_halves(period, name, specifiers) for period, name in parts]
         wins = [_all_halves(readings, outcome) for outcome in market.outcomes]
-        cells: Iterable[Halves] = product(range(_MOST_PER_HALF + 1), repeat=4)  # type: ignore[assignment]
-        grid = list(cells)
-        return _Rule(field, tuple(_weights(win(cell) for cell in grid) for win in wins))
+        return _Rule(field, tuple(_weights(map(win, _HALVES)) for win in wins))
     reads = [reading(name) for _, name in parts]
     counts = list(product(range(_most(field.counted) + 1), repeat=2))
     both = [
         [read(text, specifiers) for read, text in zip(reads, _split(outcome, len(reads)), strict=True)]
         for outcome in market.outcomes
     ]
-    return _Rule(field, tuple(_weights(_product(wins, home, away) for home, away in counts) for wins in both))
+    return _Rule(field, tuple(_weights(starmap(_together(wins), counts)) for wins in both))
 
 
-def _product(wins: Iterable[Win], home: int, away: int) -> float:
-    return math.prod(win(home, away) for win in wins)
+def _together(wins: Sequence[Win]) -> Win:
+    """Return the win of a combination: what all parts pay."""
+    if len(wins) == 1:
+        return wins[0]
+    return lambda home, away: math.prod(win(home, away) for win in wins)
 
 
 def _split(outcome: str, parts: int) -> list[str]:
@@ -158,7 +187,7 @@ def _split(outcome: str, parts: int) -> list[str]:
 
 def _all_halves(readings: Sequence[Callable[[str], HalvesWin]], outcome: str) -> HalvesWin:
     wins = [read(text) for read, text in zip(readings, _split(outcome, len(readings)), strict=True)]
-    return lambda halves: math.prod(win(halves) for win in wins)
+    return wins[0] if len(wins) == 1 else lambda halves: math.prod(win(halves) for win in wins)
 
 
 def _in_halves(period: Period, name: str, specifiers: Specifiers) -> Callable[[str], HalvesWin]:
@@ -240,11 +269,27 @@ def _part(field: Field) -> float:
     return field.minutes / _MATCH_MINUTES if field.period is Period.MINUTES else 1.0
 
 
-_MOST: Mapping[str, int] = MappingProxyType({GOALS: 8, "bookings": 10, "sending_off": 3, "corners": 15})
-_MOST_OF_OTHERS = 26
+_MOST: Mapping[str, int] = MappingProxyType(
+    {
+        GOALS: 8,
+        "booking_points": 60,
+        "corners": 15,
+        "fouls": 26,
+        "goal_kicks": 22,
+        "penalties": 3,
+        "red_cards": 3,
+        "shots": 32,
+        "shots_on_target": 16,
+        "tackles": 38,
+        "throw_ins": 42,
+        "woodwork": 4,
+    }
+)
+_MOST_OF_OTHERS = 12
 
 
 def _most(count: str) -> int:
+    """Return up to which count of one side chances are told apart."""
     return _MOST.get(count, _MOST_OF_OTHERS)
 
 

@@ -1,12 +1,13 @@
 """When a bookmaker does something to a match's markets: prices a family anew, suspends it, takes a market off."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
 from overround.bookmakers.simulation import FamilyVersion, Profile
-from overround.simulator.expectancy import jumps_at
+from overround.simulator.expectancy import Prospect
 from overround.simulator.fixtures import Fixture
 from overround.simulator.noise import draw, stream, unit
 from overround.simulator.offers import Plan
@@ -14,7 +15,7 @@ from overround.simulator.parameters import Parameters
 
 _HOUR = 3600
 # Hours to kick-off below which a pace holds: the chance that something is priced anew in a tick, and how many families.
-_PACES = ((3, 0.85, 4), (6, 0.62, 3), (24, 0.50, 2), (72, 0.27, 1), (10_000, 0.22, 1))
+_PACES = ((3, 0.95, 8), (6, 0.70, 5), (24, 0.48, 3), (72, 0.25, 1), (10_000, 0.21, 1))
 _SHARED = 0.5  # of what happens at one bookmaker, happens at all
 _BUSY_WINDOW = 32
 _BUSY_SHARE, _BUSY, _QUIET = 0.3, 2.0, 0.57
@@ -23,7 +24,7 @@ _PICK_BITS = 8
 _FLIPPING_SHARE = 0.03
 
 _INCIDENT_WINDOW = 256
-_INCIDENTS_A_TICK = 0.0004
+_INCIDENTS_A_TICK = 0.0003
 _HELD_SHARE = 0.3
 _DURATIONS = (1, 1, 2, 4, 8, 12, 12, 20, 40, 60, 90, 111)
 
@@ -43,6 +44,7 @@ class Book:
     def __init__(self, fixture: Fixture, profile: Profile, slug: str, plan: Plan, parameters: Parameters) -> None:
         self.fixture = fixture
         self.plan = plan
+        self.prospect = Prospect(fixture)
         self._profile = profile
         self._parameters = parameters
         self.key = stream(fixture.key, slug)
@@ -50,29 +52,46 @@ class Book:
         self._own = stream(self.key, "moments")
         self._busy = stream(fixture.key, "busy")
         self._first = self._tick(fixture.announced)
+        self._epoch = parameters.epoch.timestamp()
         self._kickoff = fixture.kickoff.timestamp()
         self._flips = profile.flips and unit(self.key, 7) < _FLIPPING_SHARE
         self._flipping = draw(self.key, 8) % len(plan.families)
         self._at: int | None = None
         self._priced: list[int] = []
+        self._state: tuple[tuple[int, ...], bool, bool, tuple[Incident, ...]] | None = None
+        self._versions: Sequence[FamilyVersion] = ()
+        self._pace_window: tuple[int, float] | None = None
         self._windows: dict[int, tuple[Incident, ...]] = {}
 
-    def versions(self, tick: int) -> list[FamilyVersion]:
-        """Return the version of every family at a tick."""
-        priced = self._priced_at(tick)
-        suspended = self._suspended(tick)
-        held: dict[int, list[int]] = {}
-        away: dict[int, list[int]] = {}
-        for incident in self._incidents(tick):
+    def versions(self, tick: int) -> Sequence[FamilyVersion]:
+        """Return the version of every family at a tick; the same object while nothing changes."""
+        priced = tuple(self._priced_at(tick))
+        flipped = self._flips and tick % 2 == 1
+        state = priced, self._suspended(tick), flipped, tuple(self._incidents(tick))
+        if state != self._state:
+            self._state = state
+            self._versions = self._versions_of(*state)
+        return self._versions
+
+    def _versions_of(
+        self,
+        priced: Sequence[int],
+        suspended: bool,  # noqa: FBT001 - parts of one state
+        flipped: bool,  # noqa: FBT001 - as above
+        incidents: Sequence[Incident],
+    ) -> Sequence[FamilyVersion]:
+        held: dict[int, set[int]] = {}
+        away: dict[int, set[int]] = {}
+        for incident in incidents:
             family, item = self._place(incident.item)
-            (held if incident.held else away).setdefault(family, []).append(item)
+            (held if incident.held else away).setdefault(family, set()).add(item)
         return [
             FamilyVersion(
                 priced_at=at,
                 suspended=suspended,
-                flipped=self._flips and family == self._flipping and tick % 2 == 1,
-                held=tuple(sorted(set(held.get(family, ())))),
-                away=tuple(sorted(set(away.get(family, ())))),
+                flipped=flipped and family == self._flipping,
+                held=tuple(sorted(held.get(family, ()))),
+                away=tuple(sorted(away.get(family, ()))),
             )
             for family, at in enumerate(priced)
         ]
@@ -101,7 +120,7 @@ class Book:
     def _picked(self, tick: int) -> Iterator[int]:
         """Yield the families that are priced anew at a tick."""
         count = len(self.plan.families)
-        if jumps_at(self.fixture, tick - self._profile.lag):
+        if self.prospect.jumps_at(tick - self._profile.lag):
             yield from range(count)
             return
         chance, families = self._pace(tick)
@@ -114,17 +133,23 @@ class Book:
                 picks >>= _PICK_BITS
 
     def _pace(self, tick: int) -> tuple[float, int]:
-        busy = _BUSY if unit(self._busy, tick // _BUSY_WINDOW) < _BUSY_SHARE else _QUIET
         hours = (self._kickoff - self._seconds(tick)) / _HOUR
+        busy = self._busyness(tick // _BUSY_WINDOW)
         for limit, chance, families in _PACES:
             if hours < limit:
                 return chance * busy, families
-        return _PACES[-1][1] * busy, 1
+        return _PACES[-1][1] * busy, _PACES[-1][2]
+
+    def _busyness(self, window: int) -> float:
+        """Return by how much the pace differs in a window of ticks: what happens, happens in clusters."""
+        if self._pace_window is None or self._pace_window[0] != window:
+            self._pace_window = window, _BUSY if unit(self._busy, window) < _BUSY_SHARE else _QUIET
+        return self._pace_window[1]
 
     def _suspended(self, tick: int) -> bool:
         """Tell whether all is suspended: between a jump and its pricing, and at least for the tick of the jump."""
         first = tick - max(0, self._profile.lag - 1)
-        return any(jumps_at(self.fixture, at) for at in range(first, tick + 1))
+        return any(self.prospect.jumps_at(at) for at in range(first, tick + 1))
 
     def _incidents(self, tick: int) -> Iterator[Incident]:
         window = tick // _INCIDENT_WINDOW
@@ -147,7 +172,7 @@ class Book:
             yield Incident(start, start + duration, item, (bits >> 50) % 100 < 100 * _HELD_SHARE)
 
     def _place(self, item: int) -> tuple[int, int]:
-        family = next(place for place, start in reversed(list(enumerate(self.plan.starts))) if start <= item)
+        family = bisect_right(self.plan.starts, item) - 1
         return family, item - self.plan.starts[family]
 
     def _tick(self, instant: datetime) -> int:
@@ -155,4 +180,4 @@ class Book:
         return int(seconds // self._parameters.tick_seconds)
 
     def _seconds(self, tick: int) -> float:
-        return self._parameters.epoch.timestamp() + tick * self._parameters.tick_seconds
+        return self._epoch + tick * self._parameters.tick_seconds

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from overround.simulator.fixtures import Fixture
-from overround.simulator.noise import normal, stream, unit, wander
+from overround.simulator.noise import normal, paths, stream, unit, wander
 
 GOALS = "goals"
 # What a match has of other things that are counted, on average, and how much the better side has more of it.
@@ -39,13 +39,13 @@ _FIRST_HALF_SHARES: Mapping[str, float] = MappingProxyType(
 )
 _OTHER_FIRST_HALF_SHARE = 0.48
 
-_PERIODS = (16, 64, 256, 1024)
 _PACE = 0.0011
 _JUMP_WINDOW = 128
 _JUMP_CHANCE = 0.08
 _JUMP_SIZE = 0.10
 _HOME_ADVANTAGE = 0.13
 _STRENGTH_SPREAD = 0.28
+_LEVEL_SPREAD = 0.12
 _LEAST, _MOST = 0.18, 4.8
 
 
@@ -74,56 +74,58 @@ def first_half_share(count: str) -> float:
     return _FIRST_HALF_SHARES.get(count, _OTHER_FIRST_HALF_SHARE)
 
 
-def expectancy(fixture: Fixture, tick: int, opinion: int, doubt: float) -> Expectancy:
-    """Return what a match promises at a tick, as seen by whoever prices it.
+class Prospect:
+    """One match's expectancy over time."""
 
-    `opinion` names the stream of that view and `doubt` is its standard deviation around the common one.
-    """
-    key = fixture.key
-    tempo = wander(stream(key, "tempo"), tick, _PERIODS) * _PACE
-    tilt = wander(stream(key, "tilt"), tick, _PERIODS) * _PACE
-    level = wander(stream(key, "level"), tick, _PERIODS) * _PACE
-    home_jump, away_jump = _jumped(fixture, tick)
-    strength = _strength(fixture, fixture.home) - _strength(fixture, fixture.away)
-    half = math.log(fixture.league.goals / 2)
-    home = half + _HOME_ADVANTAGE + strength + tempo + tilt + home_jump + doubt * normal(opinion, 1)
-    away = half - _HOME_ADVANTAGE - strength + tempo - tilt + away_jump + doubt * normal(opinion, 2)
-    return Expectancy(
-        home=min(_MOST, max(_LEAST, math.exp(home))),
-        away=min(_MOST, max(_LEAST, math.exp(away))),
-        level=math.exp(0.12 * normal(key, 21) + level + doubt * normal(opinion, 3)),
-        roster=key & 0xFFFF,
-    )
+    def __init__(self, fixture: Fixture) -> None:
+        key, league = fixture.key, fixture.league
+        self._tempo, self._tilt, self._level = (paths(key, name) for name in ("tempo", "tilt", "level"))
+        self._jumps = stream(key, "jumps")
+        self._jump_ticks: dict[int, int | None] = {}
+        strengths = stream(league.number, "strength", league.name)
+        better = _STRENGTH_SPREAD * (normal(strengths, fixture.home) - normal(strengths, fixture.away))
+        half = math.log(league.goals / 2)
+        self._home = half + _HOME_ADVANTAGE + better
+        self._away = half - _HOME_ADVANTAGE - better
+        self._own_level = _LEVEL_SPREAD * normal(key, 21)
+        self._roster = key & 0xFFFF
 
+    def at(self, tick: int, opinion: int, doubt: float) -> Expectancy:
+        """Return what the match promises at a tick, as seen by whoever prices it.
 
-def jump_between(fixture: Fixture, window: int) -> int | None:
-    """Return the tick of the jump in a window of ticks, if there is one."""
-    jumps = stream(fixture.key, "jumps")
-    if unit(jumps, 4 * window) >= _JUMP_CHANCE:
-        return None
-    return window * _JUMP_WINDOW + int(unit(jumps, 4 * window + 1) * _JUMP_WINDOW)
+        `opinion` is the stream of that view, and `doubt` its standard deviation around the common one.
+        """
+        tempo, tilt = _PACE * wander(self._tempo, tick), _PACE * wander(self._tilt, tick)
+        home_jump, away_jump = self._jumped(tick)
+        home = self._home + tempo + tilt + home_jump + doubt * normal(opinion, 1)
+        away = self._away + tempo - tilt + away_jump + doubt * normal(opinion, 2)
+        level = self._own_level + _PACE * wander(self._level, tick) + doubt * normal(opinion, 3)
+        return Expectancy(
+            home=min(_MOST, max(_LEAST, math.exp(home))),
+            away=min(_MOST, max(_LEAST, math.exp(away))),
+            level=math.exp(level),
+            roster=self._roster,
+        )
 
+    def jumps_at(self, tick: int) -> bool:
+        """Tell whether the promise jumps at a tick, as it does on news of a team."""
+        return self._jump(tick // _JUMP_WINDOW) == tick
 
-def jumps_at(fixture: Fixture, tick: int) -> bool:
-    """Tell whether the match's promise jumps at a tick."""
-    return jump_between(fixture, tick // _JUMP_WINDOW) == tick
+    def _jump(self, window: int) -> int | None:
+        """Return the tick of the jump in a window of ticks, if there is one."""
+        if window not in self._jump_ticks:
+            there_is_one = unit(self._jumps, 4 * window) < _JUMP_CHANCE
+            at = window * _JUMP_WINDOW + int(unit(self._jumps, 4 * window + 1) * _JUMP_WINDOW)
+            self._jump_ticks[window] = at if there_is_one else None
+        return self._jump_ticks[window]
 
-
-def _jumped(fixture: Fixture, tick: int) -> tuple[float, float]:
-    """Return by how much the last two windows' jumps have changed the logarithms of the goals.
-
-    Older ones are forgotten by then: what the news was worth has become common knowledge.
-    """
-    jumps = stream(fixture.key, "jumps")
-    home = away = 0.0
-    for window in (tick // _JUMP_WINDOW, tick // _JUMP_WINDOW - 1):
-        at = jump_between(fixture, window)
-        if at is not None and at <= tick:
-            fading = max(0.0, 1 - (tick - at) / _JUMP_WINDOW)
-            home += fading * _JUMP_SIZE * normal(jumps, 4 * window + 2)
-            away += fading * _JUMP_SIZE * normal(jumps, 4 * window + 3)
-    return home, away
-
-
-def _strength(fixture: Fixture, team: int) -> float:
-    return _STRENGTH_SPREAD * normal(stream(fixture.league.number, "strength", fixture.league.name), team)
+    def _jumped(self, tick: int) -> tuple[float, float]:
+        """Return by how much jumps have changed the logarithms of the goals; a window later they are forgotten."""
+        home = away = 0.0
+        for window in (tick // _JUMP_WINDOW, tick // _JUMP_WINDOW - 1):
+            at = self._jump(window)
+            if at is not None and at <= tick < at + _JUMP_WINDOW:
+                size = _JUMP_SIZE * (1 - (tick - at) / _JUMP_WINDOW)
+                home += size * normal(self._jumps, 4 * window + 2)
+                away += size * normal(self._jumps, 4 * window + 3)
+        return home, away

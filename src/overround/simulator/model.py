@@ -11,9 +11,8 @@ from overround.catalogue import Catalogue
 from overround.event import Listing
 from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
 from overround.simulator.anomalies import NO_ANOMALIES, Anomalies
-from overround.simulator.chances import View
+from overround.simulator.chances import Chances, View
 from overround.simulator.drift import Book
-from overround.simulator.expectancy import expectancy
 from overround.simulator.fixtures import Fixture, FixtureList, team_number
 from overround.simulator.leagues import leagues_for
 from overround.simulator.noise import normal, stream, unit
@@ -45,14 +44,14 @@ class Model:
     def __init__(self, parameters: Parameters, catalogue: Catalogue, simulations: Mapping[str, Simulation]) -> None:
         self.parameters = parameters
         self.fixtures = FixtureList(parameters)
-        leagues = leagues_for(parameters.events)
+        leagues, chances = leagues_for(parameters.events), Chances(catalogue)
         self._sides = {
             slug: _Side(
                 slug,
                 stream(parameters.seed, "bookmaker", slug),
                 simulation,
                 Offers(catalogue, simulation, parameters.size, leagues),
-                Pricing(catalogue, simulation),
+                Pricing(chances, simulation),
             )
             for slug, simulation in simulations.items()
         }
@@ -101,7 +100,7 @@ class Model:
         book, side = self._book(slug, listing_id), self._sides[slug]
         profile = side.simulation.profile
         opinion = stream(book.key, version.priced_at, number)
-        view = View(expectancy(book.fixture, version.priced_at - profile.lag, opinion, _DOUBT))
+        view = View(book.prospect.at(version.priced_at - profile.lag, opinion, _DOUBT))
         priced = side.pricing.family(
             book.plan.families[number], view, self._margin(side, book.fixture), shift=int(version.flipped)
         )

@@ -37,16 +37,24 @@ def normal(key: int, number: int) -> float:
     return (total - 2 * _QUARTER) * _SPREAD
 
 
-def wander(key: int, at: int, periods: Sequence[int]) -> float:
+def paths(key: int, *names: int | str) -> tuple[int, ...]:
+    """Return the streams of the paths that make up a wandering one."""
+    return tuple(stream(key, *names, octave) for octave in range(len(_PERIODS)))
+
+
+def wander(streams: Sequence[int], at: int) -> float:
     """Return the height of a random path at a tick: over n ticks it moves by about the square root of n.
 
     It is the sum of paths, one for each period in ticks, that go straight from one drawn height to the
     next; so any tick can be asked for without those before it.
     """
     height = 0.0
-    for octave, period in enumerate(periods):
+    for path, period, scale in zip(streams, _PERIODS, _SCALES, strict=True):
         place, part = divmod(at, period)
-        path = stream(key, octave)
-        here, there = normal(path, place), normal(path, place + 1)
-        height += (here + (there - here) * part / period) * period**0.5
+        here = normal(path, place)
+        height += (here + (normal(path, place + 1) - here) * part / period) * scale
     return height
+
+
+_PERIODS = (16, 64, 256, 1024)
+_SCALES = tuple(period**0.5 for period in _PERIODS)

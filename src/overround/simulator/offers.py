@@ -7,6 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from overround.bookmakers.mapping import Memo
+from overround.bookmakers.rendering import PLAYER
 from overround.bookmakers.simulation import Simulation, Size
 from overround.catalogue import Catalogue, Market
 from overround.simulator import lines
@@ -22,7 +23,7 @@ _NO_LEAST = -10_000
 _LEAST = MappingProxyType({lines.LINE: 2, lines.AT_LEAST: 4})
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A market at one line: `rank` counts the lines of a market from the nearest to what is expected.
 
     `around` names the specifier that the line is; lines are `whole` numbers or not, from `least` quarters.
@@ -34,6 +35,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     around: str = ""
     whole: bool = False
     least: int = _NO_LEAST
+
+    @property
+    def by_player(self) -> bool:
+        """Tell whether a specifier names a player."""
+        return PLAYER in self.fixed
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
