@@ -165,8 +165,11 @@ class Writer:
 
     async def write(self, batches: Sequence[WriteBatch], per_transaction: int) -> tuple[int, list[float]]:
         """Commit the batches, so many in a transaction; return the market changes, and each transaction's seconds."""
-        journalled = [decode_batch(encode_batch(batch)) for batch in batches]
-        stamped = [StampedBatch(epoch=1, seq=self._seq + n, batch=batch) for n, batch in enumerate(journalled, 1)]
+        bodies = map(encode_batch, batches)
+        stamped = [
+            StampedBatch(epoch=1, seq=self._seq + n, batch=decode_batch(body), body=body)
+            for n, body in enumerate(bodies, 1)
+        ]
         self._seq += len(stamped)
         changes, seconds = 0, []
         gc.collect()
