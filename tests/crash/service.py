@@ -159,7 +159,9 @@ class ServiceProcess:
         """Return the prices that the API shows."""
         _, answer = await self.ask("/api/events?limit=200")
         return {
-            (event["sr_id"], market["market"], json.dumps(market["specifiers"]), slug): prices["outcomes"]
+            (event["sr_id"], market["market"], json.dumps(market["specifiers"]), slug): [
+                (one["outcome"], one["price"], one["state"]) for one in prices["outcomes"]
+            ]
             for event in answer["events"]
             for market in event["markets"]
             for slug, prices in market["bookmakers"].items()

@@ -3,13 +3,22 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from overround.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData
+import msgspec
+
+from overround.batch import CurrentMarketData, ListingWriteData, MarketWriteData, SnapshotWriteData
+from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
-from overround.caching.warmup import apply_journalled, snapshot_to_cached_from_data, snapshot_to_cached_from_models
+from overround.caching.warmup import (
+    apply_journalled,
+    enter_journalled,
+    snapshot_to_cached_from_data,
+    snapshot_to_cached_from_models,
+)
 from overround.catalogue import load_catalogue
+from overround.event import Event
 from overround.odds import MarketPrices
 from overround.ports import LatestRow
-from tests.support.desk import OVER_UNDER, RESULT, START
+from tests.support.desk import KICKOFF, OVER_UNDER, RESULT, START, listing
 
 CATALOGUE = load_catalogue()
 EARLIER = START - timedelta(minutes=5)
@@ -86,3 +95,18 @@ def test_the_journal_goes_over_the_database_but_never_back() -> None:
     cached = cache.get(1, "betpawa")
     assert cached is not None
     assert cached.markets[RESULT].prices[0] == 2003
+
+
+def test_journalled_events_and_listings_are_known() -> None:
+    """What was journalled last stands: an event's new kick-off, a listing that vanished and is back."""
+    book = EventBook()
+    event = Event(sr_id=1, sport="football", home="A", away="B", kickoff=START, country="Utopia", tournament="Cup")
+    here = listing("betpawa", "a")
+    gone = ListingWriteData(listing=here, seen_at=EARLIER, gone_at=START)
+    enter_journalled(book, [event, msgspec.structs.replace(event, kickoff=KICKOFF)], [gone])
+    assert not book.listings_of(1)
+    enter_journalled(book, [], [ListingWriteData(listing=here, seen_at=START)])
+    known = book.event(1)
+    assert known is not None
+    assert known.kickoff == KICKOFF
+    assert book.listings_of(1) == {"betpawa": here}

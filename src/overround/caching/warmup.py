@@ -6,10 +6,11 @@ from itertools import chain
 
 import msgspec
 
-from overround.batch import SnapshotWriteData
+from overround.batch import ListingWriteData, SnapshotWriteData
 from overround.caching.event_book import EventBook, KnownListing
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.catalogue import Catalogue
+from overround.event import Event
 from overround.odds import MarketKey, MarketPrices
 from overround.ports import LatestRow, StoredListing, WarmupRepository
 
@@ -91,6 +92,23 @@ def apply_journalled(cache: OddsCache, snapshots: Iterable[SnapshotWriteData], c
         cached = cache.get(data.sr_id, data.bookmaker)
         if cached is None or cached.received_at < data.captured_at:
             cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue))
+
+
+def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
+    """Enter journalled events and listings over what the database had, oldest first."""
+    for event in events:
+        book.put_event(event)
+    for data in listings:
+        book.put_listing(
+            KnownListing(
+                listing=data.listing,
+                league=_UNKNOWN_LEAGUE,
+                first_seen_at=data.seen_at,
+                seen_at=data.seen_at,
+                gone_at=data.gone_at,
+                duplicate=data.duplicate,
+            )
+        )
 
 
 def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnapshot:
