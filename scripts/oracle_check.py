@@ -1,0 +1,237 @@
+"""Scrapes a simulated market for some cycles and compares cache and stored history with the market model itself.
+
+`python -m scripts.oracle_check --events 1300 --cycles 5 [--fault NAME]`: exit code 1 if anything differs.
+The model is worked out anew in this process, from the simulation's parameters alone.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from overround.bookmakers.simulation import Size
+from overround.cli.market import Market, MarketRequest, running_market
+from overround.db.engine import driver_connection
+from overround.logs import configure_logs
+from overround.odds import MarketKey, MarketPrices
+from overround.scraping.progress import Progress, Scraped
+from overround.settings import BookmakerSettings, Settings
+from overround.simulator.arguments import fault_of
+from overround.simulator.faults import Fault, Faults
+from overround.simulator.oracle import Oracle, build_model
+from overround.simulator.parameters import Parameters
+from overround.wiring import Service, running_database, running_service
+
+Key = tuple[int, str]
+Markets = Mapping[MarketKey, MarketPrices]
+
+_HISTORY = """
+select s.event_id, b.slug, s.scrape_run_id, s.market_ids, s.specifiers, s.counts, s.prices
+from odds_snapshots s join bookmakers b on b.id = s.bookmaker_id
+order by s.captured_at
+"""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """That a run saw one (event, bookmaker): under which listing, and at which tick."""
+
+    run_id: int
+    tick: int
+    listing_id: str
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """What was compared, in (event, bookmaker) states, and where something else was found than expected."""
+
+    compared: int = 0
+    failed_fetches: dict[str, int] = {}
+    differing: list[str] = []
+    stored_compared: int = 0
+    stored_differing: list[str] = []
+    statuses: list[str] = []
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether something was compared, and nothing differs."""
+        return bool(self.compared and self.stored_compared and not self.differing and not self.stored_differing)
+
+
+class Check:
+    """Keeps what was seen, and compares it with the model."""
+
+    def __init__(self, service: Service, market: Market) -> None:
+        self._service = service
+        self._market = market
+        self._faults: dict[int, Sequence[Fault]] = {}
+        self._seen: dict[Key, list[Seen]] = defaultdict(list)
+        self._oracles: dict[int, Oracle] = {}
+        ready = market.simulator
+        assert ready.seed is not None and ready.epoch is not None  # noqa: PT018, S101 - a simulated market has both
+        parameters = Parameters(
+            seed=ready.seed,
+            epoch=ready.epoch,
+            events=ready.events,
+            tick_seconds=ready.tick_seconds,
+            size=Size(ready.size),
+        )
+        self._model = build_model(parameters, service.context.catalogue)
+        self.verdict = Verdict()
+
+    async def cycle(self, faults: Sequence[Fault]) -> None:
+        """Move the market by a tick, scrape it with these faults, and compare the cache."""
+        await self._market.next_cycle()
+        await self._market.simulator.set_faults(*faults)
+        tick = await self._market.simulator.tick()
+        self._faults[tick] = faults
+        fetched: list[Scraped] = []
+
+        def listener(notification: Progress) -> None:
+            if isinstance(notification, Scraped):
+                fetched.append(notification)
+
+        context = self._service.context
+        with context.progress.listening(listener):
+            run = await self._service.control.run_cycle()
+        self.verdict.statuses.append(run.status)
+        for one in fetched:
+            listing = context.book.listings_of(one.sr_id).get(one.bookmaker)
+            if one.error_class or listing is None:
+                failed = self.verdict.failed_fetches
+                failed[one.bookmaker] = failed.get(one.bookmaker, 0) + 1
+                continue
+            self._seen[one.sr_id, one.bookmaker].append(Seen(run.run_id, tick, listing.listing_id))
+        self._compare_cache()
+
+    async def stored(self) -> None:
+        """Fold the stored history, run by run, and compare each state with the model's."""
+        assert self._service.write_queue is not None  # noqa: S101 - the check runs with a queue
+        await self._service.write_queue.drain()
+        history: dict[Key, list[tuple[int, Markets]]] = defaultdict(list)
+        async with driver_connection(self._service.database.engine) as connection:
+            for event, slug, run_id, *packed in await connection.fetch(_HISTORY):
+                history[event, slug].append((run_id, self._unpacked(*packed)))
+        for key, sights in self._seen.items():
+            for seen in sights:
+                held = _folded(history[key], seen.run_id)
+                self._judge(key, seen, held, self.verdict.stored_differing)
+                self.verdict.stored_compared += 1
+
+    def _compare_cache(self) -> None:
+        for (sr_id, slug), sights in self._seen.items():
+            cached = self._service.context.cache.get(sr_id, slug)
+            if cached is None:
+                continue  # evicted: it has started
+            self._judge((sr_id, slug), sights[-1], cached.markets, self.verdict.differing)
+            self.verdict.compared += 1
+
+    def _judge(self, key: Key, seen: Seen, found: Markets, differing: list[str]) -> None:
+        expected = self._oracle(seen.tick).state(key[1], seen.listing_id, seen.tick)
+        if expected is None:
+            return  # it started between the list and the fetch
+        offered = {market: prices for market, prices in found.items() if prices.prices}
+        if offered != expected.markets:
+            others = offered.keys() ^ expected.markets.keys() or [
+                market for market in offered if offered[market] != expected.markets[market]
+            ]
+            differing.append(f"event {key[0]} at {key[1]}, tick {seen.tick}: {sorted(others)[:3]}")
+
+    def _oracle(self, tick: int) -> Oracle:
+        if tick not in self._oracles:
+            faults = Faults(self._model.parameters.seed)
+            faults.set(self._faults[tick], tick)
+            self._oracles[tick] = Oracle(self._model, faults.anomalies(self._model.bookmakers, tick))
+        return self._oracles[tick]
+
+    def _unpacked(
+        self, numbers: Sequence[int], specifiers: Sequence[str], counts: Sequence[int], prices: Sequence[int]
+    ) -> Markets:
+        return dict(_markets(self._service, numbers, specifiers, counts, prices))
+
+
+def _markets(
+    service: Service, numbers: Sequence[int], specifiers: Sequence[str], counts: Sequence[int], prices: Sequence[int]
+) -> Iterator[tuple[MarketKey, MarketPrices]]:
+    start = 0
+    for number, specifier, count in zip(numbers, specifiers, counts, strict=True):
+        market = service.context.catalogue.numbered(number)
+        assert market is not None  # noqa: S101 - written by this very process
+        yield MarketKey(market.key, specifier), MarketPrices(tuple(prices[start : start + count]))
+        start += count
+
+
+def _folded(rows: Sequence[tuple[int, Markets]], run_id: int) -> Markets:
+    state: dict[MarketKey, MarketPrices] = {}
+    for written_in, markets in rows:
+        if written_in <= run_id:
+            state.update(markets)
+    return state
+
+
+def _settings(market: Market, data_dir: Path) -> Settings:
+    given = Settings()
+    bookmakers = {
+        slug: BookmakerSettings(base_url=market.simulator.base_url(slug), min_interval_ms=0, timeout=2.0)
+        for slug in market.simulator.listings
+    }
+    return given.with_values(
+        data_dir=data_dir,
+        database_url=None,
+        bookmakers=bookmakers,
+        scraping=given.scraping.model_copy(
+            update={"horizon": None, "retry_base": timedelta(milliseconds=10), "retry_cap": timedelta(seconds=1)}
+        ),
+        schedule=given.schedule.model_copy(update={"enabled": False}),
+    )
+
+
+async def check(request: MarketRequest, cycles: int, faults: Sequence[Fault] = ()) -> Verdict:
+    """Run the cycles, with the faults in all of them but the first and the last, and compare."""
+    with tempfile.TemporaryDirectory(prefix="overround-oracle-") as temporary:
+        data_dir = Path(temporary)
+        async with running_market(data_dir, request) as market:
+            settings = _settings(market, data_dir)
+            async with (
+                running_database(settings, ephemeral=True) as database,
+                running_service(settings, database, market.clock) as service,
+            ):
+                examination = Check(service, market)
+                for number in range(cycles):
+                    await examination.cycle(faults if 0 < number < cycles - 1 else ())
+                await examination.stored()
+                return examination.verdict
+
+
+def main() -> int:
+    """Print the verdict as JSON; return 1 if something differs."""
+    parser = argparse.ArgumentParser(description="Compare what is scraped and stored with the simulated market.")
+    parser.add_argument("--events", type=int, default=1300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cycles", type=int, default=5)
+    parser.add_argument("--fault", action="append", default=[], help="NAME[:BOOKMAKER[:PERCENT]]; repeatable")
+    arguments = parser.parse_args()
+    configure_logs("error")
+    request = MarketRequest(events=arguments.events, seed=arguments.seed)
+    verdict = asyncio.run(check(request, arguments.cycles, [fault_of(text) for text in arguments.fault]))
+    sys.stdout.write(
+        msgspec.json.encode(
+            {
+                **msgspec.to_builtins(verdict),
+                "differing": len(verdict.differing),
+                "stored_differing": len(verdict.stored_differing),
+                "examples": (verdict.differing + verdict.stored_differing)[:10],
+                "statuses": Counter(verdict.statuses),
+            }
+        ).decode()
+        + "\n"
+    )
+    return 0 if verdict.sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
