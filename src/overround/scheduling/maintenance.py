@@ -8,9 +8,12 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from overround.db.dead_letters import drop_old_batches
+from overround.db.engine import driver_connection
 from overround.db.retention import RetentionReport, keep_partitions
 from overround.ports import Clock
 
+_BATCHES_KEPT = timedelta(days=7)  # the record of what was written when, for checks
 _AHEAD = 3  # partitions; health turns red below two
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +34,10 @@ class Maintenance:
         """Do a round of upkeep; a failure is logged, and the next round tries again."""
         await self._ready.wait()
         try:
-            self.last = await keep_partitions(self._engine, self._clock.now(), self._keep, _AHEAD)
+            now = self._clock.now()
+            self.last = await keep_partitions(self._engine, now, self._keep, _AHEAD)
+            async with driver_connection(self._engine) as connection:
+                await drop_old_batches(connection, now - _BATCHES_KEPT)
         except Exception as error:  # noqa: BLE001 - supervision point: upkeep may fail, the service may not
             _log.error("maintenance_failed", error=repr(error))
             return
