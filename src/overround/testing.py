@@ -240,7 +240,8 @@ class FakeDisk:
     """A directory in memory that can fail, fill up, be cut off and be damaged; implements `DiskStorage`.
 
     `faults` are error numbers by the number of the changing call (`calls` counts them) that is to
-    fail; from `fails_from` on they all fail. A failing write still writes its first half.
+    fail; from `fails_from` on they all fail. A failing write still writes its first half. `dies_at`
+    is the call at which the owner ends: from then on nothing reaches the disk.
     """
 
     def __init__(self, capacity: int | None = None) -> None:
@@ -248,6 +249,7 @@ class FakeDisk:
         self.calls = 0
         self.faults: dict[int, int] = {}
         self.fails_from: int | None = None
+        self.dies_at: int | None = None
         self._files: dict[str, _FakeFile] = {}
         self._removed: list[tuple[str, _FakeFile]] = []
         self._owned = False
@@ -324,7 +326,8 @@ class FakeDisk:
         try:
             self._may_fail()
         except OSError:
-            self._write(name, offset, data[: len(data) // 2])
+            if self.dies_at is None or self.calls == self.dies_at:
+                self._write(name, offset, data[: len(data) // 2])
             raise
         grows = max(0, offset + len(data) - self.size(name))
         room = grows if self.capacity is None else max(0, self.capacity - self.used)
@@ -338,8 +341,9 @@ class FakeDisk:
         try:
             self._may_fail()
         except OSError:
-            file.given_up += file.unsynced
-            file.unsynced.clear()
+            if self.dies_at is None:
+                file.given_up += file.unsynced
+                file.unsynced.clear()
             raise
         for offset, data in file.unsynced:
             _apply(file.synced, offset, data)
@@ -364,8 +368,8 @@ class FakeDisk:
 
     def _may_fail(self) -> None:
         self.calls += 1
-        dead = self.fails_from is not None and self.calls >= self.fails_from
-        number = errno.EIO if dead else self.faults.get(self.calls, 0)
+        fails = any(since is not None and self.calls >= since for since in (self.fails_from, self.dies_at))
+        number = errno.EIO if fails else self.faults.get(self.calls, 0)
         if number:
             raise OSError(number, os.strerror(number))
 

@@ -210,9 +210,9 @@ def test_a_power_cut_takes_nothing_acknowledged(seed: int, call: int) -> None:
     """Cut the power at any call, keep any part of what was not synced: all acknowledged entries are there, in order."""
     disk = FakeDisk()
     log = opened(disk)
-    disk.fails_from = disk.calls + call
+    disk.dies_at = disk.calls + call
     accepted = _commit_all(log)
-    disk.fails_from = None
+    disk.dies_at = None
     disk.crash(random.Random(seed).randrange)  # noqa: S311 - a drawn schedule
     found = bodies(opened(disk))
     places = [ALL.index(body) for body in found]
