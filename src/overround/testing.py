@@ -333,7 +333,7 @@ class FakeDisk:
         room = grows if self.capacity is None else max(0, self.capacity - self.used)
         self._write(name, offset, data[: len(data) - max(0, grows - room)])
         if grows > room:
-            raise OSError(errno.ENOSPC, "no space left")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self, name: str) -> None:
         """Make the writes safe; a failed sync never does, nor does a later one for the same writes."""

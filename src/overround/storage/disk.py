@@ -161,9 +161,10 @@ class FileWindow:
         try:
             return self._disk.read(self._name, offset, size)
         except OSError:
+            edges = range(offset - offset % _SECTOR + _SECTOR, offset + size, _SECTOR)
             return b"".join(
-                self._load_sector(place, min(_SECTOR, offset + size - place))
-                for place in range(offset, offset + size, _SECTOR)
+                self._load_sector(start, end - start)
+                for start, end in zip([offset, *edges], [*edges, offset + size], strict=True)
             )
 
     def _load_sector(self, offset: int, size: int) -> bytes:
