@@ -240,13 +240,14 @@ def _states(events: list[dict[str, Any]]) -> list[object]:
 
 
 def test_the_demo_reports_its_cycles(tmp_path: Path) -> None:
-    """The demo's report: all changed, then all unchanged, nothing pending, lost or doubled."""
+    """The demo's report, of every recording: all changed, then all unchanged, nothing pending, lost or doubled."""
     data = ("--captures", str(RECORDINGS), "--data-dir", str(tmp_path / "data"))
     result = overround("demo", *data, "--cycles", "2", "--exit", "--json")
     assert result.returncode == 0, result.stderr.decode()
     report = json.loads(result.stdout)
     first, second = report["cycles"]
-    assert first["changed"] == first["snapshots"] > 10
+    recorded = len(list(RECORDINGS.glob("*.json")))
+    assert first["changed"] == first["snapshots"] == recorded > 20
     assert (second["changed"], second["unchanged"]) == (0, first["snapshots"])
     assert (first["failed"], second["failed"], second["markets_written"]) == (0, 0, 0)
     assert report["queue"]["pending"] == 0

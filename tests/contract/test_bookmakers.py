@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import load_bookmakers, merged_options
 from overround.catalogue import Catalogue, load_catalogue
 from overround.errors import ErrorClass, FetchError, GoneError
-from overround.event import DiscoveryFailure, LeagueListings
+from overround.event import DiscoveryFailure, LeagueListings, Listing
 from overround.ports import Bookmaker, BookmakerClient, Recording, SimulatedAnswer, SimulatedBookmaker
 from overround.settings import BookmakerSettings
 from overround.simulator.captures import default_recordings_dir, load_recordings
@@ -21,7 +21,7 @@ from overround.simulator.server import build_app, listening
 from overround.testing import ManualClock
 
 TOY = Path(__file__).parent.parent / "toy"
-SPORTS = ("football", "basketball", "tennis")
+SPORTS = tuple(sorted({definition.sport for definition in load_catalogue()}))
 # The toy is found through its distribution on the path alone; nothing in the product knows it.
 SLUGS = (*load_bookmakers(), "toy")
 Answer = LeagueListings | DiscoveryFailure
@@ -54,6 +54,17 @@ class Bench(msgspec.Struct):
     async def discover(self, *sports: str) -> list[Answer]:
         """Return all that discovery yields."""
         return [answer async for answer in self.client.discover(sports or SPORTS)]
+
+    async def listings(self, *sports: str) -> list[Listing]:
+        """Return the listings of a discovery in which nothing fails or is dropped, by their ids."""
+        answers = await self.discover(*sports)
+        whole = [answer for answer in answers if isinstance(answer, LeagueListings) and not answer.dropped]
+        assert len(whole) == len(answers)
+        return _by_id(listing for answer in whole for listing in answer.listings)
+
+    def recorded(self, sport: str) -> list[Recording]:
+        """Return the recordings of a sport."""
+        return [recording for recording in self.recordings if recording.listing.sport == sport]
 
 
 @pytest.fixture(scope="module")
@@ -113,36 +124,45 @@ async def test_plug_in_is_described(bench: Bench) -> None:
 
 async def test_discovery_finds_every_recorded_listing(bench: Bench) -> None:
     """Discovery yields each recorded event once, with every field as the event's own body states it."""
-    answers = await bench.discover()
-    assert not [answer for answer in answers if isinstance(answer, DiscoveryFailure)]
-    found = [listing for answer in answers if isinstance(answer, LeagueListings) for listing in answer.listings]
-    recorded = [recording.listing for recording in bench.recordings]
-    assert sorted(found, key=lambda listing: listing.listing_id) == sorted(
-        recorded, key=lambda listing: listing.listing_id
-    )
-    assert not [answer.dropped for answer in answers if isinstance(answer, LeagueListings) and answer.dropped]
+    assert await bench.listings() == _by_id(recording.listing for recording in bench.recordings)
 
 
 async def test_discovery_keeps_to_the_sports(bench: Bench) -> None:
     """Sports that are not asked for, or that the bookmaker does not have, yield nothing."""
-    assert await bench.discover("basketball", "curling") == []
+    assert await bench.discover("curling") == []
 
 
-async def test_event_is_fetched_byte_for_byte_and_normalised(bench: Bench, catalogue: Catalogue) -> None:
-    """Fetching a discovered listing gives the recorded bytes, which normalise to its markets, complete."""
+@pytest.mark.parametrize("sport", SPORTS)
+async def test_every_mapped_sport_is_recorded_and_discovered(bench: Bench, catalogue: Catalogue, sport: str) -> None:
+    """A sport has recordings where the bookmaker maps it, and only there; asked for it, discovery yields just those."""
+    mapped = {catalogue.market(market).sport for market in bench.bookmaker.normaliser(catalogue).covered}
+    recorded = bench.recorded(sport)
+    assert bool(recorded) == (sport in mapped)
+    assert await bench.listings(sport) == _by_id(recording.listing for recording in recorded)
+
+
+@pytest.mark.parametrize("sport", SPORTS)
+async def test_event_is_fetched_byte_for_byte_and_normalised(bench: Bench, catalogue: Catalogue, sport: str) -> None:
+    """Fetching a discovered listing gives the recorded bytes, which normalise to the sport's markets, complete."""
     normaliser = bench.bookmaker.normaliser(catalogue)
-    recorded = {recording.listing.listing_id: recording.body for recording in bench.recordings}
-    for answer in await bench.discover():
-        assert isinstance(answer, LeagueListings)
-        for listing in answer.listings:
-            response = await bench.client.fetch_event(listing)
-            offer = normaliser.normalise(response.body, response.received_at)
-            assert response.body == recorded[listing.listing_id]
-            assert offer.listing == listing
-            assert offer.complete
-            assert {key.market for key in offer.markets} <= normaliser.covered
-            assert "match_result" in {key.market for key in offer.markets}
-            assert not offer.dropped
+    main_market = next(definition.key for definition in catalogue if definition.sport == sport)
+    recorded = {recording.listing.listing_id: recording.body for recording in bench.recorded(sport)}
+    for listing in await bench.listings(sport):
+        response = await bench.client.fetch_event(listing)
+        offer = normaliser.normalise(response.body, response.received_at)
+        assert response.body == recorded.pop(listing.listing_id)
+        assert offer.listing == listing
+        assert offer.complete
+        markets = {key.market for key in offer.markets}
+        assert markets <= normaliser.covered
+        assert {catalogue.market(market).sport for market in markets} == {sport}
+        assert main_market in markets
+        assert not offer.dropped
+    assert not recorded
+
+
+def _by_id(listings: Iterable[Listing]) -> list[Listing]:
+    return sorted(listings, key=lambda listing: listing.listing_id)
 
 
 async def test_nothing_is_complete_after_kickoff(bench: Bench, catalogue: Catalogue) -> None:
@@ -193,10 +213,11 @@ async def test_failing_league_leaves_the_others(bench: Bench, fault: SimulatedAn
 
 
 @pytest.mark.parametrize("body", [b"{}", b"<html>", b"", b'{"unexpected":[]}', b"[", b"null"])
-async def test_failing_discovery_is_reported(bench: Bench, body: bytes) -> None:
+@pytest.mark.parametrize("sport", SPORTS)
+async def test_failing_discovery_is_reported(bench: Bench, sport: str, body: bytes) -> None:
     """Where the leagues themselves cannot be had, that is one failure for each sport or one for all, never silence."""
     bench.simulated.fault = lambda _: SimulatedAnswer(status=200, body=body)
-    answers = await bench.discover("football")
+    answers = await bench.discover(sport)
     assert answers
     assert all(isinstance(answer, DiscoveryFailure) for answer in answers)
 
