@@ -18,6 +18,22 @@ SPORTY = sporty_body(
 )
 
 
+OWN = """
+[[market]]
+bookmaker = "sportybet"
+sport = "football"
+id = "999777"
+market = "both_teams_to_score"
+outcomes = { 1 = "yes", 2 = "no" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no settings file be found but a test's own."""
+    monkeypatch.chdir(tmp_path)
+
+
 def run(*arguments: str, stdin: bytes = b"") -> Result:
     """Run the command."""
     app = typer.Typer()
@@ -138,3 +154,43 @@ def test_an_unknown_bookmaker_is_a_mistake_of_usage(body: Path) -> None:
     result = run("nobody", str(body))
     assert result.exit_code == 2
     assert "there are betpawa, sportybet, bet9ja" in result.stderr
+
+
+def test_the_mapping_file_of_the_settings_counts(body: Path, tmp_path: Path) -> None:
+    """A market that only the user's file maps is a market, as it is for the service."""
+    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
+    (tmp_path / "overround.toml").write_text('mapping_file = "own.toml"\n', encoding="utf-8")
+    result = run("sportybet", str(body), "--json")
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["unmapped"] == []
+    own = next(market for market in answer["markets"] if market["market"] == "both_teams_to_score")
+    assert own["outcomes"] == [{"outcome": "yes", "price": "2.00", "state": "active"}]
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (OWN.replace('"yes"', '"maybe"'), "own.toml:2: 999777: both_teams_to_score has no outcome maybe"),
+        (OWN.replace('"sportybet"', '"nobody"'), "own.toml:2: no bookmaker 'nobody'; there are"),
+    ],
+)
+def test_a_mistake_in_the_mapping_file_is_one_line(
+    body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, said: str
+) -> None:
+    """File and line are named, and nothing is normalised without the user's mappings."""
+    (tmp_path / "own.toml").write_text(own, encoding="utf-8")
+    monkeypatch.setenv("OVERROUND_MAPPING_FILE", "own.toml")
+    result = run("sportybet", str(body), "--json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"overround: {said}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_settings_that_are_wrong_are_a_mistake_of_usage(body: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are read, so what is wrong in them is said in one line."""
+    monkeypatch.setenv("OVERROUND_PORT", "many")
+    result = run("sportybet", str(body))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("overround: settings: port: ")
+    assert len(result.stderr.splitlines()) == 1

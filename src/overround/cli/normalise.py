@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from overround.cli.output import ExitCode, fail, print_json
+from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
 
 if TYPE_CHECKING:
     from overround.catalogue import Catalogue
@@ -23,9 +23,9 @@ def normalise(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line and file.")] = False,
 ) -> None:
-    """Decode and normalise captured single-event responses.
+    """Decode and normalise captured single-event responses, with the mapping file of the settings if there is one.
 
-    Exit codes: 0 all files were normalised, 1 none, 2 no such bookmaker, 3 some.
+    Exit codes: 0 all files were normalised, 1 none, 2 no such bookmaker or bad settings, 3 some.
     """
     from overround.cli.offer_view import as_json, print_table  # noqa: PLC0415 - command groups import lazily
 
@@ -42,18 +42,20 @@ def normalise(
 
 
 def _tools(slug: str) -> "tuple[Catalogue, Normaliser]":
-    from overround.bookmakers.registry import load_bookmakers  # noqa: PLC0415 - command groups import lazily
+    from overround.bookmakers.registry import (  # noqa: PLC0415 - command groups import lazily
+        load_bookmakers,
+        refuse_unknown_bookmakers,
+    )
     from overround.catalogue import load_catalogue  # noqa: PLC0415 - as above
-    from overround.errors import OverroundError  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - as above
 
-    try:
+    with errors_as_one_line():
         bookmakers = load_bookmakers()
         if slug not in bookmakers:
             raise fail(f"no bookmaker {slug!r}; there are {', '.join(bookmakers)}", ExitCode.USAGE)
-        catalogue = load_catalogue()
+        catalogue = load_catalogue(Settings().mapping_file)
+        refuse_unknown_bookmakers(catalogue, bookmakers)
         return catalogue, bookmakers[slug].normaliser(catalogue)
-    except OverroundError as error:
-        raise fail(str(error)) from error
 
 
 def _offers(slug: str, normaliser: "Normaliser", files: list[str]) -> "Iterator[tuple[str, Offer]]":
