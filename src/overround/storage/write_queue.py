@@ -175,8 +175,9 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
 
     async def _work(self) -> None:
         journal_id = self._journal.journal_id
-        self._applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
-        await self._journal.advance(self._applied)
+        applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
+        await self._journal.advance(applied)
+        self._move(applied)
         while entries := await self._attempts.at_last(lambda: self._journal.read(self._applied, self._maxsize)):
             await self._commit([await asyncio.to_thread(read_entry, entry) for entry in entries])
 
@@ -184,12 +185,12 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         began = self._clock.monotonic()
         batches, report = await self._attempts.at_last(lambda: self._write(read))
         self._sums.commit_of(batches, report, self._clock.monotonic() - began)
-        self._applied = batches[-1].seq
-        await self._attempts.at_last(lambda: self._journal.release(self._applied))
-        self._moved.set()
+        seq = batches[-1].seq
+        await self._attempts.at_last(lambda: self._journal.release(seq))
+        self._move(seq)
         _log.info(
             "write_batch_committed",
-            seq=self._applied,
+            seq=seq,
             batches=len(batches),
             runs=sorted({stamped.batch.scrape_run_id for stamped in batches}),
             snapshots=report.snapshots,
@@ -203,6 +204,11 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         if self._on_missed is not None:
             for sr_id, bookmaker in report.missed:
                 self._on_missed(sr_id, bookmaker)
+
+    def _move(self, seq: int) -> None:
+        """Let those who wait for the queue to drain see how far it is, once the journal knows it too."""
+        self._applied = seq
+        self._moved.set()
 
     async def _write(self, read: Sequence[StampedBatch]) -> tuple[Sequence[StampedBatch], WriteReport]:
         """Write all that was read ahead or, to find out whether the breaker can be closed, one batch."""
