@@ -80,6 +80,8 @@ def _open(path: Path) -> int:
 
 
 def _lines(path: Path, kind: type[Line]) -> list[Line]:
+    if not path.exists():  # the process died before it came to make it
+        return []
     decode = msgspec.json.Decoder(kind).decode
     *whole, _cut_off = path.read_bytes().split(b"\n")
     return [decode(line) for line in whole]
