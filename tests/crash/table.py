@@ -1,18 +1,21 @@
 """The bench's result: one row a drill."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from tests.crash.oracle import Findings
 
+_ORDER: Mapping[int | None, str] = MappingProxyType({None: "-", 0: "kept"})
 _HEADINGS = ("promise", "drill", "trials", "faults injected", "lost", "doubled", "order", "verdict")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What one drill showed; counts are in snapshots unless `trials` says otherwise.
 
-    `faults` says what was injected, by kind. `notes` holds figures that have no column. A control runs a drill
+    `faults` says what was injected, by kind. `notes` holds figures that have no column;
+    `disordered` is None where the drill does not look at the order. A control runs a drill
     on something that is known not to keep the promise: it fails where nothing was lost or doubled.
     """
 
@@ -22,7 +25,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, int]
     lost: int = 0
     doubled: int = 0
-    disordered: int = 0
+    disordered: int | None = None
     broken: str = ""
     notes: str = ""
     control: bool = False
@@ -74,7 +77,7 @@ def _cells(row: Row) -> Sequence[str]:
         f"{sum(row.faults.values()):,}",
         f"{row.lost:,}",
         f"{row.doubled:,}",
-        "kept" if row.disordered == 0 else f"{row.disordered:,} broken",
+        _ORDER.get(row.disordered, f"{row.disordered} broken"),
         row.verdict,
     )
 
