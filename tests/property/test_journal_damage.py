@@ -3,7 +3,7 @@
 import errno
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pytest
@@ -153,6 +153,18 @@ def test_both_headers_gone_lose_the_identity_and_nothing_else() -> None:
     assert (bodies(again), again.journal_id, again.epoch) == ([b"one"], uuid.UUID(int=2), 6)
 
 
+def test_the_identity_survives_any_bad_byte() -> None:
+    """With a single file, too, one bad byte of its header costs neither the journal's id nor its epoch."""
+    disk = FakeDisk()
+    commit(opened(disk), b"one")
+    for place in range(FILE_HEADER_SIZE):
+        damaged = disk.copy()
+        damaged.damage(last_file(damaged), place)
+        again = SegmentLog(damaged, SEGMENT, uuid.UUID(int=2), 6)
+        again.open()
+        assert (again.journal_id, again.epoch, bodies(again)) == (uuid.UUID(int=1), 5, [b"one"])
+
+
 def test_an_unknown_format_is_refused_untouched() -> None:
     """A file of a later release is named, nothing on disk changes, and the lock is free again."""
     disk = written()
@@ -167,16 +179,41 @@ def test_an_unknown_format_is_refused_untouched() -> None:
     disk.open()
 
 
+class Watched(FakeDisk):
+    """A disk on which a file that failed may not be written or synced again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: set[str] = set()
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """Write, unless the file has failed."""
+        self._watch(name, lambda: super(Watched, self).write(name, offset, data))
+
+    def sync(self, name: str) -> None:
+        """Sync, unless the file has failed."""
+        self._watch(name, lambda: super(Watched, self).sync(name))
+
+    def _watch(self, name: str, call: Callable[[], None]) -> None:
+        assert name not in self.failed
+        try:
+            call()
+        except OSError:
+            self.failed.add(name)
+            raise
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_any_single_failing_call_costs_nothing(number: int) -> None:
     """Fail the n-th changing call, for every n: all is acknowledged in order, and a power cut takes none of it."""
     for call in range(1, 40):
-        disk = FakeDisk()
+        disk = Watched()
         disk.faults[call] = number
         log = opened(disk)
         seqs = [commit(log, *group) for group in GROUPS]
         assert seqs == [ALL.index(group[0]) + 1 for group in GROUPS]
         assert bodies(log) == ALL
+        disk.failed.clear()
         disk.crash(lambda _: 0)
         assert bodies(opened(disk)) == ALL
 
