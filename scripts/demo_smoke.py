@@ -1,4 +1,4 @@
-"""Judges the report of `overround demo --captures DIR --cycles 2 --exit --json`, read from stdin: nothing new, nothing lost."""
+"""Judges the report of two demo cycles over unchanging recordings, read from stdin: nothing new, nothing lost."""
 
 import sys
 from collections.abc import Iterator, Mapping

@@ -67,6 +67,25 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     buckets: dict[float, int] = {}
 
 
+class FillState(StrEnum):
+    """How full the journal is: polling slows down from 80 %, appending waits at 100 %."""
+
+    NORMAL = "normal"
+    SLOW = "slow"
+    WAITING = "waiting"
+
+
+_SLOW_FROM = 80  # percent
+_FULL = 100
+
+
+def fill_state(percent: int) -> FillState:
+    """Return what a fill level means."""
+    if percent >= _FULL:
+        return FillState.WAITING
+    return FillState.SLOW if percent >= _SLOW_FROM else FillState.NORMAL
+
+
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """The write queue's sums since start: in batches, except where it says snapshots.
 
@@ -74,7 +93,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     dead_snapshots + settled_snapshots + left_snapshots. Recovered are those that an earlier process
     accepted and this one has handled; settled belong to dead letters that were retried twice.
     `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds.
-    `change_to_committed` runs from the newest snapshot of a batch to its commit.
+    `change_to_committed` runs from the newest snapshot of a batch to its commit. `fill_percent` is of the
+    journal's room; `journal_error` says why its disk refused the last append, empty where it did not.
     """
 
     running: bool
@@ -103,3 +123,9 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     bisections: int = 0
     commit: Latency = Latency()
     change_to_committed: Latency = Latency()
+    fill_percent: int = 0
+    fill: FillState = FillState.NORMAL
+    journal_error: str = ""
+    append_p50_ms: float = 0.0
+    append_p99_ms: float = 0.0
+    damaged_frames: int = 0

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from overround.cli.main import app
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
+
+from overround.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "command-line.md"

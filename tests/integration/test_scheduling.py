@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from overround.batch import RunKind, RunStatus, ScrapeRun
+from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.odds_cache import OddsCache
 from overround.clock import SystemClock
 from overround.errors import RunInProgressError
+from overround.ports import JournalEntry
 from overround.scheduling.jobs import scrape_all_platforms
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
+from overround.writing import QueueStats, fill_state
 from tests.support.desk import KICKOFF, Desk, listing, result_prices
 
 
@@ -21,7 +23,7 @@ class Jobs:
     """A job state around a desk that writes nowhere."""
 
     def __init__(self, desk: Desk) -> None:
-        self.write_queue = None
+        self.write_queue: FullQueue | None = None
         self.odds_cache: OddsCache = desk.cache
         self.control = ScrapeController(desk.coordinator, desk.context.runs, desk.context.progress, desk.clock)
 
@@ -101,6 +103,57 @@ async def test_every_cycle_reports_queue_and_cache(desk: Desk) -> None:
     assert run is not None
     report = next(log for log in logs if log["event"] == "write_queue_post_scrape")
     assert (report["run"], report["cache"]["snapshots"]) == (run.run_id, 2)
+
+
+class FullQueue:
+    """A write queue of which a test says how full it is."""
+
+    def __init__(self) -> None:
+        self.fill_percent = 0
+
+    async def enqueue(self, batch: WriteBatch) -> JournalEntry:
+        """Take everything."""
+        return JournalEntry(epoch=1, seq=batch.batch_index + 1, body=b"")
+
+    async def drain(self) -> None:
+        """Have nothing pending."""
+
+    def stats(self) -> QueueStats:
+        """Return the fill level, and otherwise nothing."""
+        return QueueStats(
+            running=True,
+            pending=0,
+            pending_bytes=0,
+            oldest_pending_seconds=0.0,
+            accepted=0,
+            written=0,
+            retried=0,
+            dead_lettered=0,
+            snapshots_written=0,
+            markets_written=0,
+            confirmations_written=0,
+            missed_confirmations=0,
+            last_error="",
+            fill_percent=self.fill_percent,
+            fill=fill_state(self.fill_percent),
+        )
+
+
+@pytest.mark.parametrize(("percent", "cycles"), [(0, 4), (79, 4), (80, 2), (100, 2)])
+async def test_polling_slows_down_while_the_journal_fills_up(desk: Desk, percent: int, cycles: int) -> None:
+    """From 80 % on, every second turn of the schedule is left out."""
+    queue = FullQueue()
+    queue.fill_percent = percent
+    jobs = Jobs(desk)
+    jobs.write_queue = queue
+    plan = SchedulePlan(
+        short_interval=timedelta(minutes=1), long_interval=timedelta(minutes=1), stuck_after=timedelta(minutes=5)
+    )
+    scheduler = ScrapeScheduler(plan, jobs, desk.clock)
+    for _ in range(4):
+        desk.clock.advance(60)
+        await scheduler._tick()
+    assert len(desk.context.runs.newest()) == cycles
 
 
 async def test_the_watchdog_ends_a_stuck_cycle(desk: Desk) -> None:

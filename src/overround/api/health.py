@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from overround.api.state import State
+from overround.writing import FillState
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -47,4 +48,8 @@ def _reasons(state: State) -> list[str]:
             reasons.append("the write queue is not running")
         if stats.last_error:
             reasons.append(f"the database does not take writes: {stats.last_error}")
+        if stats.journal_error:
+            reasons.append(f"the journal's disk refuses writes: {stats.journal_error}")
+        if stats.fill is not FillState.NORMAL:
+            reasons.append(f"the journal is {stats.fill_percent} % full: scraping is {stats.fill.value}")
     return reasons

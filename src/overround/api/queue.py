@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from overround.api.state import State
-from overround.writing import WriterState
+from overround.writing import FillState, WriterState
 
 router = APIRouter(prefix="/api/queue", tags=["queue"])
 
@@ -56,6 +56,12 @@ class QueueView(BaseModel):
     bisections: int = 0
     commit: LatencyView = LatencyView()
     change_to_committed: LatencyView = LatencyView()
+    fill_percent: int = 0
+    fill: FillState = FillState.NORMAL
+    journal_error: str = ""
+    append_p50_ms: float = 0.0
+    append_p99_ms: float = 0.0
+    damaged_frames: int = 0
 
 
 @router.get("")

@@ -13,6 +13,7 @@ from overround.batch import RunKind
 from overround.clock import SystemClock
 from overround.ports import Clock
 from overround.scheduling.jobs import JobState, scrape_all_platforms
+from overround.writing import FillState
 
 _CYCLE = "cycle"
 _WATCHDOG = "watchdog"
@@ -61,6 +62,7 @@ class ScrapeScheduler:
         self._clock = clock
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._paused = False
+        self._left_out = False
         self._full_due_at = clock.monotonic()
 
     def start(self, *, cycles: bool = True) -> None:
@@ -120,7 +122,17 @@ class ScrapeScheduler:
     def _job(self) -> Job | None:
         return self._scheduler.get_job(_CYCLE) if self._scheduler.running else None
 
+    def _eases_off(self) -> bool:
+        """Tell whether this turn is left out: while the journal fills up, only every second one is taken."""
+        queue = self._state.write_queue
+        slow = queue is not None and queue.stats().fill is not FillState.NORMAL
+        self._left_out = slow and not self._left_out
+        return self._left_out
+
     async def _tick(self) -> None:
+        if self._eases_off():
+            _log.warning("cycle_left_out", reason="the journal is filling up")
+            return
         began = self._clock.monotonic()
         if self._before_cycle is not None:
             await self._before_cycle()

@@ -12,7 +12,7 @@ from overround.ports import Clock, Journal, JournalEntry, WriteHandler
 from overround.storage.attempts import Attempts, Backoff
 from overround.storage.batch_codec import encode_batch, read_entry
 from overround.storage.queue_sums import QueueSums
-from overround.writing import QueueStats, StampedBatch, WriteReport
+from overround.writing import QueueStats, StampedBatch, WriteReport, fill_state
 
 SessionFactoryT = TypeVar("SessionFactoryT")
 MissedConfirmation = Callable[[int, str], None]
@@ -134,6 +134,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         journal = self._journal.stats()
         age = (self._clock.now() - journal.oldest_at).total_seconds() if journal.oldest_at else 0.0
         sums, attempts = self._sums, self._attempts
+        fill = 100 * journal.bytes // journal.max_bytes if journal.max_bytes and journal.pending else 0
         return QueueStats(
             running=self._accepting,
             pending=journal.pending,
@@ -161,6 +162,12 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             bisections=sums.bisections,
             commit=sums.commit.latency(),
             change_to_committed=sums.change_to_committed.latency(),
+            fill_percent=fill,
+            fill=fill_state(fill),
+            journal_error=journal.write_error,
+            append_p50_ms=journal.append_p50_ms,
+            append_p99_ms=journal.append_p99_ms,
+            damaged_frames=journal.damaged_frames,
         )
 
     async def _drain(self, deadline: float) -> bool:
