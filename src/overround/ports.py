@@ -10,7 +10,7 @@ import msgspec
 from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
 from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, Offer
-from overround.writing import QueueStats, StampedBatch, WriteReport
+from overround.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
 
 
 class Clock(Protocol):
@@ -159,36 +159,6 @@ class Bookmaker(Protocol):
 
 
 # The write path
-
-
-class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted batch with its place in the one order of all writes: (epoch, seq)."""
-
-    epoch: int
-    seq: int
-    body: bytes
-
-
-class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the journal holds that is not yet released, and how it fares.
-
-    `last_seq` is the greatest seq that a batch has or had. `bytes` are those on disk, of at most
-    about `max_bytes`. The damaged frames and bytes are those found since `open`. The append times
-    are of the latest appends, from the call until the batch was durable; `write_error` says why
-    the disk refused the latest group of batches, and is empty when it did not.
-    """
-
-    epoch: int
-    last_seq: int
-    pending: int
-    bytes: int
-    oldest_at: datetime | None
-    max_bytes: int = 0
-    damaged_frames: int = 0
-    damaged_bytes: int = 0
-    append_p50_ms: float = 0.0
-    append_p99_ms: float = 0.0
-    write_error: str = ""
 
 
 class Journal(Protocol):

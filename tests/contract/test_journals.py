@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from overround.errors import JournalFullError, QueueClosedError
-from overround.ports import Journal, JournalEntry
+from overround.ports import Journal
 from overround.storage.disk import LocalDisk
 from overround.storage.journal import SegmentedJournal
 from overround.storage.memory_journal import MemoryJournal
 from overround.testing import FakeDisk, ManualClock
+from overround.writing import JournalEntry
 
 ROOM = 10_000  # bytes
 JournalFactory = Callable[[Path], Journal]

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from overround.ports import DiskStorage, Journal, JournalEntry, JournalStats, WriteHandler
-from overround.writing import StampedBatch, WriteReport
+from overround.ports import DiskStorage, Journal, WriteHandler
+from overround.writing import JournalEntry, JournalStats, StampedBatch, WriteReport
 
 
 class KillPoint(StrEnum):

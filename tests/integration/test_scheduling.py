@@ -11,11 +11,10 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.odds_cache import OddsCache
 from overround.clock import SystemClock
 from overround.errors import RunInProgressError
-from overround.ports import JournalEntry
 from overround.scheduling.jobs import scrape_all_platforms
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
-from overround.writing import QueueStats, fill_state
+from overround.writing import JournalEntry, QueueStats, fill_state
 from tests.support.desk import KICKOFF, Desk, listing, result_prices
 
 

@@ -7,12 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import ScrapeRun, WriteBatch
 from overround.catalogue import load_catalogue
-from overround.ports import JournalEntry
 from overround.scraping.event_coordinator import EventCoordinator
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
-from overround.writing import QueueStats
+from overround.writing import JournalEntry, QueueStats
 from tests.support.desk import OPTIONS, Desk
 
 NUMBERS = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}

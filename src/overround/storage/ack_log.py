@@ -8,8 +8,8 @@ import structlog
 
 from overround.batch import WriteBatch
 from overround.errors import SettingsError
-from overround.ports import JournalEntry
 from overround.storage.batch_codec import body_hash
+from overround.writing import JournalEntry
 
 _log = structlog.get_logger(__name__)
 

@@ -5,8 +5,7 @@ from hashlib import blake2b
 import msgspec
 
 from overround.batch import WriteBatch
-from overround.ports import JournalEntry
-from overround.writing import StampedBatch
+from overround.writing import JournalEntry, StampedBatch
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(WriteBatch)

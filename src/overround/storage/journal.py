@@ -12,9 +12,10 @@ import msgspec
 import structlog
 
 from overround.errors import JournalFullError, JournalWriteError, QueueClosedError
-from overround.ports import Clock, DiskStorage, JournalEntry, JournalStats
+from overround.ports import Clock, DiskStorage
 from overround.storage.frames import MAX_BODY, frame_bound
 from overround.storage.segments import NewEntry, SegmentLog
+from overround.writing import JournalEntry, JournalStats
 
 SEGMENT_BYTES = 16 << 20
 GROUP_BYTES = 4 << 20  # of batches synced together: a bound on how long the first one waits for the last

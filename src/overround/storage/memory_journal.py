@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import islice
 
 from overround.errors import JournalFullError, QueueClosedError
-from overround.ports import Clock, JournalEntry, JournalStats
+from overround.ports import Clock
+from overround.writing import JournalEntry, JournalStats
 
 _MICROSECONDS = 1_000_000
 

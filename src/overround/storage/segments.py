@@ -9,7 +9,7 @@ import structlog
 import zstandard
 
 from overround.errors import JournalWriteError
-from overround.ports import DiskStorage, JournalEntry
+from overround.ports import DiskStorage
 from overround.storage.disk import FileWindow
 from overround.storage.frames import (
     FILE_HEADER_SIZE,
@@ -25,6 +25,7 @@ from overround.storage.frames import (
 )
 from overround.storage.recovery import Loss, loss_of, recover, segment_name
 from overround.storage.segment import Segment
+from overround.writing import JournalEntry
 
 # What is skipped after a torn end: more seqs than it can have held, since the database may have seen them.
 SEQ_GAP = 1_000_000
