@@ -10,11 +10,12 @@ from overround.event import Event, Listing
 
 
 class RunKind(StrEnum):
-    """What a scrape run covers: everything with discovery, known events near kick-off, or one event."""
+    """What a run covers: everything with discovery, known events near kick-off, one event, or what failed before."""
 
     CYCLE = "cycle"
     NEAR = "near"
     EVENT = "event"
+    RETRY = "retry"
 
 
 class RunStatus(StrEnum):

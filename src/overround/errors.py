@@ -140,6 +140,31 @@ class UnknownEventError(OverroundError):
         super().__init__(f"event {sr_id} is not known")
 
 
+class UnknownRunError(OverroundError):
+    """There is no such scrape run (any more)."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        super().__init__(f"scrape run {run_id} is not known")
+
+
+class NothingToRetryError(OverroundError):
+    """A run had no failure whose event is still to come."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        super().__init__(f"scrape run {run_id} has no failures to retry")
+
+
+class CoolingDownError(OverroundError):
+    """An event was scraped on demand just before; `retry_after` is in seconds."""
+
+    def __init__(self, sr_id: int, retry_after: float) -> None:
+        self.sr_id = sr_id
+        self.retry_after = retry_after
+        super().__init__(f"event {sr_id} was scraped just now: again in {retry_after:.1f} s")
+
+
 class DatabaseUnavailableError(OverroundError):
     """The database cannot be reached or started."""
 

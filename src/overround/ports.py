@@ -10,6 +10,7 @@ import msgspec
 from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
 from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, Offer
+from overround.odds import MarketKey, MarketPrices
 from overround.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
 
 
@@ -336,6 +337,23 @@ class Publisher(Protocol[Notification_contra]):
         """Hand a notification to whoever listens."""
 
 
+class MarketChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One bookmaker's market before and after a scrape."""
+
+    bookmaker: str
+    key: MarketKey
+    before: MarketPrices
+    after: MarketPrices
+
+
+class EventScrape(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished scrape of one event; `shared` tells that somebody else had asked for it before."""
+
+    run: ScrapeRun
+    shared: bool
+    changes: tuple[MarketChange, ...]
+
+
 class ScrapeControl(Protocol):
     """Starts scrape runs; there is one cycle at a time."""
 
@@ -359,11 +377,21 @@ class ScrapeControl(Protocol):
     async def cancel_cycle(self) -> None:
         """End the cycle under way, if any, as interrupted."""
 
-    async def scrape_event(self, sr_id: int) -> ScrapeRun:
-        """Scrape one event at every bookmaker that lists it, and return the finished run.
+    def retry_failures(self, run_id: int) -> int:
+        """Start a run over what a run did not get, in the background, and return the new run's id.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            NothingToRetryError: it has no failures whose events are to come.
+            RunInProgressError: a cycle is under way.
+        """
+
+    async def scrape_event(self, sr_id: int) -> EventScrape:
+        """Scrape one event at every bookmaker that lists it, and return what came of it.
 
         Raises:
             UnknownEventError: nobody lists it.
+            CoolingDownError: it was scraped on demand just before.
         """
 
     def runs(self) -> Sequence[ScrapeRun]:

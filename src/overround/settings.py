@@ -39,6 +39,8 @@ class ScrapingSettings(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     retry_base: timedelta = timedelta(milliseconds=200)
     retry_cap: timedelta = timedelta(seconds=10)
+    # One event is asked for on demand at most so often, however many want to see it.
+    on_demand_cool_down: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=5)
     # A started event stays this long: late corrections and the page's own readers still want it.
     eviction_grace: timedelta = timedelta(hours=2)
 

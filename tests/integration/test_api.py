@@ -149,3 +149,29 @@ async def test_a_restart_answers_from_what_was_stored(database_url: str, tmp_pat
     prices = [[event["markets"] for event in page["events"]] for page in (before, after)]
     assert prices[0] == prices[1]
     assert prices[0]
+
+
+async def test_a_run_is_read_with_phases_and_failures(api: Api) -> None:
+    """A run comes with its phases and its failures one by one; an unknown run is a 404 of its own."""
+    await api.cycle()
+    (listed,) = (await api.get("/api/scrape/runs?limit=1"))["runs"]
+    assert listed["phases"]["discovery_ms"] > 0
+    assert listed["markets_changed"] > 0
+    run = await api.get(f"/api/scrape/runs/{listed['run_id']}")
+    assert run["failures"] == []
+    async with api.session.get("/api/scrape/runs/4711") as response:
+        assert (response.status, (await response.json())["code"]) == (404, "unknown_run")
+    async with api.session.post(f"/api/scrape/runs/{listed['run_id']}/retry") as response:
+        assert (response.status, (await response.json())["code"]) == (409, "nothing_to_retry")
+
+
+async def test_an_event_on_demand_cools_down_over_http(api: Api) -> None:
+    """The first scrape answers with its changes, the next at once is refused with the time to wait."""
+    await api.cycle()
+    sr_id = (await events(api, "?text=arsenal"))["events"][0]["sr_id"]
+    async with api.session.post(f"/api/scrape/event/{sr_id}") as response:
+        scrape = await response.json()
+        assert (response.status, scrape["kind"], scrape["shared"], scrape["changes"]) == (200, "event", False, [])
+    async with api.session.post(f"/api/scrape/event/{sr_id}") as response:
+        assert (response.status, (await response.json())["code"]) == (429, "cooling_down")
+        assert int(response.headers["Retry-After"]) >= 1

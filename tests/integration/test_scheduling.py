@@ -24,7 +24,7 @@ class Jobs:
     def __init__(self, desk: Desk) -> None:
         self.write_queue: FullQueue | None = None
         self.odds_cache: OddsCache = desk.cache
-        self.control = ScrapeController(desk.coordinator, desk.context.runs, desk.context.progress, desk.clock)
+        self.control = ScrapeController(desk.coordinator, desk.context, timedelta(seconds=5))
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ async def test_an_unknown_event_is_refused(desk: DatabaseDesk) -> None:
 async def test_a_cancelled_cycle_ends_as_interrupted(desk: DatabaseDesk) -> None:
     """A cycle that is cancelled stores its run as interrupted."""
     desk.books["betpawa"].gates["p1"] = asyncio.Event()
-    control = ScrapeController(desk.coordinator, desk.context.runs, desk.context.progress, desk.clock)
+    control = ScrapeController(desk.coordinator, desk.context, timedelta(seconds=5))
     control.start_cycle()
     await desk.books["betpawa"].asked.wait()
     await control.cancel_cycle()

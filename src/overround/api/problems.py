@@ -1,5 +1,6 @@
 """Errors over HTTP: one shape for all, RFC 9457 problem details with a stable `code`."""
 
+import math
 from http import HTTPStatus
 
 import structlog
@@ -10,13 +11,16 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from overround.errors import (
+    CoolingDownError,
     DatabaseUnavailableError,
     JournalFullError,
     JournalWriteError,
+    NothingToRetryError,
     QueueClosedError,
     RunInProgressError,
     UnknownDeadLetterError,
     UnknownEventError,
+    UnknownRunError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,6 +53,9 @@ def install_problem_handlers(app: FastAPI) -> None:
     for refused in (QueueClosedError, JournalFullError, JournalWriteError):
         app.add_exception_handler(refused, _queue_refuses)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
+    app.add_exception_handler(UnknownRunError, _unknown_run)
+    app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
+    app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -73,6 +80,21 @@ async def _queue_refuses(_: Request, error: Exception) -> JSONResponse:
 async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:
     run_id = error.run_id if isinstance(error, RunInProgressError) else None
     return problem(HTTPStatus.CONFLICT, "run_in_progress", str(error), run_id=run_id)
+
+
+async def _unknown_run(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "unknown_run", str(error))
+
+
+async def _nothing_to_retry(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.CONFLICT, "nothing_to_retry", str(error))
+
+
+async def _cooling_down(_: Request, error: Exception) -> JSONResponse:
+    response = problem(HTTPStatus.TOO_MANY_REQUESTS, "cooling_down", str(error))
+    wait = error.retry_after if isinstance(error, CoolingDownError) else 1.0
+    response.headers["Retry-After"] = str(math.ceil(wait))
+    return response
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -1,57 +1,31 @@
-"""Scrape runs: start them, and see how they went."""
+"""Scrape runs: start them, retry what failed, and see how they went."""
 
-from datetime import datetime
 from http import HTTPStatus
+from typing import Annotated
 
-import msgspec
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Query
 
 from overround.api.problems import Problem
+from overround.api.scrape_views import (
+    EventScrapeView,
+    RunDetailView,
+    RunPage,
+    RunView,
+    StartedRun,
+    change_view,
+    failure_views,
+    run_facts,
+)
 from overround.api.state import State
-from overround.batch import ScrapeRun
+from overround.errors import UnknownRunError
 
 router = APIRouter(prefix="/api/scrape", tags=["scrape"])
 
+_BIGINT = 2**63 - 1
+_MOST = 200
 
-class StartedRun(BaseModel):
-    """A run that has been started."""
-
-    run_id: int
-
-
-class RunCounts(BaseModel):
-    """What a run did at one bookmaker, in snapshots."""
-
-    listings: int
-    changed: int
-    confirmed: int
-    incomplete: int
-    stale: int
-    failed: int
-    discovery_failed: int
-    unmapped: int
-    dropped: int
-
-
-class RunView(BaseModel):
-    """A scrape run as it stands."""
-
-    run_id: int
-    kind: str
-    status: str
-    started_at: datetime
-    finished_at: datetime | None
-    events: int
-    counts: dict[str, RunCounts]
-    errors: dict[str, int]
-
-
-class RunPage(BaseModel):
-    """The newest runs, newest first."""
-
-    total: int
-    runs: list[RunView]
+RunId = Annotated[int, Path(ge=1, le=_BIGINT)]
+EventId = Annotated[int, Path(ge=1, le=_BIGINT)]
 
 
 @router.post("/start", status_code=HTTPStatus.ACCEPTED, responses={409: {"model": Problem}})
@@ -60,18 +34,44 @@ async def start_cycle(state: State) -> StartedRun:
     return StartedRun(run_id=state.control.start_cycle())
 
 
-@router.post("/event/{sr_id}", responses={404: {"model": Problem}})
-async def scrape_event(state: State, sr_id: int) -> RunView:
-    """Scrape one event at every bookmaker that lists it, and return the finished run."""
-    return _view(await state.control.scrape_event(sr_id))
+@router.post("/event/{sr_id}", responses={404: {"model": Problem}, 429: {"model": Problem}})
+async def scrape_event(state: State, sr_id: EventId) -> EventScrapeView:
+    """Scrape one event at every bookmaker that lists it, and return the finished run with what it changed."""
+    scrape = await state.control.scrape_event(sr_id)
+    facts = run_facts(scrape.run, state.control.detail(scrape.run.run_id))
+    changes = [change_view(state.catalogue, change) for change in scrape.changes]
+    return EventScrapeView(**facts, shared=scrape.shared, changes=changes)
 
 
 @router.get("/runs")
-async def list_runs(state: State) -> RunPage:
+async def list_runs(
+    state: State,
+    limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=_BIGINT, description="only runs with a smaller id")] = None,
+) -> RunPage:
     """Return the newest runs."""
-    runs = [_view(run) for run in state.control.runs()]
-    return RunPage(total=len(runs), runs=runs)
+    runs = state.control.runs()
+    chosen = [run for run in runs if before is None or run.run_id < before][:limit]
+    views = [RunView(**run_facts(run, state.control.detail(run.run_id))) for run in chosen]
+    return RunPage(total=len(runs), runs=views)
 
 
-def _view(run: ScrapeRun) -> RunView:
-    return RunView.model_validate(msgspec.to_builtins(run, builtin_types=(datetime,)))
+@router.get("/runs/{run_id}", responses={404: {"model": Problem}})
+async def read_run(state: State, run_id: RunId) -> RunDetailView:
+    """Return one run with its failures, one by one."""
+    run = next((run for run in state.control.runs() if run.run_id == run_id), None)
+    if run is None:
+        raise UnknownRunError(run_id)
+    detail = state.control.detail(run_id)
+    failures = None if detail is None else failure_views(state.book, detail.failures)
+    return RunDetailView(**run_facts(run, detail), failures=failures)
+
+
+@router.post(
+    "/runs/{run_id}/retry",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={404: {"model": Problem}, 409: {"model": Problem}},
+)
+async def retry_run(state: State, run_id: RunId) -> StartedRun:
+    """Start a run over what a run did not get; failed discovery calls are made again by the next cycle."""
+    return StartedRun(run_id=state.control.retry_failures(run_id))

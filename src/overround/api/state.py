@@ -11,10 +11,11 @@ from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.markets.coverage import CoverageBook
-from overround.ports import Clock, ScrapeControl, WriteQueue
+from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
+from overround.scraping.control import ScrapeController
 from overround.storage.dead_letters import DeadLetters
 
 
@@ -25,7 +26,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     cache: OddsCache
     book: EventBook
-    control: ScrapeControl
+    control: ScrapeController
     scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
     dead_letters: DeadLetters

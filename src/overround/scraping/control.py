@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 
 from overround.batch import RunKind, ScrapeRun
-from overround.errors import RunInProgressError
-from overround.ports import Clock
-from overround.scraping.event_coordinator import EventCoordinator
-from overround.scraping.progress import Progress, ProgressHub
-from overround.scraping.runs import RunBook
+from overround.errors import NothingToRetryError, RunInProgressError, UnknownRunError
+from overround.ports import EventScrape
+from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
+from overround.scraping.on_demand import OnDemandScraper
+from overround.scraping.progress import Progress
+from overround.scraping.runs import RunDetail
+from overround.scraping.targets import EventTarget, failed_targets
 
 _log = structlog.get_logger(__name__)
 
@@ -18,14 +21,17 @@ _log = structlog.get_logger(__name__)
 class ScrapeController:
     """Owns the task of the cycle under way."""
 
-    def __init__(self, coordinator: EventCoordinator, runs: RunBook, progress: ProgressHub, clock: Clock) -> None:
+    def __init__(self, coordinator: EventCoordinator, context: ScrapeContext, cool_down: timedelta) -> None:
+        """Build it; a single event is scraped on demand no sooner than `cool_down` after its last time."""
         self._coordinator = coordinator
-        self._runs = runs
-        self._progress = progress
-        self._clock = clock
+        self._book = context.book
+        self._runs = context.runs
+        self._progress = context.progress
+        self._clock = context.clock
+        self._on_demand = OnDemandScraper(coordinator, context.cache, context.clock, cool_down)
         self._cycle: asyncio.Task[ScrapeRun] | None = None
         self._run_id = 0
-        self._heard_at = clock.monotonic()
+        self._heard_at = context.clock.monotonic()
 
     def start_cycle(self) -> int:
         """Start a full cycle in the background and return its run id.
@@ -51,17 +57,41 @@ class ScrapeController:
             return None
         return self._clock.monotonic() - self._heard_at
 
-    async def scrape_event(self, sr_id: int) -> ScrapeRun:
-        """Scrape one event at every bookmaker that lists it, and return the finished run.
+    def retry_failures(self, run_id: int) -> int:
+        """Start a run over what a run did not get, in the background, and return the new run's id.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            NothingToRetryError: it has no failures whose events are to come.
+            RunInProgressError: a cycle is under way.
+        """
+        targets = self._failed_targets(run_id)
+        if not targets:
+            raise NothingToRetryError(run_id)
+        self._begin(RunKind.RETRY, targets)
+        return self._run_id
+
+    async def scrape_event(self, sr_id: int) -> EventScrape:
+        """Scrape one event at every bookmaker that lists it, and return what came of it.
 
         Raises:
             UnknownEventError: nobody lists it.
+            CoolingDownError: it was scraped on demand just before.
         """
-        return await self._coordinator.scrape_event(sr_id)
+        return await self._on_demand.scrape(sr_id)
+
+    def detail(self, run_id: int) -> RunDetail | None:
+        """Return what is known of a run beyond its counts; None of a run of an earlier process."""
+        return self._runs.detail(run_id)
 
     def runs(self) -> Sequence[ScrapeRun]:
         """Return the newest runs, the one under way included, newest first."""
         return self._runs.newest()
+
+    async def stop(self) -> None:
+        """End whatever is being scraped."""
+        await self.cancel_cycle()
+        await self._on_demand.cancel()
 
     async def cancel_cycle(self) -> None:
         """End the cycle under way, if any, as interrupted."""
@@ -69,19 +99,26 @@ class ScrapeController:
             self._cycle.cancel()
             await asyncio.gather(self._cycle, return_exceptions=True)
 
-    def _begin(self, kind: RunKind) -> asyncio.Task[ScrapeRun]:
+    def _failed_targets(self, run_id: int) -> Sequence[EventTarget]:
+        detail = self._runs.detail(run_id)
+        if detail is None and self._runs.find(run_id) is None:
+            raise UnknownRunError(run_id)
+        failed = {(failure.sr_id, failure.bookmaker) for failure in (detail.failures if detail else ())}
+        return failed_targets(self._book, failed, self._clock.now())
+
+    def _begin(self, kind: RunKind, targets: Sequence[EventTarget] | None = None) -> asyncio.Task[ScrapeRun]:
         if self._cycle is not None and not self._cycle.done():
             raise RunInProgressError(self._run_id)
         run = self._runs.begin(kind)
         self._run_id = run.run_id
-        self._cycle = asyncio.create_task(self._observed(run), name=f"{kind}-{run.run_id}")
+        self._cycle = asyncio.create_task(self._observed(run, targets), name=f"{kind}-{run.run_id}")
         self._cycle.add_done_callback(_report_failure)
         return self._cycle
 
-    async def _observed(self, run: ScrapeRun) -> ScrapeRun:
+    async def _observed(self, run: ScrapeRun, targets: Sequence[EventTarget] | None) -> ScrapeRun:
         self._hear(None)
         with self._progress.listening(self._hear):
-            return await self._coordinator.run_full_cycle(run)
+            return await self._coordinator.run_full_cycle(run, targets)
 
     def _hear(self, _: Progress | None) -> None:
         self._heard_at = self._clock.monotonic()

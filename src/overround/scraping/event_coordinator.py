@@ -99,18 +99,20 @@ class EventCoordinator:
         for run in self._context.runs.close_open():
             await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
 
-    async def run_full_cycle(self, run: ScrapeRun | None = None) -> ScrapeRun:
+    async def run_full_cycle(
+        self, run: ScrapeRun | None = None, targets: Sequence[EventTarget] | None = None
+    ) -> ScrapeRun:
         """Scrape everything once, or, in a run of kind `near`, the known events close to kick-off.
 
-        Returns the finished run; a near run does not discover.
+        Returns the finished run; a near run does not discover, nor does one that is handed its targets.
         """
         run = run or self._context.runs.begin(RunKind.CYCLE)
         tally = RunTally()
         self._context.progress.publish(RunStarted(run=run))
         try:
-            targets = await self._discover(run, tally) if run.kind is RunKind.CYCLE else self._near(run)
-            tally.events = len(targets)
-            await self._scrape_all(run, tally, targets)
+            chosen = await self._chosen(run, tally, targets)
+            tally.events = len(chosen)
+            await self._scrape_all(run, tally, chosen)
         except asyncio.CancelledError:
             await self._finish(run, tally, RunStatus.INTERRUPTED)
             raise
@@ -171,7 +173,16 @@ class EventCoordinator:
         await self._write_or_count(run, tally)
         targets = self._targets(options.horizon)
         self._announce(run, targets, len(sweep.failures), began)
+        tally.discovery_ms = (context.clock.monotonic() - began) * 1000
         return targets
+
+    async def _chosen(
+        self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget] | None
+    ) -> Sequence[EventTarget]:
+        if targets is not None:
+            self._announce(run, targets, 0, self._context.clock.monotonic())
+            return targets
+        return await self._discover(run, tally) if run.kind is RunKind.CYCLE else self._near(run)
 
     def _near(self, run: ScrapeRun) -> Sequence[EventTarget]:
         targets = self._targets(self._options.near_kickoff)
@@ -205,9 +216,11 @@ class EventCoordinator:
 
     async def _scrape_all(self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget]) -> None:
         batches = batches_of(targets, self._options.batch_size)
+        began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
             async for results in scraped:
                 await self._store_or_count(run, tally, results)
+        tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
         self, run: ScrapeRun, batches: Iterable[Sequence[EventTarget]]
@@ -272,6 +285,7 @@ class EventCoordinator:
         await self._write_or_count(ended, tally)
         # Last, without an await behind it: who sees the run ended may start the next.
         self._context.runs.update(ended)
+        self._context.runs.note(ended.run_id, tally.detail())
         self._context.progress.publish(RunFinished(run=ended))
         _log.info("run_finished", **msgspec.to_builtins(ended))
         return ended

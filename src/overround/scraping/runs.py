@@ -2,11 +2,34 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
 from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
 from overround.ports import Clock
+
+_FAILURES_KEPT = 5_000  # of one run: more than that is not looked at one by one
+
+
+class ScrapeFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """One (event, bookmaker) that a run did not get, and why."""
+
+    sr_id: int
+    bookmaker: str
+    error_class: str
+    message: str
+    at: datetime
+
+
+class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run beyond its counts, while the process lives; times in milliseconds."""
+
+    discovery_ms: float = 0.0
+    scraping_ms: float = 0.0
+    storage_ms: float = 0.0
+    markets_changed: int = 0
+    failures: tuple[ScrapeFailure, ...] = ()
 
 
 class RunBook:
@@ -16,6 +39,7 @@ class RunBook:
         self._clock = clock
         self._keep = keep
         self._runs: OrderedDict[int, ScrapeRun] = OrderedDict()
+        self._details: dict[int, RunDetail] = {}
         self._last_id = 0
 
     def warm(self, runs: Iterable[ScrapeRun], last_id: int) -> None:
@@ -44,6 +68,15 @@ class RunBook:
         self._enter(run)
         return run
 
+    def note(self, run_id: int, detail: RunDetail) -> None:
+        """Keep what is known of a run beyond its counts, as long as the run is."""
+        if run_id in self._runs:
+            self._details[run_id] = detail
+
+    def detail(self, run_id: int) -> RunDetail | None:
+        """Return what is known of a run beyond its counts; None of a run of an earlier process."""
+        return self._details.get(run_id)
+
     def find(self, run_id: int) -> ScrapeRun | None:
         """Return a run, or None."""
         return self._runs.get(run_id)
@@ -55,7 +88,8 @@ class RunBook:
     def _enter(self, run: ScrapeRun) -> None:
         self._runs[run.run_id] = run
         while len(self._runs) > self._keep:
-            self._runs.popitem(last=False)
+            dropped, _ = self._runs.popitem(last=False)
+            self._details.pop(dropped, None)
 
 
 class RunTally:
@@ -65,6 +99,11 @@ class RunTally:
         self._counts: dict[str, Counter[str]] = {}
         self.errors: Counter[str] = Counter()
         self.events = 0
+        self.discovery_ms = 0.0
+        self.scraping_ms = 0.0
+        self.storage_ms = 0.0
+        self.markets_changed = 0
+        self._failures: list[ScrapeFailure] = []
         self._batches = 0
 
     def count(self, bookmaker: str, what: str, by: int = 1) -> None:
@@ -80,6 +119,22 @@ class RunTally:
         """Count a failure, by bookmaker and by class."""
         self.count(bookmaker, what)
         self.errors[error_class] += 1
+
+    def note_failure(self, failure: ScrapeFailure) -> None:
+        """Count one (event, bookmaker) that could not be had, and keep the reason."""
+        self.fail(failure.bookmaker, "failed", failure.error_class)
+        if len(self._failures) < _FAILURES_KEPT:
+            self._failures.append(failure)
+
+    def detail(self) -> RunDetail:
+        """Return what is known so far beyond the counts."""
+        return RunDetail(
+            discovery_ms=round(self.discovery_ms, 1),
+            scraping_ms=round(self.scraping_ms, 1),
+            storage_ms=round(self.storage_ms, 1),
+            markets_changed=self.markets_changed,
+            failures=tuple(self._failures),
+        )
 
     def finished(self, run: ScrapeRun, clock: Clock, status: RunStatus | None = None) -> ScrapeRun:
         """Return the run as ended now, with its counts; the status follows from them unless given."""

@@ -11,7 +11,7 @@ from overround.odds import Snapshot
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.event_scrape import EventResult
 from overround.scraping.progress import Stored
-from overround.scraping.runs import RunTally
+from overround.scraping.runs import RunTally, ScrapeFailure
 from overround.scraping.write_batch import confirmations, snapshot_write_data
 from overround.writing import WriteReport
 
@@ -78,6 +78,9 @@ class BatchStore:
             self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
         enqueue = watch.lap()
         _count(tally, results, changes)
+        markets_changed = sum(len(changed.markets) for changed in changes.changed)
+        tally.markets_changed += markets_changed
+        tally.storage_ms += watch.total()
         return Stored(
             run_id=run.run_id,
             batch_index=batch_index,
@@ -90,7 +93,7 @@ class BatchStore:
             storage_flush_ms=report.flush_ms,
             storage_commit_ms=report.commit_ms,
             blocking_ms=watch.total(),
-            markets_changed=sum(len(changed.markets) for changed in changes.changed),
+            markets_changed=markets_changed,
             **_by_role(changes, reference),
         )
 
@@ -151,7 +154,15 @@ def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChange
             tally.count(bookmaker, what, count)
     for result in results:
         if result.offer is None:
-            tally.fail(result.bookmaker, "failed", result.error_class)
+            tally.note_failure(
+                ScrapeFailure(
+                    sr_id=result.sr_id,
+                    bookmaker=result.bookmaker,
+                    error_class=result.error_class,
+                    message=result.message,
+                    at=result.scraped_at,
+                )
+            )
         else:
             tally.count(result.bookmaker, "unmapped", sum(unmapped.count for unmapped in result.offer.unmapped))
             tally.count(result.bookmaker, "dropped", sum(dropped.count for dropped in result.offer.dropped))

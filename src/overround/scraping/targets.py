@@ -1,6 +1,6 @@
 """What a cycle fetches, and in which order: the soonest kick-offs first, then the events most bookmakers have."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -31,6 +31,17 @@ def choose_targets(
         if listings
     )
     return sorted(targets, key=lambda target: _urgency(target, now))
+
+
+def failed_targets(book: EventBook, failed: Collection[tuple[int, str]], now: datetime) -> Sequence[EventTarget]:
+    """Return the upcoming events among these (event, bookmaker) pairs, with the listings of those bookmakers alone."""
+    targets = []
+    for sr_id in sorted({sr_id for sr_id, _ in failed}):
+        event = book.event(sr_id)
+        listings = {slug: one for slug, one in book.listings_of(sr_id).items() if (sr_id, slug) in failed}
+        if event is not None and event.kickoff > now and listings:
+            targets.append(EventTarget(event=event, listings=listings))
+    return targets
 
 
 def batches_of(targets: Iterable[EventTarget], size: int) -> Iterator[Sequence[EventTarget]]:
