@@ -140,6 +140,15 @@ class UnknownEventError(OverroundError):
         super().__init__(f"event {sr_id} is not known")
 
 
+class UnknownListingError(OverroundError):
+    """No bookmaker has such a listing (any more)."""
+
+    def __init__(self, bookmaker: str, listing_id: str) -> None:
+        self.bookmaker = bookmaker
+        self.listing_id = listing_id
+        super().__init__(f"{bookmaker} has no listing {listing_id!r}")
+
+
 class UnknownRunError(OverroundError):
     """There is no such scrape run (any more)."""
 

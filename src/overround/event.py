@@ -34,7 +34,10 @@ class Tournament(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """That a bookmaker offers an event, as it states it; identity is (bookmaker, listing_id)."""
+    """That a bookmaker offers an event, as it states it; identity is (bookmaker, listing_id).
+
+    `linked`: the SportRadar number was set by hand, whatever the bookmaker's own word on it.
+    """
 
     bookmaker: str
     listing_id: str
@@ -46,6 +49,17 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     country: str
     tournament: str
     active: bool = True
+    linked: bool = False
+
+
+class ListingLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's word that a listing is of an event, with the reason."""
+
+    bookmaker: str
+    listing_id: str
+    sr_id: int
+    reason: str
+    linked_at: datetime
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ import msgspec
 
 from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
-from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, Offer
+from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
 from overround.odds import MarketKey, MarketPrices
+from overround.stored import LatestRow, StoredListing
 from overround.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
 
 
@@ -285,29 +286,6 @@ class WriteQueue(Protocol):
 # Warm-up
 
 
-class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One (event, bookmaker) as the database holds it: parallel sequences, one element a market."""
-
-    sr_id: int
-    bookmaker: str
-    captured_at: datetime
-    last_confirmed_at: datetime | None
-    body_hash: bytes
-    markets: Sequence[int]
-    specifiers: Sequence[str]
-    prices: Sequence[Sequence[int]]
-    changed_at: Sequence[datetime]
-    confirmed_at: Sequence[datetime]
-
-
-class StoredListing(msgspec.Struct, frozen=True, kw_only=True):
-    """A listing as the database holds it."""
-
-    listing: Listing
-    gone_at: datetime | None
-    duplicate: bool = False
-
-
 class WarmupRepository(Protocol):
     """What a starting service reads from the database, once."""
 
@@ -325,6 +303,19 @@ class WarmupRepository(Protocol):
 
     async def last_run_id(self) -> int:
         """Return the greatest run id ever written; 0 if none."""
+
+
+class LinkRepository(Protocol):
+    """Where links made by hand are kept; every method raises DatabaseUnavailableError where it cannot be reached."""
+
+    async def links(self) -> Sequence[ListingLink]:
+        """Return all links."""
+
+    async def save(self, link: ListingLink) -> None:
+        """Make a link, in place of one that the listing had."""
+
+    async def remove(self, bookmaker: str, listing_id: str) -> None:
+        """Undo a listing's link."""
 
 
 # Progress and control

@@ -21,6 +21,7 @@ from overround.clock import SystemClock
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
+from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.errors import SettingsError
@@ -32,6 +33,7 @@ from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
+from overround.scraping.linking import ListingLinker
 from overround.scraping.progress import ProgressHub
 from overround.scraping.runs import RunBook
 from overround.settings import Settings
@@ -62,6 +64,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     engine: AsyncEngine
     repository: PostgresWarmupRepository
     facts: FactsRepository
+    links: PostgresLinkRepository
     ready: asyncio.Event
 
 
@@ -74,6 +77,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     context: ScrapeContext
     coordinator: EventCoordinator
     control: ScrapeController
+    linker: ListingLinker
     scheduler: ScrapeScheduler
     database: Database
     write_queue: Queue | None
@@ -127,6 +131,7 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
                     engine=engine,
                     repository=PostgresWarmupRepository(engine, bookmakers.keys()),
                     facts=FactsRepository(engine),
+                    links=PostgresLinkRepository(engine),
                     ready=preparation.ready,
                 )
         finally:
@@ -161,12 +166,11 @@ async def running_service(
         await coordinator.close_open_runs()
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down)
         stack.push_async_callback(control.stop)
+        maintenance, integrity = parts.maintenance(), parts.integrity(context, write_queue)
         jobs = Jobs(write_queue=write_queue, odds_cache=context.cache, control=control)
-        maintenance = Maintenance(database.engine, database.ready, context.clock, settings.retention.model_dump())
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
-        scheduler.every(_MAINTENANCE, maintenance.run, "maintenance")
-        integrity = IntegrityCheck(context.cache, database.repository, context.catalogue, context.clock, write_queue)
-        scheduler.every(_MAINTENANCE, integrity.run_quietly, "integrity")
+        for job, name in ((maintenance.run, "maintenance"), (integrity.run_quietly, "integrity")):
+            scheduler.every(_MAINTENANCE, job, name)
         stack.callback(scheduler.stop)
         yield Service(
             settings=settings,
@@ -175,6 +179,7 @@ async def running_service(
             context=context,
             coordinator=coordinator,
             control=control,
+            linker=parts.linker(coordinator, context),
             scheduler=scheduler,
             database=database,
             write_queue=write_queue,
@@ -229,6 +234,16 @@ class _Parts:
         return PostgresWriteHandler(
             engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
         )
+
+    def maintenance(self) -> Maintenance:
+        database = self._database
+        return Maintenance(database.engine, database.ready, self._clock, self._settings.retention.model_dump())
+
+    def integrity(self, context: ScrapeContext, write_queue: Queue | None) -> IntegrityCheck:
+        return IntegrityCheck(context.cache, self._database.repository, self._catalogue, self._clock, write_queue)
+
+    def linker(self, coordinator: EventCoordinator, context: ScrapeContext) -> ListingLinker:
+        return ListingLinker(coordinator, context.book, self._database.links, self._clock)
 
     def inline_writer(self) -> InlineWriter:
         return InlineWriter(self.handler(self._database.engine), self._clock)
@@ -312,6 +327,8 @@ class _WarmUp:
         clock, context, repository = self._context.clock, self._context, self._database.repository
         began = clock.monotonic()
         kickoff_after = clock.now() - self._grace
+        for link in await self._database.links.links():
+            context.book.link(link)
         report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
         context.runs.warm(await repository.runs(_RUNS_REMEMBERED), await repository.last_run_id())
         self.done.set()

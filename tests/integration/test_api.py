@@ -175,3 +175,27 @@ async def test_an_event_on_demand_cools_down_over_http(api: Api) -> None:
     async with api.session.post(f"/api/scrape/event/{sr_id}") as response:
         assert (response.status, (await response.json())["code"]) == (429, "cooling_down")
         assert int(response.headers["Retry-After"]) >= 1
+
+
+async def test_a_listing_is_linked_over_http(api: Api) -> None:
+    """A link is made, listed and taken back; a listing that is not known is a 404 of its own."""
+    await api.cycle()
+    event = (await events(api, "?text=arsenal"))["events"][0]
+    listing_id = event["bookmakers"]["betpawa"]["listing_id"]
+    path = f"/api/listings/betpawa/{listing_id}/link"
+    body = {"sr_id": event["sr_id"], "reason": "as the bookmaker says"}
+    async with api.session.put(path, json=body) as response:
+        assert response.status == 200, await response.text()
+    (link,) = (await api.get("/api/listings/links"))["links"]
+    assert (link["listing_id"], link["reason"]) == (listing_id, "as the bookmaker says")
+    async with api.session.delete(path) as response:
+        assert response.status == 204
+    async with api.session.put("/api/listings/betpawa/nowhere/link", json=body) as response:
+        assert (response.status, (await response.json())["code"]) == (404, "unknown_listing")
+
+
+async def test_unmatched_listings_are_paged(api: Api) -> None:
+    """The page of unmatched listings says how many there are."""
+    await api.cycle()
+    page = await api.get("/api/listings/unmatched?limit=1")
+    assert page["total"] >= len(page["listings"])

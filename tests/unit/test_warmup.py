@@ -17,7 +17,7 @@ from overround.caching.warmup import (
 from overround.catalogue import load_catalogue
 from overround.event import Event
 from overround.odds import MarketPrices
-from overround.ports import LatestRow
+from overround.stored import LatestRow
 from tests.support.desk import KICKOFF, OVER_UNDER, RESULT, START, listing
 
 CATALOGUE = load_catalogue()

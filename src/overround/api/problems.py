@@ -20,6 +20,7 @@ from overround.errors import (
     RunInProgressError,
     UnknownDeadLetterError,
     UnknownEventError,
+    UnknownListingError,
     UnknownRunError,
 )
 
@@ -54,6 +55,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(refused, _queue_refuses)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
+    app.add_exception_handler(UnknownListingError, _unknown_listing)
     app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
     app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -84,6 +86,10 @@ async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:
 
 async def _unknown_run(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.NOT_FOUND, "unknown_run", str(error))
+
+
+async def _unknown_listing(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "unknown_listing", str(error))
 
 
 async def _nothing_to_retry(_: Request, error: Exception) -> JSONResponse:

@@ -16,6 +16,7 @@ from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
 from overround.scraping.control import ScrapeController
+from overround.scraping.linking import ListingLinker
 from overround.storage.dead_letters import DeadLetters
 
 
@@ -27,6 +28,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     cache: OddsCache
     book: EventBook
     control: ScrapeController
+    linker: ListingLinker
     scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
     dead_letters: DeadLetters

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from overround.batch import ListingWriteData
-from overround.event import Event, Listing
+from overround.event import Event, Listing, ListingLink
 
 
 class KnownListing(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,7 @@ class EventBook:
         self._events: dict[int, Event] = {}
         self._listings: dict[ListingKey, KnownListing] = {}
         self._by_event: dict[int, dict[str, ListingKey]] = {}
+        self._links: dict[ListingKey, ListingLink] = {}
 
     def __len__(self) -> int:
         """Return how many events there are."""
@@ -58,6 +59,29 @@ class EventBook:
     def find(self, listing: Listing) -> KnownListing | None:
         """Return what is known of a listing's (bookmaker, listing id)."""
         return self._listings.get((listing.bookmaker, listing.listing_id))
+
+    def listing(self, key: ListingKey) -> KnownListing | None:
+        """Return what is known of a (bookmaker, listing id)."""
+        return self._listings.get(key)
+
+    def links(self) -> Iterator[ListingLink]:
+        """Iterate over the links made by hand."""
+        return iter(tuple(self._links.values()))
+
+    def link(self, link: ListingLink) -> None:
+        """Take note of a link; listings follow it when they are matched next."""
+        self._links[link.bookmaker, link.listing_id] = link
+
+    def unlink(self, key: ListingKey) -> ListingLink | None:
+        """Forget a link, and return it."""
+        return self._links.pop(key, None)
+
+    def as_linked(self, listing: Listing) -> Listing:
+        """Return a listing with the SportRadar number that a link gives it, without one that a former link gave it."""
+        link = self._links.get((listing.bookmaker, listing.listing_id))
+        if link is not None:
+            return msgspec.structs.replace(listing, sr_id=link.sr_id, linked=True)
+        return msgspec.structs.replace(listing, sr_id=None, linked=False) if listing.linked else listing
 
     def listings_of(self, sr_id: int) -> Mapping[str, Listing]:
         """Return the listing of each bookmaker that offers the event now."""

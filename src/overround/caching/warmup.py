@@ -12,7 +12,8 @@ from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.catalogue import Catalogue
 from overround.event import Event
 from overround.odds import MarketKey, MarketPrices
-from overround.ports import LatestRow, StoredListing, WarmupRepository
+from overround.ports import WarmupRepository
+from overround.stored import LatestRow, StoredListing
 
 _UNKNOWN_LEAGUE = ""
 

@@ -1,16 +1,13 @@
 """What the database could not take, as it keeps it: read, counted, dropped."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.engine import driver_connection
-from overround.errors import DatabaseUnavailableError
+from overround.db.engine import reachable_connection
 
 _COLUMNS = """
 id, kind, epoch, seq, scrape_run_id, batch_index, event_id, bookmaker, sqlstate, reason, dead_at, payload_format,
@@ -79,47 +76,39 @@ class DeadLetterRepository:
 
     async def page(self, after: int, limit: int) -> Sequence[DeadLetter]:
         """Return the letters that follow an id, in the order of their ids."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             return [DeadLetter(**row) for row in await connection.fetch(_PAGE, after, limit)]
 
     async def ids(self, after: int, limit: int) -> Sequence[int]:
         """Return the ids that follow an id, in order."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             return [row["id"] for row in await connection.fetch(_IDS, after, limit)]
 
     async def newest(self) -> int:
         """Return the greatest id; 0 if there is none."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             return int(await connection.fetchval(_NEWEST))
 
     async def full(self, ids: Sequence[int]) -> Sequence[FullDeadLetter]:
         """Return those of the letters that are there, with their payloads, in the order of their ids."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             return [FullDeadLetter(**row) for row in await connection.fetch(_WITH_PAYLOAD, list(ids))]
 
     async def kinds(self) -> Mapping[str, int]:
         """Return how many letters there are, by kind."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             return {row["kind"]: row["count"] for row in await connection.fetch(_KINDS)}
 
     async def written(self) -> WrittenFacts:
         """Return what is known about the write queue where no service runs."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             return WrittenFacts(**await connection.fetchrow(_WATERMARKS))
 
     async def drop(self, ids: Sequence[int] | None) -> Sequence[int]:
         """Delete letters, all of them without ids; return the ids of those that were there."""
-        async with self._connection() as connection:
+        async with reachable_connection(self._engine) as connection:
             found = await (connection.fetch(_DROP_ALL) if ids is None else connection.fetch(_DROP, list(ids)))
         return sorted(row["id"] for row in found)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        try:
-            async with driver_connection(self._engine) as connection:
-                yield connection
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
-            raise DatabaseUnavailableError(f"the dead letters cannot be reached: {error}") from error
 
 
 async def drop_old_batches(connection: asyncpg.Connection, before: datetime) -> int:

@@ -6,7 +6,7 @@ from typing import cast
 
 import asyncpg
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from overround.errors import DatabaseUnavailableError
@@ -62,3 +62,17 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connec
         except BaseException:
             await connection.invalidate()
             raise
+
+
+@asynccontextmanager
+async def reachable_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """Lend the driver's own connection to somebody who waits for the answer.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached, or refuses what it was asked.
+    """
+    try:
+        async with driver_connection(engine) as connection:
+            yield connection
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
+        raise DatabaseUnavailableError(f"the database cannot be reached: {error}") from error

@@ -175,6 +175,17 @@ journal_watermarks = Table(
     _required("applied", BigInteger),
 )
 
+# What people have decided about a listing whose bookmaker states no SportRadar id, or a wrong one.
+listing_links = Table(
+    "listing_links",
+    metadata,
+    Column("bookmaker", Text, primary_key=True),
+    Column("listing_id", Text, primary_key=True),
+    _required("sr_id", BigInteger),
+    _required("reason", Text),
+    _required("linked_at", _INSTANT),
+)
+
 # What the database could not take, one row a unit: an event, a listing, a status, a run, a snapshot, a
 # confirmation, or a whole batch whose bytes could not be read. Numbers that fit no column are null.
 dead_letters = Table(

@@ -13,7 +13,7 @@ from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
 from overround.db.engine import driver_connection
 from overround.errors import BookmakerMismatchError
 from overround.event import Event, Listing
-from overround.ports import LatestRow, StoredListing
+from overround.stored import LatestRow, StoredListing
 
 _ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
 

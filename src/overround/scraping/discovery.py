@@ -1,7 +1,7 @@
 """Asking all bookmakers at once what they list, and entering the answers in the event book."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -68,6 +68,22 @@ def enter_listings(
     return update_book(book, matched.events, entries)
 
 
+def rematch(book: EventBook, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
+    """Match all current listings of these events once more, as their links now are."""
+    current = (
+        msgspec.structs.replace(known, listing=book.as_linked(known.listing))
+        for known in book.known()
+        if known.gone_at is None
+    )
+    sr_ids_after = [(known, known.listing.sr_id, book.listing(_key(known.listing))) for known in current]
+    concerned = [
+        known
+        for known, sr_id, before in sr_ids_after
+        if sr_id in sr_ids or (before is not None and before.listing.sr_id in sr_ids)
+    ]
+    return enter_listings(book, concerned, precedence, now)
+
+
 def _current_sightings(
     book: EventBook, sweep: Sweep, now: datetime, grace: timedelta
 ) -> dict[ListingKey, KnownListing]:
@@ -85,9 +101,10 @@ def _current_sightings(
 
 
 def _with_resolved_id(book: EventBook, listing: Listing) -> Listing:
-    """Keep the SportRadar id that an event's own body gave, where the list does not state it."""
+    """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before."""
+    listing = book.as_linked(listing)
     known = book.find(listing)
-    if listing.sr_id is not None or known is None or known.listing.sr_id is None:
+    if listing.sr_id is not None or known is None or known.listing.sr_id is None or known.listing.linked:
         return listing
     return msgspec.structs.replace(listing, sr_id=known.listing.sr_id)
 

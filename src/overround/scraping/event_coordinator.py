@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
@@ -16,7 +16,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
-from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep
+from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
 from overround.scraping.event_scrape import EventResult, Source, scrape_listing
 from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.scraping.resolution import ListingResolver
@@ -93,6 +93,11 @@ class EventCoordinator:
             eviction_grace=scraping.eviction_grace,
         )
         return cls(context, options, write_queue, batch_writer)
+
+    def rematch(self, sr_ids: Collection[int]) -> None:
+        """Match the listings of these events once more; what that changed is written with the next run."""
+        update = rematch(self._context.book, sr_ids, self._precedence(), self._context.clock.now())
+        self._owed = _joined(self._owed, update)
 
     async def close_open_runs(self) -> None:
         """Store the runs that an earlier process left open as interrupted."""

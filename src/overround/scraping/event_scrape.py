@@ -60,7 +60,7 @@ async def scrape_listing(source: Source, sr_id: int, listing: Listing, clock: Cl
 def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> EventResult:
     offer = source.normaliser.normalise(response.body, response.received_at)
     stated = offer.listing.sr_id
-    if stated is not None and stated != sr_id:
+    if stated is not None and stated != sr_id and not listing.linked:
         reason = f"the body is of event {stated}, asked for was {sr_id}"
         raise MalformedError(source.slug, f"event {listing.listing_id}", reason, field="sr_id")
     return EventResult(

@@ -1,0 +1,31 @@
+"""What the database gives back to a starting service."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from overround.event import Listing
+
+
+class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One (event, bookmaker) as the database holds it: parallel sequences, one element a market."""
+
+    sr_id: int
+    bookmaker: str
+    captured_at: datetime
+    last_confirmed_at: datetime | None
+    body_hash: bytes
+    markets: Sequence[int]
+    specifiers: Sequence[str]
+    prices: Sequence[Sequence[int]]
+    changed_at: Sequence[datetime]
+    confirmed_at: Sequence[datetime]
+
+
+class StoredListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing as the database holds it."""
+
+    listing: Listing
+    gone_at: datetime | None
+    duplicate: bool = False

@@ -1,0 +1,113 @@
+"""Listings linked to events by hand, on scripted bookmakers and a real database."""
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.db.listing_links import PostgresLinkRepository
+from overround.errors import DatabaseUnavailableError, UnknownEventError, UnknownListingError
+from overround.event import ListingLink
+from overround.scraping.linking import ListingLinker, candidates
+from tests.support.desk import Desk, listing, result_prices
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    """Return a desk with one match, and a listing of it that states no id, after a cycle."""
+    desk = Desk()
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
+    unmatched = listing("sportybet", "s1", None, home="Northern One", away="Southern One")
+    desk.books["sportybet"].offer(unmatched, result_prices(2150))
+    await desk.coordinator.run_full_cycle()
+    desk.clock.advance(60)
+    return desk
+
+
+@pytest.fixture
+def linker(desk: Desk, engine: AsyncEngine) -> ListingLinker:
+    """Return a linker over the desk that stores in the database."""
+    return ListingLinker(desk.coordinator, desk.book, PostgresLinkRepository(engine), desk.clock)
+
+
+async def test_a_linked_listing_is_scraped_for_its_event(desk: Desk, linker: ListingLinker) -> None:
+    """From the link on the event has the bookmaker's prices, also after discovery has seen the listing again."""
+    assert desk.cache.get(1, "sportybet") is None
+    await linker.link("sportybet", "s1", 1, "same match, no id")
+    for _ in range(2):
+        await desk.coordinator.run_full_cycle()
+        desk.clock.advance(60)
+    assert set(desk.book.listings_of(1)) == {"betpawa", "sportybet"}
+    cached = desk.cache.get(1, "sportybet")
+    assert cached is not None
+    assert {prices.prices[0] for prices in cached.markets.values()} == {2150}
+
+
+async def test_a_wrong_number_of_the_bookmaker_is_overruled(desk: Desk, linker: ListingLinker) -> None:
+    """A linked listing is taken for the event although its own body names another."""
+    desk.books["sportybet"].offer(listing("sportybet", "s9", 9), result_prices(2500))
+    await desk.coordinator.run_full_cycle()
+    await linker.link("sportybet", "s9", 1, "the bookmaker's number is wrong")
+    desk.clock.advance(60)
+    await desk.coordinator.run_full_cycle()
+    assert desk.book.listings_of(1)["sportybet"].listing_id == "s9"
+    cached = desk.cache.get(1, "sportybet")
+    assert cached is not None
+    assert {prices.prices[0] for prices in cached.markets.values()} == {2500}
+
+
+async def test_what_was_linked_can_be_taken_back(desk: Desk, linker: ListingLinker) -> None:
+    """Without its link the listing is unmatched again, at once and after the next discovery."""
+    await linker.link("sportybet", "s1", 1, "same match")
+    await linker.unlink("sportybet", "s1", "it was another")
+    assert set(desk.book.listings_of(1)) == {"betpawa"}
+    await desk.coordinator.run_full_cycle()
+    assert set(desk.book.listings_of(1)) == {"betpawa"}
+    with pytest.raises(UnknownListingError):
+        await linker.unlink("sportybet", "s1", "twice")
+
+
+async def test_links_are_stored(desk: Desk, linker: ListingLinker, engine: AsyncEngine) -> None:
+    """The database has the newest word on each listing, until it is taken back."""
+    repository = PostgresLinkRepository(engine)
+    for reason in ("first", "second"):
+        await linker.link("sportybet", "s1", 1, reason)
+    assert list(await repository.links()) == [
+        ListingLink(bookmaker="sportybet", listing_id="s1", sr_id=1, reason="second", linked_at=desk.clock.now())
+    ]
+    await linker.unlink("sportybet", "s1", "")
+    assert list(await repository.links()) == []
+
+
+async def test_what_is_not_known_cannot_be_linked(linker: ListingLinker) -> None:
+    """An unknown listing and an unknown event are told apart."""
+    with pytest.raises(UnknownListingError):
+        await linker.link("sportybet", "nowhere", 1, "no such listing")
+    with pytest.raises(UnknownEventError):
+        await linker.link("sportybet", "s1", 4711, "no such event")
+
+
+async def test_a_link_that_cannot_be_stored_does_not_count(desk: Desk) -> None:
+    """Without its database a link is refused, and nothing has moved."""
+
+    class Away:
+        async def links(self) -> tuple[ListingLink, ...]:
+            return ()
+
+        async def save(self, link: ListingLink) -> None:
+            raise DatabaseUnavailableError(f"away: {link.listing_id}")
+
+        async def remove(self, bookmaker: str, listing_id: str) -> None:
+            raise DatabaseUnavailableError(f"away: {bookmaker} {listing_id}")
+
+    linker = ListingLinker(desk.coordinator, desk.book, Away(), desk.clock)
+    with pytest.raises(DatabaseUnavailableError):
+        await linker.link("sportybet", "s1", 1, "same match")
+    assert set(desk.book.listings_of(1)) == {"betpawa"}
+    assert list(desk.book.links()) == []
+
+
+def test_the_likeliest_event_comes_first(desk: Desk) -> None:
+    """Candidates are near in time and alike in name; a stranger is none."""
+    stranger = listing("sportybet", "s1", None, home="Quixotic", away="Zebra")
+    alike = listing("sportybet", "s1", None, home="Northern One", away="Southern One")
+    assert [one.event.sr_id for one in candidates(alike, desk.book.events())] == [1]
+    assert list(candidates(stranger, desk.book.events())) == []
