@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.caching.change_detection import classify_batch_changes, update_cache
+from overround.caching.change_detection import classify_batch_changes, prepare, update_cache
 from overround.caching.odds_cache import OddsCache
 from overround.odds import REMOVED, MarketKey, MarketPrices, Snapshot
 
@@ -101,3 +101,17 @@ def test_confirmation_times_are_honest(sequence: list[Snapshot]) -> None:
                 last_word[key] = snapshot.received_at
             assert cached.market_confirmed_at(key) <= last_word[key]
             assert cached.market_changed_at(key) <= cached.market_confirmed_at(key)
+
+
+@given(observations(), st.data())
+def test_a_verdict_made_ahead_changes_nothing(sequence: list[Snapshot], data: st.DataObject) -> None:
+    """Classifying ahead, before or after the cache has moved, gives what classifying at the time gives."""
+    cache = OddsCache()
+    waiting = [prepare(cache, snapshot) for snapshot in sequence]
+    for snapshot, early in zip(sequence, waiting, strict=True):
+        ahead = early if data.draw(st.booleans()) else prepare(cache, snapshot)
+        changes = classify_batch_changes(cache, [snapshot], [ahead])
+        assert changes == classify_batch_changes(cache, [snapshot])
+        update_cache(cache, changes)
+        for changed in changes.changed if data.draw(st.booleans()) else ():
+            cache.accept(1, "betpawa", changed.snapshot.received_at)

@@ -31,6 +31,16 @@ class UnchangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     state: CachedSnapshot
 
 
+Verdict = ChangedSnapshot | UnchangedSnapshot
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict reached as soon as a body had arrived; it holds while the cache still has `against`."""
+
+    against: CachedSnapshot | None
+    verdict: Verdict
+
+
 class BatchChanges(msgspec.Struct, frozen=True, kw_only=True):
     """A batch of snapshots by what they mean; the four parts add up to the batch."""
 
@@ -40,11 +50,21 @@ class BatchChanges(msgspec.Struct, frozen=True, kw_only=True):
     stale: tuple[Snapshot, ...]
 
 
-def classify_batch_changes(cache: OddsCache, snapshots: Iterable[Snapshot]) -> BatchChanges:
+def prepare(cache: OddsCache, snapshot: Snapshot) -> Prepared:
+    """Classify one snapshot ahead of its batch: comparing event by event spares the batch a long step."""
+    cached = cache.get(snapshot.sr_id, snapshot.bookmaker)
+    return Prepared(against=cached, verdict=_classify(cached, snapshot))
+
+
+def classify_batch_changes(
+    cache: OddsCache, snapshots: Iterable[Snapshot], prepared: Iterable[Prepared] = ()
+) -> BatchChanges:
     """Sort snapshots into changed, confirmed, incomplete (equal, but no evidence) and stale.
 
-    Stale: not newer than what the cache has, or than another snapshot of the same batch.
+    Stale: not newer than what the cache has, or than another snapshot of the same batch. A prepared
+    verdict is taken where the cache has not moved since; otherwise the snapshot is classified anew.
     """
+    ahead = {id(one.verdict.snapshot): one for one in prepared}
     newest, stale = _newest_per_key(snapshots)
     changed: list[ChangedSnapshot] = []
     confirmed: list[UnchangedSnapshot] = []
@@ -54,7 +74,8 @@ def classify_batch_changes(cache: OddsCache, snapshots: Iterable[Snapshot]) -> B
         if cached is not None and snapshot.received_at <= cached.received_at:
             stale.append(snapshot)
             continue
-        verdict = _classify(cached, snapshot)
+        early = ahead.get(id(snapshot))
+        verdict = early.verdict if early is not None and early.against is cached else _classify(cached, snapshot)
         if isinstance(verdict, ChangedSnapshot):
             changed.append(verdict)
         else:
@@ -66,7 +87,7 @@ def classify_batch_changes(cache: OddsCache, snapshots: Iterable[Snapshot]) -> B
 
 def update_cache(cache: OddsCache, changes: BatchChanges) -> None:
     """Move the cache to what was classified, changed and confirmed alike."""
-    verdicts: tuple[ChangedSnapshot | UnchangedSnapshot, ...] = (
+    verdicts: tuple[Verdict, ...] = (
         *changes.changed,
         *changes.confirmed,
         *changes.incomplete,
@@ -104,7 +125,7 @@ def _newest_per_key(snapshots: Iterable[Snapshot]) -> tuple[list[Snapshot], list
     return list(newest.values()), stale
 
 
-def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> ChangedSnapshot | UnchangedSnapshot:
+def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> Verdict:
     if cached is None:
         return _first_sight(snapshot)
     changed = markets_changed(cached.markets, snapshot)

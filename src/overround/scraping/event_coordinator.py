@@ -17,7 +17,7 @@ from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
-from overround.scraping.event_scrape import EventResult, Source, scrape_listing
+from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
 from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
@@ -237,8 +237,9 @@ class EventCoordinator:
             while flying:
                 results = await flying[0]
                 flying.popleft()
-                flying.extend(self._launch(run, batch) for batch in islice(upcoming, 1))
                 yield results
+                # Only now: a batch begins with a burst of requests, which would keep the store from its turn.
+                flying.extend(self._launch(run, batch) for batch in islice(upcoming, 1))
         finally:
             for task in flying:
                 task.cancel()
@@ -248,7 +249,9 @@ class EventCoordinator:
         return asyncio.create_task(self.scrape_batch(run, batch), name=f"scrape-run-{run.run_id}")
 
     async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
-        result = await scrape_listing(source, sr_id, target.listings[source.slug], self._context.clock)
+        context = self._context
+        scraped = await scrape_listing(source, sr_id, target.listings[source.slug], context.clock)
+        result = prepared_result(scraped, context.cache, context.catalogue, context.clock)
         self._context.progress.publish(
             Scraped(
                 run_id=run.run_id,

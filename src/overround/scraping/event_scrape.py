@@ -6,10 +6,15 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from overround.batch import SnapshotWriteData
+from overround.caching.change_detection import ChangedSnapshot, Prepared, prepare
+from overround.caching.odds_cache import OddsCache
+from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, FetchError, MalformedError
 from overround.event import Listing, Offer
 from overround.odds import Snapshot
 from overround.ports import BookmakerClient, Clock, Normaliser, Response
+from overround.scraping.write_batch import snapshot_write_data
 
 _log = structlog.get_logger(__name__)
 
@@ -20,6 +25,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     client: BookmakerClient
     normaliser: Normaliser
+
+
+class PreparedStore(msgspec.Struct, frozen=True, kw_only=True):
+    """What storing a snapshot needs, made while the other bodies of its batch are under way.
+
+    `data` is what is to be written where the verdict is that it changed; `duration_ms` is what that took.
+    """
+
+    prepared: Prepared
+    data: SnapshotWriteData | None
+    duration_ms: float
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +50,19 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True):
     offer: Offer | None = None
     error_class: str = ""
     message: str = ""
+    ahead: PreparedStore | None = None
+
+
+def prepared_result(result: EventResult, cache: OddsCache, catalogue: Catalogue, clock: Clock) -> EventResult:
+    """Return a result with what storing it needs."""
+    if result.snapshot is None:
+        return result
+    began = clock.monotonic()
+    prepared = prepare(cache, result.snapshot)
+    verdict = prepared.verdict
+    data = snapshot_write_data(verdict, catalogue) if isinstance(verdict, ChangedSnapshot) else None
+    duration_ms = (clock.monotonic() - began) * 1000
+    return msgspec.structs.replace(result, ahead=PreparedStore(prepared=prepared, data=data, duration_ms=duration_ms))
 
 
 async def scrape_listing(source: Source, sr_id: int, listing: Listing, clock: Clock) -> EventResult:

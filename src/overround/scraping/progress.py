@@ -38,8 +38,10 @@ class Scraped(msgspec.Struct, frozen=True, kw_only=True, tag="scraped"):
 class Stored(msgspec.Struct, frozen=True, kw_only=True, tag="stored"):
     """A batch went to cache and queue; times in milliseconds, counts in snapshots.
 
-    `blocking_ms` is how long the scraper was kept from its next batch. Flush and commit are 0 where
-    writing is asynchronous. `bp` counts the reference bookmaker, `comp` its competitors.
+    `blocking_ms` is how long the scraper was kept from its next batch. Snapshots are compared and packed
+    as their bodies arrive: `change_detection_ms` is what was left of comparing, `processing_ms` is for
+    building the batch. Flush and commit are 0 where writing is asynchronous. `bp` counts the reference
+    bookmaker, `comp` its competitors.
     """
 
     run_id: int

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from overround.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, WriteBatch
-from overround.caching.change_detection import BatchChanges, classify_batch_changes, update_cache
+from overround.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, SnapshotWriteData, WriteBatch
+from overround.caching.change_detection import BatchChanges, ChangedSnapshot, classify_batch_changes, update_cache
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.odds import Snapshot
@@ -66,12 +66,13 @@ class BatchStore:
         events = {result.sr_id for result in results}
         lookups = watch.lap()
         snapshots = [result.snapshot for result in results if result.snapshot is not None]
-        processing = watch.lap()
-        changes = classify_batch_changes(self._cache, snapshots)
+        ahead = [result.ahead for result in results if result.ahead is not None]
+        changes = classify_batch_changes(self._cache, snapshots, (one.prepared for one in ahead))
         detection = watch.lap()
         update_cache(self._cache, changes)
         caching = watch.lap()
         batch = self._batch(run, batch_index, results, changes)
+        processing = watch.lap()
         report = await self.write(batch)
         for changed in changes.changed:
             snapshot = changed.snapshot
@@ -113,13 +114,18 @@ class BatchStore:
         self, run: ScrapeRun, batch_index: int, results: Iterable[EventResult], changes: BatchChanges
     ) -> WriteBatch:
         outcomes = _outcomes(changes)
+        ahead = {id(one.prepared.verdict): one.data for one in (result.ahead for result in results) if one is not None}
         return WriteBatch(
             scrape_run_id=run.run_id,
             batch_index=batch_index,
-            snapshots=tuple(snapshot_write_data(changed, self._catalogue) for changed in changes.changed),
+            snapshots=tuple(self._write_data(changed, ahead) for changed in changes.changed),
             confirmed=confirmations(changes.confirmed),
             statuses=tuple(_status(result, outcomes) for result in results),
         )
+
+    def _write_data(self, changed: ChangedSnapshot, ahead: Mapping[int, SnapshotWriteData | None]) -> SnapshotWriteData:
+        """Return what was made ahead for this very verdict, or make it now."""
+        return ahead.get(id(changed)) or snapshot_write_data(changed, self._catalogue)
 
 
 def _outcomes(changes: BatchChanges) -> Outcomes:
