@@ -1,0 +1,67 @@
+"""The figures for Prometheus, as its own parser reads them, and the alert rules that stand on them."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.service import Api, running_api
+
+ALERTS = Path(__file__).parents[2] / "docs" / "operations" / "alerts.yml"
+_METRIC = re.compile(r"\boverround_\w+")
+
+
+@pytest.fixture
+async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """Yield a client of a running service that has run one cycle."""
+    async with running_api(database_url, tmp_path) as api:
+        await api.cycle()
+        yield api
+
+
+async def samples(api: Api) -> Mapping[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return every sample of the service by name and labels."""
+    async with api.session.get("/metrics") as response:
+        assert (response.status, response.content_type) == (200, "text/plain")
+        text = await response.text()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_metrics_say_what_the_queue_says(api: Api) -> None:
+    """Prometheus reads the same sums that the API reports, histograms included."""
+    queue = await api.get("/api/queue")
+    found = await samples(api)
+    nothing: frozenset[tuple[str, str]] = frozenset()
+    assert found["overround_queue_accepted_snapshots_total", nothing] == queue["accepted_snapshots"] > 0
+    assert found["overround_queue_applied_snapshots_total", nothing] == queue["applied_snapshots"]
+    assert found["overround_queue_pending_batches", nothing] == 0
+    assert found["overround_queue_commit_seconds_count", nothing] == queue["commit"]["count"] > 0
+    assert found["overround_queue_writer_state", frozenset({("state", "running")})] == 1
+    assert found["overround_cache_unaccepted", nothing] == 0
+
+
+async def test_every_bookmaker_shows_how_old_its_prices_are(api: Api) -> None:
+    """Each bookmaker has a last success and a staleness of its own."""
+    found = await samples(api)
+    stale = {
+        dict(labels)["bookmaker"]: value
+        for (name, labels), value in found.items()
+        if name.endswith("staleness_seconds")
+    }
+    assert set(stale) == {"betpawa", "sportybet", "bet9ja"}
+    assert all(0 <= value < 60 for value in stale.values())
+
+
+async def test_alert_rules_name_metrics_that_exist(api: Api) -> None:
+    """Every metric of the alert rules is one that the service shows after a cycle and a check."""
+    await api.service.integrity.run()
+    names = {name for name, _ in await samples(api)}
+    used = set(_METRIC.findall(ALERTS.read_text()))
+    assert used
+    assert used - names == set()
