@@ -18,6 +18,7 @@ from overround.errors import ErrorClass, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
 from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
+from overround.scraping.precedence import Precedence
 from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
@@ -72,6 +73,7 @@ class EventCoordinator:
         self._options = options
         self._store = BatchStore(context.cache, context.catalogue, context.clock, write_queue, batch_writer)
         self._resolver = ListingResolver(context.sources, context.clock)
+        self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
 
     @classmethod
@@ -161,7 +163,8 @@ class EventCoordinator:
     ) -> Stored:
         """Classify a batch against the cache, update the cache, hand what changed to the write path."""
         current = [result for result in results if self._context.book.event(result.sr_id) is not None]
-        stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
+        with self._stores_first.storing():
+            stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
         self._context.progress.publish(stored)
         _log.info("batch_stored", **msgspec.to_builtins(stored))
         return stored
@@ -250,7 +253,7 @@ class EventCoordinator:
 
     async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
         context = self._context
-        scraped = await scrape_listing(source, sr_id, target.listings[source.slug], context.clock)
+        scraped = await scrape_listing(source, sr_id, target.listings[source.slug], context.clock, self._stores_first)
         result = prepared_result(scraped, context.cache, context.catalogue, context.clock)
         self._context.progress.publish(
             Scraped(

@@ -14,6 +14,7 @@ from overround.errors import ErrorClass, FetchError, MalformedError
 from overround.event import Listing, Offer
 from overround.odds import Snapshot
 from overround.ports import BookmakerClient, Clock, Normaliser, Response
+from overround.scraping.precedence import Precedence
 from overround.scraping.write_batch import snapshot_write_data
 
 _log = structlog.get_logger(__name__)
@@ -65,12 +66,15 @@ def prepared_result(result: EventResult, cache: OddsCache, catalogue: Catalogue,
     return msgspec.structs.replace(result, ahead=PreparedStore(prepared=prepared, data=data, duration_ms=duration_ms))
 
 
-async def scrape_listing(source: Source, sr_id: int, listing: Listing, clock: Clock) -> EventResult:
+async def scrape_listing(
+    source: Source, sr_id: int, listing: Listing, clock: Clock, precedence: Precedence
+) -> EventResult:
     """Fetch one listing's event and return its snapshot; every failure comes back as a result."""
     began = clock.monotonic()
     try:
         response = await source.client.fetch_event(listing)
-        return _read(source, sr_id, listing, response)
+        async with precedence.reading():
+            return _read(source, sr_id, listing, response)
     except FetchError as error:
         failure, message = error.error_class, str(error)
     except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
