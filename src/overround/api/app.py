@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from overround.api import dead_letters, events, health, integrity, markets, page, queue, scheduler, scrape
+from overround.api import dead_letters, events, health, integrity, markets, queue, scheduler, scrape, web
 from overround.api.problems import install_problem_handlers
 from overround.api.state import ApiState
 from overround.logs import configure_logs
@@ -43,7 +43,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redoc_url=None,
     )
     install_problem_handlers(app)
-    for slice_ in (events, markets, scrape, scheduler, queue, dead_letters, integrity, health, page):
+    for slice_ in (events, markets, scrape, scheduler, queue, dead_letters, integrity, health, web):
         app.include_router(slice_.router)
     return app
 
