@@ -60,7 +60,7 @@ function Row({ run, chosen, choose }: { run: WireRun; chosen: boolean; choose: (
       <td>{run.run_id}</td><td className="left">{words(run.kind)}</td><td className="left">{words(run.status)}</td><td title={run.started_at}>{clock(began)} <span className="dim">{ago(began, now)}</span></td>
       <td title={phases}>{(took / 1000).toFixed(1)} s</td><td>{number(run.events)}</td><td>{number(total(run, "changed"))}</td><td>{number(total(run, "confirmed"))}</td><td>{number(failed)}</td>
       <td>{number(run.markets_changed)}</td><td className="left">{Object.entries(run.errors).map(([name, count]) => `${words(name)} ${count}`).join(", ")}</td>
-      <td><button aria-expanded={chosen} onClick={choose} aria-label={`Failures of run ${run.run_id}`}>{chosen ? "hide" : "show"}</button></td>
+      <td><button aria-expanded={chosen} onClick={choose} aria-label={`${chosen ? "hide" : "show"} failures of run ${run.run_id}`}>{chosen ? "hide" : "show"}</button></td>
     </tr>
   );
 }
