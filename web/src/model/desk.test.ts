@@ -36,3 +36,10 @@ test("what the whole truth does not name is gone", () => {
   desk.retain(new Set([2]));
   expect([...desk.read().events.keys()]).toEqual([2]);
 });
+
+test("an event names the bookmakers that have not been seen with it", () => {
+  const desk = new Desk((run) => run());
+  desk.put({ ...event(1), books: { us: { listed: true, confirmedAt: 1, markets: 1 }, them: { listed: true, confirmedAt: 1, markets: 1 } } });
+  desk.put(event(2));
+  expect(desk.get(2)?.books["them"]).toEqual({ listed: false, confirmedAt: 0, markets: 0 });
+});

@@ -1,6 +1,6 @@
 // The events as they stand: written by the live feed, read by components; readers are told once a frame.
 
-import type { Cell, DeskEvent } from "./types";
+import type { Cell, DeskEvent, Freshness } from "./types";
 
 export type Link = "loading" | "live" | "polling" | "lost";
 
@@ -11,6 +11,8 @@ export interface Snapshot {
   complete: boolean;
   version: number;
 }
+
+const UNSEEN: Freshness = { listed: false, confirmedAt: 0, markets: 0 };
 
 type Schedule = (run: () => void) => void;
 
@@ -44,9 +46,11 @@ export class Desk {
   }
 
   put(event: DeskEvent): void {
-    this.events.set(event.id, event);
     for (const slug of Object.keys(event.books))
       if (!this.slugs.includes(slug)) this.slugs = [...this.slugs, slug];
+    // An event names every bookmaker, also those that have not been seen with it: filters count on that.
+    const books = Object.fromEntries(this.slugs.map((slug) => [slug, event.books[slug] ?? UNSEEN]));
+    this.events.set(event.id, { ...event, books });
     this.changed();
   }
 
