@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/pytest
+WEB := src/overround/web/static/.built
+WEB_MODULES := web/node_modules/.installed
+WEB_SOURCES := $(shell find web/src web/public -type f) web/index.html web/vite.config.ts web/tsconfig.json web/package.json
+NPM := web/npm.sh
 SOURCES := src tests scripts
 
 # The stamp holds the path of the checkout: console scripts and the editable install name it, so a
@@ -18,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check check-format check-lint check-types check-layers check-house format bench crash lock clean FORCE
+.PHONY: help setup web demo test check check-format check-lint check-types check-layers check-house check-web format bench crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -30,13 +34,16 @@ help: ## List the targets
 setup: $(STAMP) ## Install what the lock file names into .venv; leaves .venv/bin/overround
 	@echo 'Ready: $(BIN)/overround'
 
-demo: $(STAMP) ## Run the whole system on recorded responses, with its page on 127.0.0.1:8000
+web: $(WEB) ## Build the page at / (with npm where Node is there, else with Node from a Python package)
+
+demo: $(STAMP) $(WEB) ## Run the whole system on recorded responses, with its page on 127.0.0.1:8000
 	@exec $(BIN)/overround demo $(ARGS)
 
-test: $(STAMP) ## Run the tests (PostgreSQL comes with the packages)
+test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
+	$(NPM) test --silent
 	$(PYTEST) -n 2 $(ARGS)
 
-check: check-format check-lint check-types check-layers check-house ## Format, lint, types, import layers, house rules (-k: go on after a finding)
+check: check-format check-lint check-types check-layers check-house check-web ## Format, lint, types, import layers, house rules, the page's types (-k: go on after a finding)
 
 check-format: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -52,6 +59,9 @@ check-layers: $(STAMP)
 
 check-house: $(STAMP)
 	$(BIN)/python -m scripts.house_rules
+
+check-web: $(WEB_MODULES)
+	$(NPM) run --silent types
 
 format: $(STAMP) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format $(SOURCES)
@@ -71,8 +81,8 @@ lock: $(STAMP) ## Resolve requirements.lock anew, ARGS=--upgrade for newer versi
 	"$$dir/uv/bin/uv" pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements.lock $(ARGS)
 
-clean: ## Remove .venv and the tools' caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## Remove .venv, the built page and the tools' caches
+	rm -rf $(VENV) web/node_modules src/overround/web/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # pip finds everything present when only pyproject.toml changed, and then downloads nothing.
 $(STAMP): pyproject.toml requirements.lock
@@ -86,3 +96,11 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@printf '%s' '$(CURDIR)' > $@
+
+$(WEB_MODULES): web/package-lock.json web/.npmrc $(STAMP)
+	@$(NPM) ci --silent
+	@touch $@
+
+$(WEB): $(WEB_MODULES) $(WEB_SOURCES)
+	@$(NPM) run --silent build -- --logLevel warn
+	@touch $@

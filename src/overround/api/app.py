@@ -13,10 +13,10 @@ from overround.api import (
     listings,
     markets,
     metrics,
-    page,
     queue,
     scheduler,
     scrape,
+    web,
 )
 from overround.api.problems import install_problem_handlers
 from overround.api.state import ApiState
@@ -55,7 +55,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redoc_url=None,
     )
     install_problem_handlers(app)
-    for slice_ in (events, listings, markets, scrape, scheduler, queue, dead_letters, integrity, health, metrics, page):
+    for slice_ in (events, listings, markets, scrape, scheduler, queue, dead_letters, integrity, health, metrics, web):
         app.include_router(slice_.router)
     return app
 

@@ -1,0 +1,45 @@
+// Requests to the service, and which of its endpoints it has.
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  const body: unknown = await response.json().catch(() => ({}));
+  const fields = (body ?? {}) as { code?: string; detail?: string; title?: string };
+  const text = fields.detail ?? fields.title ?? `The service answered ${response.status}`;
+  return new ApiError(response.status, fields.code ?? "", text);
+}
+
+export async function request<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(path, { headers: { accept: "application/json" }, ...init });
+  if (!response.ok) throw await problem(response);
+  return (await response.json()) as T;
+}
+
+export const send = <T>(method: string, path: string, body?: unknown): Promise<T> =>
+  request<T>(path, {
+    method,
+    headers: { accept: "application/json", "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+
+let known: Promise<Set<string>> | undefined;
+
+/** The paths this service serves, asked once: what it lacks is then never asked for, and no request fails. */
+export function servedPaths(): Promise<Set<string>> {
+  known ??= request<{ paths: Record<string, unknown> }>("/api/openapi.json").then(
+    (document) => new Set(Object.keys(document.paths)),
+    (error: unknown) => {
+      known = undefined;
+      throw error;
+    },
+  );
+  return known;
+}

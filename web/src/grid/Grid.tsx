@@ -1,0 +1,101 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type KeyboardEvent, type ReactNode, useRef, useState } from "react";
+import type { DeskEvent } from "../model/types";
+import { useNow } from "../ui/parts";
+import { navigate } from "../ui/router";
+import { Block, cellId, type Column, type Cursor, ROW_PX } from "./Block";
+import { templateOf, widthOf } from "./columns";
+
+interface GridProps {
+  events: readonly DeskEvent[];
+  slugs: readonly string[];
+  names: Readonly<Record<string, string>>;
+  columns: readonly Column[];
+  cadence: number;
+}
+
+const STEP_MS = 5000;
+
+export function Grid(props: GridProps): ReactNode {
+  const { events, slugs, columns } = props;
+  const scroller = useRef<HTMLDivElement>(null);
+  const [cursor, setCursor] = useState<Cursor | null>(null);
+  const now = useNow(STEP_MS);
+  const height = slugs.length * ROW_PX + 1;
+  const virtual = useVirtualizer({
+    count: events.length, getScrollElement: () => scroller.current, estimateSize: () => height, overscan: 4, scrollPaddingStart: 48,
+  });
+  const template = templateOf(columns);
+  const width = widthOf(columns);
+  const cells = columns.reduce((sum, { outcomes }) => sum + outcomes.length, 0);
+
+  const onKeyDown = (press: KeyboardEvent): void => {
+    if (press.target !== press.currentTarget) return;
+    if (press.key === "Enter" && cursor) navigate(`/events/${events[cursor.event]?.id ?? ""}`);
+    const next = moved(cursor, press.key, events.length, slugs.length, cells);
+    if (!next) return;
+    press.preventDefault();
+    setCursor(next);
+    virtual.scrollToIndex(next.event, { align: "auto" });
+  };
+
+  const chosen = cursor ? events[cursor.event] : undefined;
+  return (
+    <div
+      ref={scroller} className="grid" role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
+      aria-rowcount={events.length * slugs.length + 2} aria-activedescendant={chosen && cursor ? cellId(chosen.id, cursor.line, cursor.column) : undefined}
+    >
+      <Head columns={columns} template={template} width={width} />
+      <div role="presentation" className="blocks" style={{ height: virtual.getTotalSize(), width }}>
+        {virtual.getVirtualItems().map((item) => {
+          const event = events[item.index];
+          return event ? (
+            <Block
+              key={event.id} event={event} index={item.index} top={item.start} slugs={slugs} names={props.names} columns={columns}
+              template={template} now={now} cadence={props.cadence} cursor={cursor?.event === item.index ? cursor : null}
+            />
+          ) : null;
+        })}
+      </div>
+    </div>
+  );
+}
+
+function Head({ columns, template, width }: { columns: readonly Column[]; template: string; width: number }): ReactNode {
+  return (
+    <div role="rowgroup" className="head" style={{ width }}>
+      <div role="row" className="row" style={{ gridTemplateColumns: template }}>
+        <div role="columnheader">Event</div>
+        <div role="columnheader">Bookmaker</div>
+        {columns.map((column) => (
+          <div role="columnheader" key={column.key} className="first market" title={column.name} style={{ gridColumn: `span ${column.outcomes.length + 1}` }}>
+            {column.name}
+          </div>
+        ))}
+      </div>
+      <div role="row" className="row" style={{ gridTemplateColumns: template }}>
+        <div role="columnheader" className="dim">kick-off, your time</div>
+        <div role="columnheader" className="dim">age</div>
+        {columns.map((column) => [
+          ...column.outcomes.map((outcome, at) => (
+            <div role="columnheader" key={`${column.key} ${outcome.key}`} className={at === 0 ? "right first" : "right"}>{outcome.name}</div>
+          )),
+          <div role="columnheader" key={`${column.key} margin`} className="right dim" title="margin (overround) in percent">%</div>,
+        ])}
+      </div>
+    </div>
+  );
+}
+
+function moved(cursor: Cursor | null, key: string, events: number, lines: number, columns: number): Cursor | null {
+  const steps: Record<string, [number, number]> = {
+    ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1],
+    PageDown: [lines * 8, 0], PageUp: [-lines * 8, 0], Home: [-Infinity, 0], End: [Infinity, 0],
+  };
+  const step = steps[key];
+  if (!step || events === 0) return null;
+  if (!cursor) return { event: 0, line: 0, column: 0 };
+  const row = Math.min(events * lines - 1, Math.max(0, cursor.event * lines + cursor.line + step[0]));
+  const column = Math.min(columns - 1, Math.max(0, cursor.column + step[1]));
+  return { event: Math.floor(row / lines), line: row % lines, column };
+}

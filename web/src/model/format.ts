@@ -1,0 +1,55 @@
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** An age as a trader reads it: "12 s", "4 min", "3 h", "2 d". */
+export function age(milliseconds: number): string {
+  const ms = Math.max(0, milliseconds);
+  if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
+  return ms < 2 * DAY ? `${Math.floor(ms / HOUR)} h` : `${Math.floor(ms / DAY)} d`;
+}
+
+export const ago = (at: number, now: number): string => (at ? `${age(now - at)} ago` : "never");
+
+const two = (value: number): string => String(value).padStart(2, "0");
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** "Wed 25 Nov 07:15", in the zone of the reader's machine. */
+export function kickoff(at: number): string {
+  const date = new Date(at);
+  return `${DAYS[date.getDay()]} ${date.getDate()} ${MONTHS[date.getMonth()]} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+export function clock(at: number): string {
+  const date = new Date(at);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** "in 34 min", "started 12 min ago". */
+export const countdown = (at: number, now: number): string => (at > now ? `in ${age(at - now)}` : `started ${age(now - at)} ago`);
+
+export const percent = (fraction: number | null | undefined): string =>
+  fraction === null || fraction === undefined ? "" : (fraction * 100).toFixed(1);
+
+/** "+0.8", "−1.2" with a real minus sign. */
+export const signed = (value: number, digits = 1): string => {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return value > 0 ? `+${text}` : `\u2212${text}`;
+};
+
+export function bytes(count: number | null | undefined): string {
+  if (count === null || count === undefined) return "–";
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = count;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+export const number = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
+
+export const words = (key: string): string => key.replaceAll("_", " ");
