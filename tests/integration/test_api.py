@@ -196,3 +196,17 @@ async def test_unmatched_listings_are_paged(api: Api) -> None:
     await api.cycle()
     page = await api.get("/api/listings/unmatched?limit=1")
     assert page["total"] >= len(page["listings"])
+
+
+async def test_coverage_adds_up(api: Api) -> None:
+    """Tournaments sum up to the whole; what a bookmaker lists and what it misses are all events of a row."""
+    await api.cycle()
+    coverage = await api.get("/api/coverage")
+    total = (await events(api))["total"]
+    assert coverage["events"] == sum(row["events"] for row in coverage["rows"]) == total
+    for row in coverage["rows"]:
+        assert list(row["bookmakers"]) == ["betpawa", "sportybet", "bet9ja"]
+        assert all(one["events"] + one["missing"] == row["events"] for one in row["bookmakers"].values())
+    for slug, offer in coverage["bookmakers"].items():
+        assert offer["events"] == sum(row["bookmakers"][slug]["events"] for row in coverage["rows"])
+        assert offer["markets"] > 0

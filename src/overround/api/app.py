@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 from overround.api import (
+    coverage,
     dead_letters,
     events,
     health,
@@ -55,7 +56,20 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redoc_url=None,
     )
     install_problem_handlers(app)
-    for slice_ in (events, listings, markets, scrape, scheduler, queue, dead_letters, integrity, health, metrics, web):
+    for slice_ in (
+        events,
+        coverage,
+        listings,
+        markets,
+        scrape,
+        scheduler,
+        queue,
+        dead_letters,
+        integrity,
+        health,
+        metrics,
+        web,
+    ):
         app.include_router(slice_.router)
     return app
 
