@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -210,3 +211,46 @@ async def test_coverage_adds_up(api: Api) -> None:
     for slug, offer in coverage["bookmakers"].items():
         assert offer["events"] == sum(row["bookmakers"][slug]["events"] for row in coverage["rows"])
         assert offer["markets"] > 0
+
+
+async def test_events_are_filtered(api: Api) -> None:
+    """Every filter lets through exactly the events that are so, and filters add up."""
+    await api.cycle()
+    everything = (await events(api, "?limit=200"))["events"]
+    one = everything[0]
+    by_country = (await events(api, f"?limit=200&country={quote(one['country'])}"))["events"]
+    assert {event["sr_id"] for event in by_country} == {
+        event["sr_id"] for event in everything if event["country"] == one["country"]
+    }
+    later = (await events(api, f"?limit=200&from={quote(one['kickoff'])}&to={quote(one['kickoff'])}"))["events"]
+    assert later == []
+    complete = (await events(api, "?limit=200&availability=all"))["events"]
+    listed = {
+        event["sr_id"]: {slug for slug, one in event["bookmakers"].items() if one["listing_id"]} for event in everything
+    }
+    assert {event["sr_id"] for event in complete} == {sr_id for sr_id, slugs in listed.items() if len(slugs) == 3}
+    missing = (await events(api, "?limit=200&availability=missing_reference"))["events"]
+    assert {event["sr_id"] for event in missing} == {sr_id for sr_id, slugs in listed.items() if "betpawa" not in slugs}
+    assert (await events(api, "?in_play=true"))["total"] == 0
+    backwards = (await events(api, "?limit=200&sort=-kickoff"))["events"]
+    assert [event["sr_id"] for event in backwards] == [event["sr_id"] for event in everything][::-1]
+
+
+async def test_a_date_without_a_zone_is_refused(api: Api) -> None:
+    """A kick-off range must say which time zone it means."""
+    async with api.session.get("/api/events?from=2026-01-01T00:00:00") as response:
+        assert (response.status, (await response.json())["code"]) == (422, "invalid_request")
+
+
+async def test_an_empty_cell_says_why(api: Api) -> None:
+    """Every bookmaker has a cell in every market, and one without prices tells the reason."""
+    await api.cycle()
+    page = await events(api, "?limit=200&markets=match_result,total_goals:line%3D99.5")
+    for event in page["events"]:
+        for market in event["markets"]:
+            assert list(market["bookmakers"]) == ["betpawa", "sportybet", "bet9ja"]
+            for slug, cell in market["bookmakers"].items():
+                seen = event["bookmakers"][slug]["received_at"] is not None
+                empty = "not_offered" if seen else "not_seen"
+                assert cell["state"] == ("active" if market["market"] == "match_result" and seen else empty)
+                assert bool(cell["outcomes"]) is (cell["state"] == "active")

@@ -93,6 +93,7 @@ def _api_state(service: Service) -> ApiState:
         integrity=service.integrity,
         coverage=service.coverage,
         bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
+        covered={slug: source.normaliser.covered for slug, source in service.context.sources.items()},
         reference=reference,
     )
 

@@ -19,18 +19,24 @@ class OutcomePrice(BaseModel):
 
 
 class BookmakerMarket(BaseModel):
-    """One bookmaker's prices of a market. `margin` is a fraction: 0.08 is 8 %."""
+    """One bookmaker's prices of a market. `margin` is a fraction: 0.08 is 8 %.
+
+    `state` is active, suspended or removed, or says why there is nothing: not_offered (the bookmaker could,
+    and does not), not_mapped (its market of this kind is not known here, or it has none), not_seen (nothing
+    of the event has arrived from it).
+    """
 
     state: str
-    margin: float | None
-    changed_at: datetime
-    confirmed_at: datetime
-    outcomes: list[OutcomePrice]
+    margin: float | None = None
+    changed_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    outcomes: list[OutcomePrice] = []
 
 
 class MarketView(BaseModel):
-    """A market with the prices of every bookmaker that has offered it, by slug."""
+    """A market with the prices of every bookmaker, by slug; `key` is how requests name it."""
 
+    key: str
     market: str
     name: str
     group: str
@@ -70,4 +76,5 @@ class EventPage(BaseModel):
     total: int
     limit: int
     offset: int
+    now: datetime
     events: list[EventView]

@@ -52,18 +52,6 @@ def event_view(state: ApiState, event: Event, markets: Iterable[MarketKey] | Non
     )
 
 
-def matching_events(state: ApiState, text: str) -> Sequence[Event]:
-    """Return the events whose teams, country or tournament hold every word of `text`, by kick-off."""
-    words = text.casefold().split()
-    found = (event for event in state.book.events() if _holds(event, words))
-    return sorted(found, key=lambda event: (event.kickoff, event.sr_id))
-
-
-def _holds(event: Event, words: Iterable[str]) -> bool:
-    haystack = f"{event.home} {event.away} {event.country} {event.tournament}".casefold()
-    return all(word in haystack for word in words)
-
-
 def _all_keys(state: ApiState, snapshots: Mapping[str, CachedSnapshot]) -> Sequence[MarketKey]:
     keys = {key for cached in snapshots.values() for key in cached.markets}
     return sorted(keys, key=lambda key: (state.catalogue.number(key.market), _line_order(key)))
@@ -84,17 +72,26 @@ def _market_view(state: ApiState, key: MarketKey, snapshots: Mapping[str, Cached
     if market is None:
         return None
     return MarketView(
+        key=f"{key.market}:{key.specifiers}" if key.specifiers else key.market,
         market=market.key,
         name=market.name,
         group=market.group,
         specifiers=dict(specifiers_of(key)),
         outcomes=list(market.outcomes),
-        bookmakers={
-            slug: _bookmaker_market(market, key, snapshots[slug])
-            for slug in state.bookmakers
-            if slug in snapshots and key in snapshots[slug].markets
-        },
+        bookmakers={slug: _cell(state, market, key, slug, snapshots.get(slug)) for slug in state.bookmakers},
     )
+
+
+def _cell(state: ApiState, market: Market, key: MarketKey, slug: str, cached: CachedSnapshot | None) -> BookmakerMarket:
+    if cached is not None and key in cached.markets:
+        return _bookmaker_market(market, key, cached)
+    return BookmakerMarket(state=_why_empty(state, key, slug, cached))
+
+
+def _why_empty(state: ApiState, key: MarketKey, slug: str, cached: CachedSnapshot | None) -> str:
+    if cached is None:
+        return "not_seen"
+    return "not_offered" if key.market in state.covered.get(slug, ()) else "not_mapped"
 
 
 def _bookmaker_market(market: Market, key: MarketKey, cached: CachedSnapshot) -> BookmakerMarket:

@@ -21,7 +21,11 @@ from overround.storage.dead_letters import DeadLetters
 
 
 class ApiState(msgspec.Struct, frozen=True, kw_only=True):
-    """The running parts that endpoints may see. `bookmakers` are names by slug, the reference first."""
+    """The running parts that endpoints may see.
+
+    `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
+    mapping can produce.
+    """
 
     clock: Clock
     catalogue: Catalogue
@@ -38,6 +42,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     integrity: IntegrityCheck
     coverage: CoverageBook
     bookmakers: Mapping[str, str]
+    covered: Mapping[str, frozenset[str]]
     reference: str
 
 
