@@ -165,6 +165,7 @@ class ServiceProcess:
             for event in answer["events"]
             for market in event["markets"]
             for slug, prices in market["bookmakers"].items()
+            if prices["outcomes"]
         }
 
     def memory(self) -> int:

@@ -113,7 +113,8 @@ def _served_prices(event: Mapping[str, Any]) -> "Mapping[str, Priced]":
     prices: dict[str, dict[MarketKey, MarketPrices]] = {}
     for market in event["markets"]:
         key = MarketKey(market["market"], specifiers_text(market["specifiers"]))
-        for bookmaker, offered in market["bookmakers"].items():
+        offers = {slug: cell for slug, cell in market["bookmakers"].items() if cell["outcomes"]}
+        for bookmaker, offered in offers.items():
             by_name = {one["outcome"]: _served_price(one) for one in offered["outcomes"]}
             row = tuple(by_name.get(outcome, 0) for outcome in market["outcomes"])
             prices.setdefault(bookmaker, {})[key] = MarketPrices(row)
