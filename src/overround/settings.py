@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 DEFAULT_USER_AGENT = "overround/0.1 (odds comparison; contact: set OVERROUND_USER_AGENT)"
@@ -83,6 +83,24 @@ class RetentionSettings(BaseModel):
     event_scrape_status: Annotated[timedelta, Field(ge=timedelta(days=1))] = timedelta(days=7)
 
 
+class SecuritySettings(BaseModel):
+    """Who may use the service, and how much of it; limits are for each client, keys apart from each other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Behind a proxy on the same machine the service listens on loopback, and yet is not alone.
+    require_key: bool = False
+    # Names under which a browser may reach it; those of this machine are always good without a key.
+    allowed_hosts: tuple[str, ...] = ()
+    session_lifetime: Annotated[timedelta, Field(ge=timedelta(minutes=1))] = timedelta(hours=12)
+    max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 256 * 1024
+    requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
+    # Whatever changes something, and answers that are long to make: history, whole grids.
+    costly_per_minute: Annotated[int, Field(ge=1)] = 600
+    # Answers 401 and 403; beyond it even those are not given.
+    refusals_per_minute: Annotated[int, Field(ge=1)] = 120
+
+
 class Settings(BaseSettings):
     """The whole of Overround's configuration."""
 
@@ -98,6 +116,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    # The key with which commands ask a running service that needs one.
+    api_key: SecretStr | None = None
     reference: str = "betpawa"
     user_agent: str = DEFAULT_USER_AGENT
     asynchronous_writes: bool = True
@@ -108,6 +128,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     queue: QueueSettings = QueueSettings()
     retention: RetentionSettings = RetentionSettings()
+    security: SecuritySettings = SecuritySettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,8 @@
-"""What the database gives back to a starting service."""
+"""What the database gives back to the service."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -29,3 +30,21 @@ class StoredListing(msgspec.Struct, frozen=True, kw_only=True):
     listing: Listing
     gone_at: datetime | None
     duplicate: bool = False
+
+
+class Role(StrEnum):
+    """What the holder of an API key may do; who may operate may read too."""
+
+    READ = "read"
+    OPERATE = "operate"
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as the database holds it: never the key itself, only its digest."""
+
+    id: str
+    name: str
+    role: Role
+    digest: bytes
+    created_at: datetime
+    revoked_at: datetime | None = None

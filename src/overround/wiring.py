@@ -10,6 +10,7 @@ import structlog
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from overround.access.keyring import KeyRing
 from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
@@ -18,6 +19,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.caching.warmup import apply_journalled, enter_journalled, warm_cache_from_db
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
+from overround.db.api_keys import PostgresKeyRepository
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
@@ -65,6 +67,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     repository: PostgresWarmupRepository
     facts: FactsRepository
     links: PostgresLinkRepository
+    keys: KeyRing
     ready: asyncio.Event
 
 
@@ -125,13 +128,15 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
         engine = create_engine(url, "overround")
         numbers = {one.number: (one.slug, one.name) for one in bookmakers.values()}
         preparation = Preparation(url, engine, numbers)
+        keys = KeyRing(PostgresKeyRepository(engine), preparation.ready, SystemClock())
         try:
-            async with preparation.kept_up(SystemClock()):
+            async with preparation.kept_up(SystemClock()), keys.kept_fresh():
                 yield Database(
                     engine=engine,
                     repository=PostgresWarmupRepository(engine, bookmakers.keys()),
                     facts=FactsRepository(engine),
                     links=PostgresLinkRepository(engine),
+                    keys=keys,
                     ready=preparation.ready,
                 )
         finally:

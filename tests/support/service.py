@@ -61,10 +61,10 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(database_url: str, data_dir: Path) -> AsyncIterator[Api]:
-    """Serve recordings, service and API on loopback."""
+async def running_api(database_url: str, data_dir: Path, **changes: object) -> AsyncIterator[Api]:
+    """Serve recordings, service and API on loopback; `changes` are values of the settings."""
     async with running_simulator() as simulator:
-        settings = replay_settings(simulator, database_url, data_dir)
+        settings = replay_settings(simulator, database_url, data_dir).with_values(**changes)
         started: list[Service] = []
 
         @asynccontextmanager

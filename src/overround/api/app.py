@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
+from overround.access.policy import key_required, refuse_without_keys
 from overround.api import (
     coverage,
     dead_letters,
@@ -17,9 +18,12 @@ from overround.api import (
     queue,
     scheduler,
     scrape,
+    sessions,
     web,
 )
+from overround.api.middleware import Admission, RequestContext
 from overround.api.problems import install_problem_handlers
+from overround.api.security import Guard
 from overround.api.state import ApiState
 from overround.logs import configure_logs
 from overround.settings import Settings
@@ -32,8 +36,10 @@ ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
 async def service_of(settings: Settings) -> AsyncIterator[Service]:
     """Run the service that the settings describe."""
     configure_logs(settings.log_level)
-    async with running_database(settings) as database, running_service(settings, database) as service:
-        yield service
+    async with running_database(settings) as database:
+        refuse_without_keys(settings, database.keys)
+        async with running_service(settings, database) as service:
+            yield service
 
 
 def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> FastAPI:
@@ -45,6 +51,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
             app.state.service = _api_state(running)
+            app.state.guard = _guard(running)
             yield
 
     app = FastAPI(
@@ -54,8 +61,11 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
+        redirect_slashes=False,
     )
     install_problem_handlers(app)
+    app.add_middleware(Admission)
+    app.add_middleware(RequestContext)
     for slice_ in (
         events,
         coverage,
@@ -68,10 +78,22 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         integrity,
         health,
         metrics,
+        sessions,
         web,
     ):
         app.include_router(slice_.router)
     return app
+
+
+def _guard(service: Service) -> Guard:
+    settings, clock = service.settings, service.context.clock
+    return Guard(
+        service.database.keys,
+        clock,
+        settings.security,
+        key_required=key_required(settings),
+        is_open=web.shows_no_data,
+    )
 
 
 def _api_state(service: Service) -> ApiState:

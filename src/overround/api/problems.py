@@ -1,7 +1,9 @@
 """Errors over HTTP: one shape for all, RFC 9457 problem details with a stable `code`."""
 
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 import structlog
 from fastapi import FastAPI, Request
@@ -25,8 +27,29 @@ from overround.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+REQUEST_ID = "overround.request_id"  # where a request's scope has it
+
+# By number and not by phrase: Python's phrases change between versions.
+_HTTP_CODES: Mapping[HTTPStatus, str] = MappingProxyType(
+    {
+        HTTPStatus.BAD_REQUEST: "bad_request",
+        HTTPStatus.NOT_FOUND: "not_found",
+        HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    }
+)
 
 _log = structlog.get_logger(__name__)
+
+
+class BodyTooLargeError(HTTPException):
+    """A request's body turned out to be larger than the service reads.
+
+    FastAPI takes any other error from reading a body for a body that cannot be parsed.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {most} bytes")
 
 
 class Problem(BaseModel):
@@ -110,10 +133,19 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
-    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
-    return problem(status, status.phrase.lower().replace(" ", "_"), str(getattr(error, "detail", "")))
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    response = problem(status, _HTTP_CODES.get(status, f"http_{status.value}"), error.detail)
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("request_failed", path=request.url.path, exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "an unexpected error; the log has the details")
+    request_id = request.scope.get(REQUEST_ID)
+    _log.error("request_failed", path=request.scope["path"], request_id=request_id, exc_info=error)
+    detail = f"an unexpected error; the log has the details under request_id {request_id}"
+    response = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+    # This answer is made outside all middleware.
+    response.headers.update({"X-Content-Type-Options": "nosniff", "X-Request-ID": str(request_id)})
+    return response

@@ -5,6 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 STATIC = Path(__file__).resolve().parents[1] / "web" / "static"
 
@@ -60,3 +61,8 @@ async def favicon() -> Response:
     if not icon.is_file():
         raise HTTPException(status_code=404)
     return FileResponse(icon, headers={"Cache-Control": "public, max-age=86400"})
+
+
+def shows_no_data(path: str) -> bool:
+    """Tell whether a path is one of the page's own files, which anybody may have: the data come from the API."""
+    return any(isinstance(route, Route) and route.path_regex.match(path) for route in router.routes)

@@ -2,7 +2,7 @@
 
 import typer
 
-from overround.cli import db, markets, queue
+from overround.cli import db, keys, markets, queue
 from overround.cli.demo import demo
 from overround.cli.doctor import doctor
 from overround.cli.normalise import normalise
@@ -26,3 +26,4 @@ app.command()(doctor)
 app.add_typer(markets.app, name="markets")
 app.add_typer(db.app, name="db")
 app.add_typer(queue.app, name="queue")
+app.add_typer(keys.app, name="keys")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from overround.errors import OverroundError
+from overround.settings import Settings
 
 _NAME = "service.json"
 _TIMEOUT = 60.0  # seconds; a comparison with the database takes its time
@@ -30,6 +31,8 @@ def announced(data_dir: Path, address: str) -> Iterator[None]:
 def ask_service(data_dir: Path, path: str, *, method: str = "GET", body: object = None) -> dict[str, Any] | None:
     """Return the JSON object that the running service answers to a request with a JSON body; None if none runs.
 
+    A service that needs a key is shown the one of the settings.
+
     Raises:
         OverroundError: it answers with an error, or not with JSON.
     """
@@ -39,7 +42,7 @@ def ask_service(data_dir: Path, path: str, *, method: str = "GET", body: object 
         return None
     try:
         content = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **_key_header()}
         request = urllib.request.Request(address + path, content, headers, method=method)  # noqa: S310 - our own
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - as above
             answer: dict[str, Any] = json.load(response)
@@ -50,6 +53,11 @@ def ask_service(data_dir: Path, path: str, *, method: str = "GET", body: object 
         raise OverroundError(f"the service's answer to {path} is not JSON") from error
     except OSError:
         return None
+
+
+def _key_header() -> dict[str, str]:
+    key = Settings().api_key
+    return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

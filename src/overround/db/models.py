@@ -223,3 +223,22 @@ write_batches = Table(
     Index("write_batches_epoch_idx", "epoch", "seq"),
     Index("write_batches_applied_at_idx", "applied_at", postgresql_using="brin"),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("name", Text),
+    _required("role", Text),
+    _required("digest", LargeBinary),
+    _required("created_at", _INSTANT),
+    Column("revoked_at", _INSTANT),
+)
+
+settings_overrides = Table(
+    "settings_overrides",
+    metadata,
+    Column("path", Text, primary_key=True),
+    _required("value", JSONB),
+    _required("changed_at", _INSTANT),
+)

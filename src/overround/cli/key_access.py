@@ -1,0 +1,76 @@
+"""What `overround keys` does with the database of the settings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from overround.access.tokens import mint_key
+from overround.clock import SystemClock
+from overround.db.api_keys import PostgresKeyRepository
+from overround.db.engine import create_engine
+from overround.db.migrate import upgrade
+from overround.settings import Settings
+from overround.stored import ApiKey, Role
+from overround.wiring import database_address
+
+
+def role_of(text: str) -> Role | None:
+    """Return a role by its name; None if there is none."""
+    return Role(text) if text in tuple(Role) else None
+
+
+def create_key(name: str, role: Role) -> dict[str, Any]:
+    """Make a key, and return it with its token."""
+    minted = mint_key()
+    key = ApiKey(id=minted.id, name=name, role=role, digest=minted.digest, created_at=SystemClock().now())
+
+    async def add() -> None:
+        async with _keys() as repository:
+            await repository.add(key)
+
+    asyncio.run(add())
+    return {**_facts(key), "key": minted.token}
+
+
+def all_keys() -> list[dict[str, Any]]:
+    """Return all keys, without what could be used."""
+
+    async def read() -> list[dict[str, Any]]:
+        async with _keys() as repository:
+            return [{**_facts(key), "revoked_at": key.revoked_at} for key in await repository.keys()]
+
+    return asyncio.run(read())
+
+
+def revoke_key(key_id: str) -> bool:
+    """Revoke a key; tell whether there was one."""
+
+    async def revoke() -> bool:
+        async with _keys() as repository:
+            return await repository.revoke(key_id, SystemClock().now())
+
+    return asyncio.run(revoke())
+
+
+@asynccontextmanager
+async def _keys() -> AsyncIterator[PostgresKeyRepository]:
+    """Reach the keys, in a database that is brought up to date: the first key is made before the first start.
+
+    Raises:
+        DatabaseUnavailableError: the database does not answer.
+    """
+    async with database_address(Settings()) as url:
+        await upgrade(url)
+        engine = create_engine(url, "overround keys")
+        try:
+            yield PostgresKeyRepository(engine)
+        finally:
+            await engine.dispose()
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    facts: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(key, digest=b""))
+    return {name: facts[name] for name in ("id", "name", "role", "created_at")}
