@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test check check-format check-lint check-types check-layers check-house check-web format bench crash lock clean FORCE
+.PHONY: help setup web demo test docs check check-format check-lint check-types check-layers check-house check-web format bench crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -42,6 +42,9 @@ demo: $(STAMP) $(WEB) ## Run the whole system on recorded responses, with its pa
 test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
 	$(NPM) test --silent
 	$(PYTEST) -n 2 $(ARGS)
+
+docs: $(STAMP) ## Write docs/api.md from the OpenAPI document
+	$(BIN)/python -m scripts.api_docs
 
 check: check-format check-lint check-types check-layers check-house check-web ## Format, lint, types, import layers, house rules, the page's types (-k: go on after a finding)
 

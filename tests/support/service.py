@@ -43,8 +43,9 @@ async def replaying_service(settings: Settings, simulator: SimulatorHandle) -> A
 class Api:
     """A client of the running service."""
 
-    def __init__(self, session: aiohttp.ClientSession, service: Service) -> None:
+    def __init__(self, session: aiohttp.ClientSession, service: Service, address: str) -> None:
         self.session = session
+        self.address = address
         self.service = service
 
     async def get(self, path: str) -> Any:
@@ -81,7 +82,7 @@ async def running_api(database_url: str, data_dir: Path, **changes: object) -> A
             base = f"http://127.0.0.1:{listener.getsockname()[1]}"
             try:
                 async with aiohttp.ClientSession(base) as session:
-                    yield Api(session, started[0])
+                    yield Api(session, started[0], base)
             finally:
                 server.should_exit = True
                 await config_ready

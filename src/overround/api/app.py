@@ -16,12 +16,14 @@ from overround.api import (
     markets,
     metrics,
     queue,
+    reference,
     scheduler,
     scrape,
     sessions,
     web,
 )
 from overround.api.middleware import Admission, RequestContext
+from overround.api.openapi import DescribedApi
 from overround.api.problems import install_problem_handlers
 from overround.api.security import Guard
 from overround.api.state import ApiState
@@ -54,12 +56,12 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.guard = _guard(running)
             yield
 
-    app = FastAPI(
+    app = DescribedApi(
         title="Overround",
         description="Odds comparison for a bookmaker's trading desk.",
         lifespan=lifespan,
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -79,6 +81,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         health,
         metrics,
         sessions,
+        reference,
         web,
     ):
         app.include_router(slice_.router)
