@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 from overround.api import (
+    bookmakers,
     coverage,
     dead_letters,
     events,
@@ -58,6 +59,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     install_problem_handlers(app)
     for slice_ in (
         events,
+        bookmakers,
         coverage,
         listings,
         markets,
@@ -95,6 +97,8 @@ def _api_state(service: Service) -> ApiState:
         bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
         covered={slug: source.normaliser.covered for slug, source in service.context.sources.items()},
         reference=reference,
+        fetchers=service.fetchers,
+        switched_off={slug: one.name for slug, one in service.bookmakers.items() if slug not in service.options},
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 import msgspec
 from fastapi import Depends, Request
 
+from overround.bookmakers.fetcher import HttpFetcher
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
@@ -24,7 +25,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     """The running parts that endpoints may see.
 
     `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
-    mapping can produce.
+    mapping can produce. `switched_off` are the names of those that the settings do not want.
     """
 
     clock: Clock
@@ -44,6 +45,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     bookmakers: Mapping[str, str]
     covered: Mapping[str, frozenset[str]]
     reference: str
+    fetchers: Mapping[str, HttpFetcher]
+    switched_off: Mapping[str, str]
 
 
 def _state(request: Request) -> ApiState:
