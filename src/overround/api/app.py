@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import psutil
 from fastapi import FastAPI
 
 from overround.api import (
@@ -20,8 +21,11 @@ from overround.api import (
     scrape,
     web,
 )
+from overround.api.loop_lag import LoopLag
 from overround.api.problems import install_problem_handlers
+from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.state import ApiState
+from overround.clock import SystemClock
 from overround.logs import configure_logs
 from overround.settings import Settings
 from overround.wiring import Service, running_database, running_service
@@ -39,13 +43,15 @@ async def service_of(settings: Settings) -> AsyncIterator[Service]:
 
 def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> FastAPI:
     """Return the application; `service` is started with it and stopped with it."""
+    # The machine's clock, whatever the service's shows: these times are of this process.
+    meter, loop_lag = RequestMeter(SystemClock()), LoopLag(SystemClock())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with service() as running:
+        async with service() as running, loop_lag.measured():
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
-            app.state.service = _api_state(running)
+            app.state.service = _api_state(running, meter, loop_lag)
             yield
 
     app = FastAPI(
@@ -56,6 +62,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         docs_url="/api/docs",
         redoc_url=None,
     )
+    app.add_middleware(MeterMiddleware, meter=meter)
     install_problem_handlers(app)
     for slice_ in (
         events,
@@ -76,7 +83,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     return app
 
 
-def _api_state(service: Service) -> ApiState:
+def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
     reference = service.settings.reference
     slugs = sorted(service.options, key=lambda slug: slug != reference)
     return ApiState(
@@ -99,6 +106,9 @@ def _api_state(service: Service) -> ApiState:
         reference=reference,
         fetchers=service.fetchers,
         switched_off={slug: one.name for slug, one in service.bookmakers.items() if slug not in service.options},
+        meter=meter,
+        loop_lag=loop_lag,
+        process=psutil.Process(),
     )
 
 

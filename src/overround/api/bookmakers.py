@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from overround.api.state import ApiState, State
 from overround.bookmakers.statistics import FetchFigures
@@ -41,10 +41,8 @@ class MinuteView(BaseModel):
 class LastErrorView(BaseModel):
     """The newest failure."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     at: datetime
-    error_class: str = Field(alias="class")
+    error_class: str = Field(serialization_alias="class")
     message: str
 
 

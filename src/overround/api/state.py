@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Annotated, cast
 
 import msgspec
+import psutil
 from fastapi import Depends, Request
 
+from overround.api.loop_lag import LoopLag
+from overround.api.request_meter import RequestMeter
 from overround.bookmakers.fetcher import HttpFetcher
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
@@ -47,6 +50,9 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     fetchers: Mapping[str, HttpFetcher]
     switched_off: Mapping[str, str]
+    meter: RequestMeter
+    loop_lag: LoopLag
+    process: psutil.Process
 
 
 def _state(request: Request) -> ApiState:
