@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
 
 import psutil
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from overround.api import (
     queue,
     scheduler,
     scrape,
+    status,
     web,
 )
 from overround.api.loop_lag import LoopLag
@@ -76,6 +78,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         dead_letters,
         integrity,
         health,
+        status,
         metrics,
         web,
     ):
@@ -109,6 +112,8 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         meter=meter,
         loop_lag=loop_lag,
         process=psutil.Process(),
+        version=version("overround"),
+        started_at=service.context.clock.now(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, cast
 
 import msgspec
@@ -53,6 +54,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     meter: RequestMeter
     loop_lag: LoopLag
     process: psutil.Process
+    version: str
+    started_at: datetime
 
 
 def _state(request: Request) -> ApiState:
