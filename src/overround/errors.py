@@ -5,7 +5,10 @@ from typing import ClassVar
 
 
 class ErrorClass(StrEnum):
-    """What a failed fetch means for the caller: retry it, wait, stop asking, or forget the event."""
+    """What a failed fetch means for the caller: retry it, wait, stop asking, or forget the event.
+
+    With an open circuit nothing was sent: earlier failures stand for this one.
+    """
 
     TRANSIENT = "transient"
     THROTTLED = "throttled"
@@ -14,6 +17,7 @@ class ErrorClass(StrEnum):
     MALFORMED = "malformed"
     INTERNAL = "internal"
     STORAGE = "storage"
+    CIRCUIT_OPEN = "circuit_open"
 
 
 class OverroundError(Exception):
@@ -52,9 +56,13 @@ class FetchError(OverroundError):
 
 
 class TransientFetchError(FetchError):
-    """The network or the bookmaker's server failed; asking again may help."""
+    """The network or the bookmaker's server failed; asking again may help. `timed_out`: no whole answer in time."""
 
     error_class = ErrorClass.TRANSIENT
+
+    def __init__(self, bookmaker: str, subject: str, reason: str, *, timed_out: bool = False) -> None:
+        super().__init__(bookmaker, subject, reason)
+        self.timed_out = timed_out
 
 
 class ThrottledError(FetchError):
@@ -87,6 +95,12 @@ class MalformedError(FetchError):
     def __init__(self, bookmaker: str, subject: str, reason: str, field: str = "") -> None:
         super().__init__(bookmaker, subject, f"{field}: {reason}" if field else reason)
         self.field = field
+
+
+class CircuitOpenError(FetchError):
+    """So many requests failed that the bookmaker is left alone for a while; nothing was sent."""
+
+    error_class = ErrorClass.CIRCUIT_OPEN
 
 
 class QueueClosedError(OverroundError):

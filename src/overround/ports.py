@@ -42,6 +42,7 @@ class BookmakerOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     concurrency: int = 10
     min_interval_ms: int = 0
+    requests_per_minute: int | None = None
     timeout: float = 20.0
     headers: Mapping[str, str] = {}
 

@@ -22,6 +22,7 @@ class BookmakerSettings(BaseModel):
     proxy: str | None = None
     concurrency: Annotated[int, Field(ge=1, le=500)] | None = None
     min_interval_ms: Annotated[int, Field(ge=0, le=60_000)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
     timeout: Annotated[float, Field(gt=0, le=300)] | None = None  # seconds
     headers: dict[str, str] | None = None
 

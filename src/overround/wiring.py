@@ -14,6 +14,7 @@ from overround.access.keyring import KeyRing
 from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
+from overround.bookmakers.statistics import WatchedNormaliser
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.caching.warmup import apply_journalled, enter_journalled, warm_cache_from_db
@@ -89,6 +90,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: Maintenance
     integrity: IntegrityCheck
     coverage: CoverageBook
+    fetchers: Mapping[str, HttpFetcher]
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -159,8 +161,7 @@ async def running_service(
     parts = _Parts(settings, database, clock or SystemClock())
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session(settings.user_agent))
-        sources = {slug: parts.source(bookmakers[slug], one, session) for slug, one in options.items()}
-        context = parts.context(sources)
+        context = parts.context({slug: parts.source(bookmakers[slug], one, session) for slug, one in options.items()})
         warm_up = _WarmUp(database, context, settings)
         await stack.enter_async_context(warm_up.running())
         write_queue = None
@@ -193,6 +194,7 @@ async def running_service(
             maintenance=maintenance,
             integrity=integrity,
             coverage=parts.coverage,
+            fetchers=parts.fetchers,
         )
 
 
@@ -205,6 +207,7 @@ class _Parts:
         self._catalogue = load_catalogue(settings.mapping_file)
         refuse_unknown_bookmakers(self._catalogue, load_bookmakers())
         self.coverage = CoverageBook()
+        self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
@@ -229,10 +232,12 @@ class _Parts:
             retry=RetryPolicy(attempts=scraping.max_attempts, base=scraping.retry_base, cap=scraping.retry_cap),
             max_bytes=scraping.max_response_bytes,
         )
+        self.fetchers[bookmaker.slug] = fetcher
+        normaliser = WatchedNormaliser(bookmaker.normaliser(self._catalogue), fetcher.statistics)
         return Source(
             slug=bookmaker.slug,
             client=bookmaker.client(fetcher, options, self._clock),
-            normaliser=RecordingNormaliser(bookmaker.normaliser(self._catalogue), self.coverage),
+            normaliser=RecordingNormaliser(normaliser, self.coverage),
         )
 
     def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:

@@ -93,6 +93,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     sum: float = 0.0
     p50: float = 0.0
+    p95: float = 0.0
     p99: float = 0.0
     buckets: dict[float, int] = {}
 

@@ -16,10 +16,10 @@ from structlog.testing import capture_logs
 from overround.batch import MarketWriteData, WriteBatch
 from overround.db.dead_letters import DeadLetterRepository
 from overround.errors import SettingsError
+from overround.latency import LatencyWindow
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
-from overround.storage.latency import LatencyWindow
 from overround.writing import WriterState
 from tests.integration.queue_bench import START, Bench, batch
 from tests.integration.write_data import rows

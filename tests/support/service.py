@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -17,10 +18,18 @@ from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSett
 from overround.simulator.child import SimulatorHandle, running_simulator
 from overround.wiring import Service, running_database, running_service
 
+Changes = Mapping[str, BookmakerSettings]
+_NONE: Changes = MappingProxyType({})
 
-def replay_settings(simulator: SimulatorHandle, database_url: str, data_dir: Path) -> Settings:
-    """Return settings that point every bookmaker at the simulator."""
-    bookmakers = {slug: BookmakerSettings(base_url=simulator.base_url(slug)) for slug in simulator.recordings}
+
+def replay_settings(
+    simulator: SimulatorHandle, database_url: str, data_dir: Path, changes: Changes = _NONE
+) -> Settings:
+    """Return settings that point every bookmaker at the simulator, with changes for some."""
+    bookmakers = {
+        slug: changes.get(slug, BookmakerSettings()).model_copy(update={"base_url": simulator.base_url(slug)})
+        for slug in simulator.recordings
+    }
     scraping = ScrapingSettings(horizon=None, retry_base=timedelta(milliseconds=1))
     return Settings(
         data_dir=data_dir,
@@ -62,10 +71,12 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(database_url: str, data_dir: Path, **changes: object) -> AsyncIterator[Api]:
-    """Serve recordings, service and API on loopback; `changes` are values of the settings."""
+async def running_api(
+    database_url: str, data_dir: Path, changes: Changes = _NONE, **values: object
+) -> AsyncIterator[Api]:
+    """Serve recordings, service and API on loopback; `values` are of the settings."""
     async with running_simulator() as simulator:
-        settings = replay_settings(simulator, database_url, data_dir).with_values(**changes)
+        settings = replay_settings(simulator, database_url, data_dir, changes).with_values(**values)
         started: list[Service] = []
 
         @asynccontextmanager

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
 
+import psutil
 from fastapi import FastAPI
 
 from overround.access.policy import key_required, refuse_without_keys
 from overround.api import (
+    bookmakers,
     coverage,
     dead_letters,
     events,
@@ -20,13 +23,17 @@ from overround.api import (
     scheduler,
     scrape,
     sessions,
+    status,
     web,
 )
+from overround.api.loop_lag import LoopLag
 from overround.api.middleware import Admission, RequestContext
 from overround.api.openapi import DescribedApi
 from overround.api.problems import install_problem_handlers
+from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
 from overround.api.state import ApiState
+from overround.clock import SystemClock
 from overround.logs import configure_logs
 from overround.settings import Settings
 from overround.wiring import Service, running_database, running_service
@@ -46,13 +53,15 @@ async def service_of(settings: Settings) -> AsyncIterator[Service]:
 
 def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> FastAPI:
     """Return the application; `service` is started with it and stopped with it."""
+    # The machine's clock, whatever the service's shows: these times are of this process.
+    meter, loop_lag = RequestMeter(SystemClock()), LoopLag(SystemClock())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with service() as running:
+        async with service() as running, loop_lag.measured():
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
-            app.state.service = _api_state(running)
+            app.state.service = _api_state(running, meter, loop_lag)
             app.state.guard = _guard(running)
             yield
 
@@ -67,9 +76,11 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     )
     install_problem_handlers(app)
     app.add_middleware(Admission)
+    app.add_middleware(MeterMiddleware, meter=meter)
     app.add_middleware(RequestContext)
     for slice_ in (
         events,
+        bookmakers,
         coverage,
         listings,
         markets,
@@ -80,6 +91,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         integrity,
         health,
         metrics,
+        status,
         sessions,
         reference,
         web,
@@ -99,10 +111,12 @@ def _guard(service: Service) -> Guard:
     )
 
 
-def _api_state(service: Service) -> ApiState:
+def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
     reference = service.settings.reference
     slugs = sorted(service.options, key=lambda slug: slug != reference)
     return ApiState(
+        version=version("overround"),
+        started_at=service.context.clock.now(),
         clock=service.context.clock,
         catalogue=service.context.catalogue,
         cache=service.context.cache,
@@ -120,6 +134,11 @@ def _api_state(service: Service) -> ApiState:
         bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
         covered={slug: source.normaliser.covered for slug, source in service.context.sources.items()},
         reference=reference,
+        fetchers=service.fetchers,
+        switched_off={slug: one.name for slug, one in service.bookmakers.items() if slug not in service.options},
+        meter=meter,
+        loop_lag=loop_lag,
+        process=psutil.Process(),
     )
 
 

@@ -1,13 +1,14 @@
 """The service's figures for Prometheus, read when they are asked for: nothing is counted twice."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from overround.api.bookmaker_metrics import bookmaker_metrics
+from overround.api.metric_families import buckets
 from overround.api.state import ApiState, State
 from overround.writing import FillState, Latency, QueueStats, WriterState
 
@@ -41,7 +42,8 @@ class _ServiceCollector(Collector):
             "overround_ready_cache", "1 once the cache has been filled from the database.", state.warm.is_set()
         )
         yield from _cache_metrics(state)
-        yield from _bookmaker_metrics(state)
+        yield from bookmaker_metrics(state)
+        yield from _service_metrics(state)
         yield from _run_metrics(state)
         if state.write_queue is not None:
             stats = state.write_queue.stats()
@@ -59,27 +61,16 @@ def _cache_metrics(state: ApiState) -> Iterator[Metric]:
     yield _gauge("overround_cache_unaccepted", "Latest states that the journal does not have yet.", stats.unaccepted)
 
 
-def _bookmaker_metrics(state: ApiState) -> Iterator[Metric]:
-    last = _last_seen(state)
-    now = state.clock.now()
-    success = GaugeMetricFamily(
-        "overround_bookmaker_last_success_timestamp_seconds", "When prices last arrived.", labels=["bookmaker"]
+def _service_metrics(state: ApiState) -> Iterator[Metric]:
+    requests = HistogramMetricFamily(
+        "overround_http_request_seconds", "Until an answer began.", labels=["method", "route", "status"]
     )
-    staleness = GaugeMetricFamily(
-        "overround_bookmaker_staleness_seconds", "How old the newest prices are.", labels=["bookmaker"]
-    )
-    for slug, at in last.items():
-        success.add_metric([slug], at.timestamp())
-        staleness.add_metric([slug], (now - at).total_seconds())
-    yield success
-    yield staleness
-
-
-def _last_seen(state: ApiState) -> Mapping[str, datetime]:
-    last: dict[str, datetime] = {}
-    for _, slug, cached in state.cache:
-        last[slug] = max(last.get(slug, cached.received_at), cached.received_at)
-    return last
+    for (method, route, status), latency in state.meter.latencies():
+        requests.add_metric([method, route, str(status)], buckets(latency), latency.sum)
+    yield requests
+    yield _histogram("overround_event_loop_lag_seconds", "How late the event loop is.", state.loop_lag.lag())
+    memory = state.process.memory_info().rss
+    yield _gauge("overround_process_resident_memory_bytes", "Memory of the service's process.", memory)
 
 
 def _run_metrics(state: ApiState) -> Iterator[Metric]:
@@ -112,6 +103,7 @@ def _queue_gauges(stats: QueueStats) -> Iterator[Metric]:
     yield _gauge("overround_queue_journal_bytes", "Bytes of the journal on disk.", stats.pending_bytes)
     yield _gauge("overround_queue_oldest_pending_seconds", "Age of the oldest batch.", stats.oldest_pending_seconds)
     yield _gauge("overround_queue_journal_fill_ratio", "How full the journal is, 0 to 1.", stats.fill_percent / 100)
+    yield _gauge("overround_queue_left_snapshots", "Accepted, and not yet in the database.", stats.left_snapshots)
     yield _gauge("overround_queue_journal_refused", "1 while the disk refuses writes.", bool(stats.journal_error))
     yield _states("overround_queue_fill_state", "1 for the present one.", FillState, stats.fill)
     yield _states("overround_queue_writer_state", "1 for the present one.", WriterState, stats.state)
@@ -126,6 +118,12 @@ def _queue_counters(stats: QueueStats) -> Iterator[Metric]:
         ("overround_queue_written_markets", "Market changes committed.", stats.markets_written),
         ("overround_queue_missed_confirmations", "Confirmations without a snapshot.", stats.missed_confirmations),
         ("overround_queue_dead_letters", "Units that the database could not take.", stats.dead_lettered),
+        ("overround_queue_written_snapshots", "Snapshots committed.", stats.snapshots_written),
+        ("overround_queue_written_confirmations", "Confirmations committed.", stats.confirmations_written),
+        ("overround_queue_retried", "Writes tried again, whatever the class.", stats.retried),
+        ("overround_queue_recovered_snapshots", "Accepted by an earlier process.", stats.recovered_snapshots),
+        ("overround_queue_dead_snapshots", "Snapshots and confirmations in dead letters.", stats.dead_snapshots),
+        ("overround_queue_settled_snapshots", "Of dead letters that were gone already.", stats.settled_snapshots),
         ("overround_queue_bisections", "Transactions searched for what fails.", stats.bisections),
         ("overround_journal_damaged_frames", "Damaged frames found in the journal.", stats.damaged_frames),
     )
@@ -169,5 +167,4 @@ def _states(name: str, text: str, states: Iterable[str], present: str) -> GaugeM
 
 
 def _histogram(name: str, text: str, latency: Latency) -> HistogramMetricFamily:
-    bounds = [(str(bound), float(count)) for bound, count in latency.buckets.items()]
-    return HistogramMetricFamily(name, text, buckets=[*bounds, ("+Inf", float(latency.count))], sum_value=latency.sum)
+    return HistogramMetricFamily(name, text, buckets=buckets(latency), sum_value=latency.sum)

@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, cast
 
 import msgspec
+import psutil
 from fastapi import Depends, Request
 
+from overround.api.loop_lag import LoopLag
+from overround.api.request_meter import RequestMeter
+from overround.bookmakers.fetcher import HttpFetcher
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
@@ -24,7 +29,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     """The running parts that endpoints may see.
 
     `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
-    mapping can produce.
+    mapping can produce. `switched_off` are the names of those that the settings do not want.
     """
 
     clock: Clock
@@ -44,6 +49,13 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     bookmakers: Mapping[str, str]
     covered: Mapping[str, frozenset[str]]
     reference: str
+    fetchers: Mapping[str, HttpFetcher]
+    switched_off: Mapping[str, str]
+    meter: RequestMeter
+    loop_lag: LoopLag
+    process: psutil.Process
+    version: str
+    started_at: datetime
 
 
 def _state(request: Request) -> ApiState:

@@ -11,8 +11,16 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, D
 from yarl import URL
 
 from overround.bookmakers.classify import check_body, check_status, retry_after_seconds
-from overround.bookmakers.turns import Turns
-from overround.errors import BlockedError, MalformedError, SettingsError, ThrottledError, TransientFetchError
+from overround.bookmakers.statistics import FetchStatistics
+from overround.bookmakers.turns import Turns, TurnState
+from overround.errors import (
+    BlockedError,
+    FetchError,
+    MalformedError,
+    SettingsError,
+    ThrottledError,
+    TransientFetchError,
+)
 from overround.ports import BookmakerOptions, Clock, Response
 
 _CHUNK_BYTES = 64 * 1024
@@ -109,6 +117,11 @@ class HttpFetcher:
         self._proxy = options.proxy
         self._timeout = ClientTimeout(total=options.timeout)
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
+        self.statistics = FetchStatistics(clock)
+
+    def turns(self) -> TurnState:
+        """Return how the bookmaker may be asked at present."""
+        return self._turns.state()
 
     async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
         """Ask for a path below the base address, with retries.
@@ -146,18 +159,28 @@ class HttpFetcher:
         raise AssertionError("a retry context ends with a return or an error")
 
     async def _attempt(self, request: _Request) -> Response:
-        async with self._turns.take(request.subject):
-            try:
-                return await self._exchange(request)
-            except ThrottledError as error:
-                self._turns.hold(error.retry_after)
-                raise
-            except TimeoutError as error:
-                reason = f"no whole answer within {self._timeout.total:g} s"
-                raise TransientFetchError(self._slug, request.subject, reason) from error
-            except (ClientError, OSError) as error:
-                reason = f"{type(error).__name__}: {error}"
-                raise TransientFetchError(self._slug, request.subject, reason) from error
+        try:
+            async with self._turns.take(request.subject):
+                response = await self._sent(request)
+        except FetchError as error:
+            self.statistics.failed(error)
+            raise
+        self.statistics.answered(response)
+        return response
+
+    async def _sent(self, request: _Request) -> Response:
+        self.statistics.sent()
+        try:
+            return await self._exchange(request)
+        except ThrottledError as error:
+            self._turns.hold(error.retry_after)
+            raise
+        except TimeoutError as error:
+            reason = f"no whole answer within {self._timeout.total:g} s"
+            raise TransientFetchError(self._slug, request.subject, reason, timed_out=True) from error
+        except (ClientError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise TransientFetchError(self._slug, request.subject, reason) from error
 
     async def _exchange(self, request: _Request) -> Response:
         started = self._clock.monotonic()

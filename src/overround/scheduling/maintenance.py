@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from overround.db.dead_letters import drop_old_batches
 from overround.db.engine import driver_connection
 from overround.db.retention import RetentionReport, keep_partitions
+from overround.db.size import database_bytes
 from overround.ports import Clock
+from overround.scheduling.growth import Growth
 
 _BATCHES_KEPT = timedelta(days=7)  # the record of what was written when, for checks
 _AHEAD = 3  # partitions; health turns red below two
@@ -20,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Maintenance:
-    """Runs a round of upkeep, and remembers how the last one went."""
+    """Runs a round of upkeep, and remembers how the last one went and how the database has grown."""
 
     def __init__(self, engine: AsyncEngine, ready: asyncio.Event, clock: Clock, keep: Mapping[str, timedelta]) -> None:
         """Build it; nothing is done before `ready` is set. `keep` is how long each table's rows stay."""
@@ -29,6 +31,7 @@ class Maintenance:
         self._clock = clock
         self._keep = keep
         self.last: RetentionReport | None = None
+        self.growth = Growth()
 
     async def run(self) -> None:
         """Do a round of upkeep; a failure is logged, and the next round tries again."""
@@ -38,6 +41,7 @@ class Maintenance:
             self.last = await keep_partitions(self._engine, now, self._keep, _AHEAD)
             async with driver_connection(self._engine) as connection:
                 await drop_old_batches(connection, now - _BATCHES_KEPT)
+            self.growth.measured(now, await database_bytes(self._engine))
         except Exception as error:  # noqa: BLE001 - supervision point: upkeep may fail, the service may not
             _log.error("maintenance_failed", error=repr(error))
             return

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from overround.batch import WriteBatch
+from overround.latency import LatencyWindow
 from overround.ports import Clock
-from overround.storage.latency import LatencyWindow
 from overround.storage.packing import observed_at
 from overround.writing import StampedBatch, WriteReport
 

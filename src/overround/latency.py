@@ -32,6 +32,7 @@ class LatencyWindow:
             count=sum(self._counts),
             sum=round(self._sum, 6),
             p50=_percentile(ordered, 50),
+            p95=_percentile(ordered, 95),
             p99=_percentile(ordered, 99),
             buckets=dict(zip(_BOUNDS, accumulate(self._counts), strict=False)),
         )

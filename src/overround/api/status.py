@@ -1,0 +1,84 @@
+"""The service at a glance: is it ready, what is not well, how large it is."""
+
+from datetime import datetime
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from overround.api.alerts import alerts, not_ready
+from overround.api.security import AccessView, CurrentAccess, access_view
+from overround.api.state import ApiState, State
+
+router = APIRouter(prefix="/api/status", tags=["status"])
+
+
+class AlertView(BaseModel):
+    """Something that is not well: `severity` is warning or critical."""
+
+    severity: str
+    code: str
+    text: str
+
+
+class CacheView(BaseModel):
+    """What is in memory; unaccepted are latest states that the journal does not have yet."""
+
+    events: int
+    snapshots: int
+    markets: int
+    unaccepted: int
+
+
+class DatabaseView(BaseModel):
+    """The database; its size is measured once an hour, and its growth over up to a day of that."""
+
+    ready: bool
+    size_bytes: int | None
+    growth_bytes_per_day: float | None
+
+
+class ProcessView(BaseModel):
+    """The process: memory, and how late its event loop was over the last minute."""
+
+    rss_bytes: int
+    loop_lag_p99_ms: float
+
+
+class StatusView(BaseModel):
+    """The service as a whole; `ready` is what /health/ready says."""
+
+    version: str
+    started_at: datetime
+    now: datetime
+    ready: bool
+    alerts: list[AlertView]
+    cache: CacheView
+    database: DatabaseView
+    process: ProcessView
+    access: AccessView
+
+
+@router.get("")
+async def read_status(state: State, access: CurrentAccess) -> StatusView:
+    """Return how the service is, and what whoever asks may do."""
+    return StatusView(
+        version=state.version,
+        started_at=state.started_at,
+        now=state.clock.now(),
+        ready=not not_ready(state),
+        alerts=[AlertView(**msgspec.to_builtins(alert)) for alert in alerts(state)],
+        cache=CacheView(**msgspec.to_builtins(state.cache.stats())),
+        database=_database(state),
+        process=ProcessView(
+            rss_bytes=state.process.memory_info().rss, loop_lag_p99_ms=round(state.loop_lag.lag().p99 * 1000, 3)
+        ),
+        access=access_view(access),
+    )
+
+
+def _database(state: ApiState) -> DatabaseView:
+    growth = state.maintenance.growth
+    return DatabaseView(
+        ready=state.database_ready.is_set(), size_bytes=growth.newest, growth_bytes_per_day=growth.per_day
+    )
