@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import msgspec
-import structlog
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,7 +16,7 @@ from overround.bookmakers.registry import configured_options, load_bookmakers, r
 from overround.bookmakers.statistics import WatchedNormaliser
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
-from overround.caching.warmup import apply_journalled, enter_journalled, warm_cache_from_db
+from overround.caching.warmup import apply_journalled, enter_journalled
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
@@ -27,10 +26,12 @@ from overround.db.engine import create_engine
 from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
+from overround.db.settings_overrides import PostgresOverrides
 from overround.errors import SettingsError
 from overround.markets.coverage import CoverageBook, RecordingNormaliser
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
+from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
 from overround.scraping.control import ScrapeController
@@ -38,7 +39,9 @@ from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
 from overround.scraping.linking import ListingLinker
 from overround.scraping.progress import ProgressHub
+from overround.scraping.roster import Roster
 from overround.scraping.runs import RunBook
+from overround.scraping.warm_up import WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
@@ -58,8 +61,6 @@ _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
 _REPLAYED_AT_ONCE = 100
 
-_log = structlog.get_logger(__name__)
-
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
     """A database; once `ready` is set it is migrated and knows our bookmakers."""
@@ -69,6 +70,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     facts: FactsRepository
     links: PostgresLinkRepository
     keys: KeyRing
+    overrides: PostgresOverrides
     ready: asyncio.Event
 
 
@@ -91,6 +93,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     integrity: IntegrityCheck
     coverage: CoverageBook
     fetchers: Mapping[str, HttpFetcher]
+    roster: Roster
+    live: LiveSettings
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -139,6 +143,7 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
                     facts=FactsRepository(engine),
                     links=PostgresLinkRepository(engine),
                     keys=keys,
+                    overrides=PostgresOverrides(engine),
                     ready=preparation.ready,
                 )
         finally:
@@ -149,20 +154,34 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
 async def running_service(
     settings: Settings, database: Database, clock: Clock | None = None, before_cycle: BeforeCycle | None = None
 ) -> AsyncIterator[Service]:
-    """Start everything on a database; stopping is starting reversed.
+    """Start everything on a database, with what was changed over the settings; stopping is starting reversed.
 
     `before_cycle` is awaited before each scheduled cycle.
 
     Raises:
         SettingsError: the settings name a bookmaker that is not installed.
     """
+    bookmakers, clock = load_bookmakers(), clock or SystemClock()
+    live = LiveSettings(settings, bookmakers, database.overrides, database.ready, clock)
+    settings = await live.load()
+    async with _started_service(settings, database, clock, before_cycle, live) as service, live.applied_to(service):
+        yield service
+
+
+@asynccontextmanager
+async def _started_service(
+    settings: Settings, database: Database, clock: Clock, before_cycle: BeforeCycle | None, live: LiveSettings
+) -> AsyncIterator[Service]:
     bookmakers = load_bookmakers()
-    options = _enabled(configured_options(bookmakers, settings.bookmakers), settings.reference)
-    parts = _Parts(settings, database, clock or SystemClock())
+    options = configured_options(bookmakers, settings.bookmakers)
+    if settings.reference not in options:
+        raise SettingsError(f"the reference {settings.reference!r} is not installed: there are {', '.join(options)}")
+    parts = _Parts(settings, database, clock)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session(settings.user_agent))
-        context = parts.context({slug: parts.source(bookmakers[slug], one, session) for slug, one in options.items()})
-        warm_up = _WarmUp(database, context, settings)
+        roster = parts.roster(bookmakers, options, session)
+        context = parts.context(roster)
+        warm_up = parts.warm_up(context)
         await stack.enter_async_context(warm_up.running())
         write_queue = None
         if settings.asynchronous_writes:
@@ -195,6 +214,8 @@ async def running_service(
             integrity=integrity,
             coverage=parts.coverage,
             fetchers=parts.fetchers,
+            roster=roster,
+            live=live,
         )
 
 
@@ -221,6 +242,16 @@ class _Parts:
             clock=self._clock,
             progress=ProgressHub(),
         )
+
+    def roster(
+        self, bookmakers: Mapping[str, Bookmaker], options: Mapping[str, BookmakerOptions], session: ClientSession
+    ) -> Roster:
+        everyone = {slug: self.source(bookmakers[slug], one, session) for slug, one in options.items()}
+        return Roster(everyone, [slug for slug, one in options.items() if one.enabled])
+
+    def warm_up(self, context: ScrapeContext) -> WarmUp:
+        database, grace = self._database, self._settings.scraping.eviction_grace
+        return WarmUp(database.ready, database.repository, database.links, context, grace, _RUNS_REMEMBERED)
 
     def source(self, bookmaker: Bookmaker, options: BookmakerOptions, session: ClientSession) -> Source:
         scraping = self._settings.scraping
@@ -299,53 +330,6 @@ class _Parts:
                 await queue.stop(options.stop_deadline.total_seconds())
 
 
-class _WarmUp:
-    """Fills the cache from the database: before anything else where it answers, else once it does."""
-
-    def __init__(self, database: Database, context: ScrapeContext, settings: Settings) -> None:
-        self._database = database
-        self._context = context
-        self._grace = settings.scraping.eviction_grace
-        self.done = asyncio.Event()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Warm up now, or in the background during the block."""
-        if self._database.ready.is_set():
-            await self._warm()
-            yield
-            return
-        # Greater than any id counted from one, and growing with time: the ids in the database are not known.
-        self._context.runs.warm((), int(self._context.clock.now().timestamp()))
-        task = asyncio.create_task(self._warm_later(), name="warm-up")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _warm_later(self) -> None:
-        await self._database.ready.wait()
-        while not self.done.is_set():
-            try:
-                await self._warm()
-            except Exception as error:  # noqa: BLE001 - supervision point: the database may go away again
-                _log.error("warm_up_failed", error=repr(error))
-                await self._context.clock.sleep(1)
-
-    async def _warm(self) -> None:
-        clock, context, repository = self._context.clock, self._context, self._database.repository
-        began = clock.monotonic()
-        kickoff_after = clock.now() - self._grace
-        for link in await self._database.links.links():
-            context.book.link(link)
-        report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
-        context.runs.warm(await repository.runs(_RUNS_REMEMBERED), await repository.last_run_id())
-        self.done.set()
-        duration = round((clock.monotonic() - began) * 1000, 1)
-        _log.info("cache_warmed", duration_ms=duration, **msgspec.to_builtins(report))
-
-
 @asynccontextmanager
 async def _open_journal(journal: Journal) -> AsyncIterator[Journal]:
     await journal.open()
@@ -369,18 +353,6 @@ async def _replay(journal: Journal, context: ScrapeContext) -> None:
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:
     """Return the running scheduler; it starts cycles by itself unless the settings say otherwise."""
-    schedule = settings.schedule
-    plan = SchedulePlan(
-        short_interval=schedule.short_interval,
-        long_interval=max(schedule.short_interval, schedule.long_interval),
-        stuck_after=schedule.stuck_after,
-    )
-    scheduler = ScrapeScheduler(plan, jobs, clock, before_cycle)
-    scheduler.start(cycles=schedule.enabled)
+    scheduler = ScrapeScheduler(SchedulePlan.of(settings.schedule), jobs, clock, before_cycle)
+    scheduler.start(cycles=settings.schedule.enabled)
     return scheduler
-
-
-def _enabled(options: Mapping[str, BookmakerOptions], reference: str) -> Mapping[str, BookmakerOptions]:
-    if reference not in options:
-        raise SettingsError(f"the reference {reference!r} is not installed: there are {', '.join(options)}")
-    return {slug: one for slug, one in options.items() if one.enabled}

@@ -24,6 +24,7 @@ from overround.api import (
     scrape,
     sessions,
     status,
+    tuning,
     web,
 )
 from overround.api.loop_lag import LoopLag
@@ -32,7 +33,7 @@ from overround.api.openapi import DescribedApi
 from overround.api.problems import install_problem_handlers
 from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
-from overround.api.state import ApiState
+from overround.api.state import ApiState, ShownNames
 from overround.clock import SystemClock
 from overround.logs import configure_logs
 from overround.settings import Settings
@@ -86,6 +87,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         markets,
         scrape,
         scheduler,
+        tuning,
         queue,
         dead_letters,
         integrity,
@@ -112,8 +114,7 @@ def _guard(service: Service) -> Guard:
 
 
 def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
-    reference = service.settings.reference
-    slugs = sorted(service.options, key=lambda slug: slug != reference)
+    names = {slug: one.name for slug, one in service.bookmakers.items()}
     return ApiState(
         version=version("overround"),
         started_at=service.context.clock.now(),
@@ -131,11 +132,13 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         maintenance=service.maintenance,
         integrity=service.integrity,
         coverage=service.coverage,
-        bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
-        covered={slug: source.normaliser.covered for slug, source in service.context.sources.items()},
-        reference=reference,
+        bookmakers=ShownNames(service.roster, names, service.settings.reference),
+        covered={slug: source.normaliser.covered for slug, source in service.roster.everyone.items()},
+        reference=service.settings.reference,
         fetchers=service.fetchers,
-        switched_off={slug: one.name for slug, one in service.bookmakers.items() if slug not in service.options},
+        installed=names,
+        roster=service.roster,
+        live=service.live,
         meter=meter,
         loop_lag=loop_lag,
         process=psutil.Process(),

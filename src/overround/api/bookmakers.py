@@ -128,7 +128,7 @@ def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
         slug=slug,
         name=state.bookmakers[slug],
         reference=slug == state.reference,
-        enabled=True,
+        enabled=slug in state.roster,
         concurrency=ConcurrencyView(limit=turns.limit, allowed=turns.allowed, in_use=turns.in_use),
         breaker=_breaker(turns),
         requests_per_minute=MinuteView(budget=turns.minute_budget, used=turns.minute_used),
@@ -163,4 +163,5 @@ def _percentiles(figures: FetchFigures) -> PercentilesView:
 
 
 def _switched_off(state: ApiState) -> list[BookmakerView]:
-    return [BookmakerView(slug=slug, name=name) for slug, name in state.switched_off.items()]
+    hidden = state.installed.keys() - state.bookmakers.keys()
+    return [BookmakerView(slug=slug, name=name) for slug, name in state.installed.items() if slug in hidden]

@@ -95,6 +95,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "method_not_allowed": "the path has other methods; `Allow` names them",
         "key_not_valid": "the key or session is not valid, or no longer",
         "invalid_request": "a parameter or the body is not valid; `detail` names the place",
+        "settings_invalid": "settings are out of bounds, or name a bookmaker that is not installed",
         "unknown_event": "no bookmaker lists the event",
         "unknown_run": "there is no such scrape run, or no longer",
         "unknown_listing": "the bookmaker has no such listing, or no longer",

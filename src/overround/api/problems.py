@@ -20,6 +20,7 @@ from overround.errors import (
     NothingToRetryError,
     QueueClosedError,
     RunInProgressError,
+    SettingsError,
     UnknownDeadLetterError,
     UnknownEventError,
     UnknownListingError,
@@ -81,6 +82,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(UnknownListingError, _unknown_listing)
     app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
     app.add_exception_handler(CoolingDownError, _cooling_down)
+    app.add_exception_handler(SettingsError, _settings_invalid)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -117,6 +119,10 @@ async def _unknown_listing(_: Request, error: Exception) -> JSONResponse:
 
 async def _nothing_to_retry(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.CONFLICT, "nothing_to_retry", str(error))
+
+
+async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "settings_invalid", str(error))
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:

@@ -1,7 +1,7 @@
 """What the endpoints work on, typed; set once in the lifespan."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, cast
 
@@ -18,18 +18,50 @@ from overround.catalogue import Catalogue
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
+from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
 from overround.scraping.control import ScrapeController
 from overround.scraping.linking import ListingLinker
+from overround.scraping.roster import Roster
 from overround.storage.dead_letters import DeadLetters
+
+
+class ShownNames(Mapping[str, str]):
+    """Names by slug, the reference first, of the bookmakers that are on or were so since the start."""
+
+    def __init__(self, roster: Roster, names: Mapping[str, str], reference: str) -> None:
+        self._roster = roster
+        self._names = names
+        self._reference = reference
+        self._slugs: tuple[str, ...] = ()
+        self._current: Mapping[str, str] = {}
+
+    def __getitem__(self, slug: str) -> str:
+        """Return a name; raises a KeyError for a bookmaker that is not shown."""
+        return self._now()[slug]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the slugs, the reference first."""
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._now())
+
+    def _now(self) -> Mapping[str, str]:
+        slugs = self._roster.shown
+        if slugs is not self._slugs:
+            ordered = sorted(slugs, key=lambda slug: slug != self._reference)
+            self._slugs, self._current = slugs, {slug: self._names[slug] for slug in ordered}
+        return self._current
 
 
 class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     """The running parts that endpoints may see.
 
     `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
-    mapping can produce. `switched_off` are the names of those that the settings do not want.
+    mapping can produce. `installed` are the names of all, those that are switched off too.
     """
 
     clock: Clock
@@ -50,7 +82,9 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     covered: Mapping[str, frozenset[str]]
     reference: str
     fetchers: Mapping[str, HttpFetcher]
-    switched_off: Mapping[str, str]
+    installed: Mapping[str, str]
+    roster: Roster
+    live: LiveSettings
     meter: RequestMeter
     loop_lag: LoopLag
     process: psutil.Process

@@ -21,6 +21,12 @@ class AdaptiveLimit:
         """Return how many requests may be under way."""
         return int(self._window)
 
+    def set_limit(self, limit: int) -> None:
+        """Change the limit; a bookmaker that bore all of the old one may have all of the new one at once."""
+        unhindered = self._window >= self.limit
+        self.limit = limit
+        self._window = float(limit) if unhindered else min(self._window, float(limit))
+
     def ended(self, generation: int, outcome: Outcome) -> None:
         """Take into account how a request of a generation ended."""
         if generation != self.generation:

@@ -123,6 +123,10 @@ class HttpFetcher:
         """Return how the bookmaker may be asked at present."""
         return self._turns.state()
 
+    def set_limits(self, options: BookmakerOptions) -> None:
+        """Go by other limits: concurrency, spacing, requests a minute; nothing else of the options is looked at."""
+        self._turns.set_limits(options)
+
     async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
         """Ask for a path below the base address, with retries.
 

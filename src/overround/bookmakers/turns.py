@@ -88,6 +88,12 @@ class Turns:
         if seconds is not None:
             self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
+    def set_limits(self, options: BookmakerOptions) -> None:
+        """Go by other limits from the next request on."""
+        self._interval = options.min_interval_ms / 1000
+        self._minute.budget = options.requests_per_minute
+        self._adaptive.set_limit(options.concurrency)
+
     def state(self) -> TurnState:
         """Return how the bookmaker may be asked at present."""
         breaker, retry_at = self._breaker, self._breaker.retry_at

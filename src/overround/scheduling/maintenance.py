@@ -29,7 +29,7 @@ class Maintenance:
         self._engine = engine
         self._ready = ready
         self._clock = clock
-        self._keep = keep
+        self.keep = keep
         self.last: RetentionReport | None = None
         self.growth = Growth()
 
@@ -38,7 +38,7 @@ class Maintenance:
         await self._ready.wait()
         try:
             now = self._clock.now()
-            self.last = await keep_partitions(self._engine, now, self._keep, _AHEAD)
+            self.last = await keep_partitions(self._engine, now, self.keep, _AHEAD)
             async with driver_connection(self._engine) as connection:
                 await drop_old_batches(connection, now - _BATCHES_KEPT)
             self.growth.measured(now, await database_bytes(self._engine))

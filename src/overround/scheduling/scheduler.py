@@ -13,6 +13,7 @@ from overround.batch import RunKind
 from overround.clock import SystemClock
 from overround.ports import Clock
 from overround.scheduling.jobs import JobState, scrape_all_platforms
+from overround.settings import ScheduleSettings
 from overround.writing import FillState
 
 _CYCLE = "cycle"
@@ -33,6 +34,15 @@ class SchedulePlan(msgspec.Struct, frozen=True, kw_only=True):
     short_interval: timedelta
     long_interval: timedelta
     stuck_after: timedelta
+
+    @classmethod
+    def of(cls, schedule: ScheduleSettings) -> "SchedulePlan":
+        """Return the plan that the settings describe; the long interval is never the shorter one."""
+        return cls(
+            short_interval=schedule.short_interval,
+            long_interval=max(schedule.short_interval, schedule.long_interval),
+            stuck_after=schedule.stuck_after,
+        )
 
 
 class SchedulerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +91,15 @@ class ScrapeScheduler:
         watch = IntervalTrigger(seconds=max(1.0, self._plan.stuck_after.total_seconds() / 4), timezone=UTC)
         self._scheduler.add_job(self._watch, watch, id=_WATCHDOG, misfire_grace_time=None)
         self._scheduler.start()
+
+    def set_plan(self, plan: SchedulePlan) -> None:
+        """Go by another plan; with another short interval, the next cycle begins one such from now."""
+        moved, self._plan = plan.short_interval != self._plan.short_interval, plan
+        if moved and self._job() is not None:
+            trigger = IntervalTrigger(seconds=plan.short_interval.total_seconds(), timezone=UTC)
+            self._scheduler.reschedule_job(_CYCLE, trigger=trigger)
+            if self._paused:
+                self._scheduler.pause_job(_CYCLE)
 
     def every(self, interval: timedelta, job: Callable[[], Awaitable[None]], name: str) -> None:
         """Run another job at once and at every interval."""

@@ -96,6 +96,15 @@ class EventCoordinator:
         )
         return cls(context, options, write_queue, batch_writer)
 
+    @property
+    def near_kickoff(self) -> timedelta:
+        """Return how long before its kick-off an event is asked for in a near run; may be changed."""
+        return self._options.near_kickoff
+
+    @near_kickoff.setter
+    def near_kickoff(self, value: timedelta) -> None:
+        self._options = msgspec.structs.replace(self._options, near_kickoff=value)
+
     def rematch(self, sr_ids: Collection[int]) -> None:
         """Match the listings of these events once more; what that changed is written with the next run."""
         update = rematch(self._context.book, sr_ids, self._precedence(), self._context.clock.now())
