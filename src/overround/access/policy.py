@@ -8,12 +8,14 @@ from overround.access.keyring import KeyRing
 from overround.errors import SettingsError
 from overround.settings import Settings
 
+_USUAL = frozenset(("127.0.0.1", "::1"))  # every request asks
+
 _log = structlog.get_logger(__name__)
 
 
 def is_loopback(address: str) -> bool:
     """Tell whether what listens on this address is reached from this machine alone."""
-    if address.lower() == "localhost":
+    if address in _USUAL or address.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(address).is_loopback

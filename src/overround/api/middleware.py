@@ -4,7 +4,6 @@ Plain ASGI: what wraps requests and responses in objects would cost more than an
 """
 
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -12,12 +11,15 @@ from types import MappingProxyType
 import structlog
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
 
 from overround.api.problems import REQUEST_ID, BodyTooLargeError, problem
-from overround.api.security import COOKIE, SAFE_METHODS, SCOPE_KEY, Access, Guard, Refusal, Visit
+from overround.api.security import COOKIE, SCOPE_KEY, Access, Guard, Refusal, Visit
 from overround.clock import SystemClock
 
 _OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VISIT = "overround.visit"
+_DIGITS = 20  # of an announced length: there is no use in reading more
 _LONGEST_TARGET = 16 * 1024
 _LARGEST_HEADERS = 32 * 1024
 _TIMER = SystemClock()
@@ -46,7 +48,8 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope["headers"])
+        visit = scope[_VISIT] = visit_of(scope)
+        request_id = visit.request_id if _OWN_ID.fullmatch(visit.request_id) else uuid7().hex
         scope[REQUEST_ID] = request_id
         began = _TIMER.monotonic()
         status = 500
@@ -58,11 +61,13 @@ class RequestContext:
                 message["headers"] = _completed(message.get("headers", ()), request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_headers)
-            finally:
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            if visit.changes:
                 _note(scope, status, _TIMER.monotonic() - began)
+            structlog.contextvars.reset_contextvars(**bound)
 
 
 class Admission:
@@ -77,28 +82,26 @@ class Admission:
             await self._app(scope, receive, send)
             return
         guard: Guard = scope["app"].state.guard
-        admitted = too_long(scope) or guard.admit(visit_of(scope))
-        if not isinstance(admitted, Refusal):
+        visit: Visit = scope[_VISIT]
+        admitted = _too_long(scope, visit) or guard.admit(visit)
+        if isinstance(admitted, Access):
             scope[SCOPE_KEY] = admitted
-            admitted = _too_large(scope, guard.max_body_bytes) or admitted
+            admitted = _too_large(visit, guard.max_body_bytes) or admitted
         if isinstance(admitted, Refusal):
             await refusal_response(admitted)(scope, receive, send)
             return
         await self._app(scope, _bounded(receive, guard.max_body_bytes), send)
 
 
-_OF_INTEREST: Mapping[bytes, str] = MappingProxyType(
-    {name.encode(): name for name in ("origin", "sec-fetch-site", "authorization", "cookie")}
-)
-
-
 def visit_of(scope: Scope) -> Visit:
     """Return what the guard needs to know of a request."""
-    facts = {"origin": "", "sec-fetch-site": "", "authorization": "", "cookie": ""}
-    hosts = []
+    facts: dict[str, str] = {}
+    hosts: tuple[str, ...] = ()
+    size = 0
     for name, value in scope["headers"]:
+        size += len(name) + len(value)
         if name == b"host":
-            hosts.append(value.decode("latin-1"))
+            hosts = (*hosts, value.decode("latin-1"))
         elif name in _OF_INTEREST:
             facts[_OF_INTEREST[name]] = value.decode("latin-1")
     client, server = scope.get("client"), scope.get("server")
@@ -107,20 +110,31 @@ def visit_of(scope: Scope) -> Visit:
         path=scope["path"],
         client=client[0] if client else "",
         reached_at=server[0] if server else "",
-        hosts=tuple(hosts),
-        origin=facts["origin"],
-        fetch_site=facts["sec-fetch-site"],
-        authorization=facts["authorization"],
-        session=_cookie(facts["cookie"]),
+        hosts=hosts,
+        session=_cookie(facts.pop("cookie", "")),
+        headers_size=size,
+        **facts,
     )
 
 
-def too_long(scope: Scope) -> Refusal | None:
+_OF_INTEREST: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"origin": "origin",
+        b"sec-fetch-site": "fetch_site",
+        b"authorization": "authorization",
+        b"cookie": "cookie",
+        b"x-request-id": "request_id",
+        b"content-length": "content_length",
+    }
+)
+
+
+def _too_long(scope: Scope, visit: Visit) -> Refusal | None:
     """Refuse an address or headers of a length that no client of ours sends."""
-    if len(scope["path"]) + len(scope["query_string"]) > _LONGEST_TARGET:
+    if len(visit.path) + len(scope["query_string"]) > _LONGEST_TARGET:
         detail = f"path and query are longer than {_LONGEST_TARGET} bytes"
         return Refusal(status=HTTPStatus.REQUEST_URI_TOO_LONG, code="uri_too_long", detail=detail)
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
+    if visit.headers_size > _LARGEST_HEADERS:
         detail = f"the headers are larger than {_LARGEST_HEADERS} bytes"
         return Refusal(status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, code="headers_too_large", detail=detail)
     return None
@@ -133,15 +147,11 @@ def refusal_response(refusal: Refusal) -> JSONResponse:
     return response
 
 
-def _too_large(scope: Scope, most: int) -> Refusal | None:
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if not announced.isdigit() or int(announced) <= most:
+def _too_large(visit: Visit, most: int) -> Refusal | None:
+    if not visit.content_length.isdecimal() or int(visit.content_length[:_DIGITS]) <= most:
         return None
-    return Refusal(
-        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        code="body_too_large",
-        detail=f"the body is larger than {most} bytes",
-    )
+    detail = f"the body is larger than {most} bytes"
+    return Refusal(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, code="body_too_large", detail=detail)
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
@@ -157,14 +167,6 @@ def _bounded(receive: Receive, most: int) -> Receive:
         return message
 
     return bounded_receive
-
-
-def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the client's own id where it has a harmless one, else a new one."""
-    for name, value in headers:
-        if name == b"x-request-id" and _OWN_ID.fullmatch(own := value.decode("latin-1")):
-            return own
-    return uuid.uuid4().hex
 
 
 def _completed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
@@ -186,7 +188,7 @@ def _cookie(header: str) -> str:
 def _note(scope: Scope, status: int, seconds: float) -> None:
     """Log what may have changed something, with whose key; of what was refused, others may be flooding us."""
     access: Access | None = scope.get(SCOPE_KEY)
-    if access is None or scope["method"] in SAFE_METHODS:
+    if access is None:
         return
     _log.info(
         "request",

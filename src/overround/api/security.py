@@ -64,6 +64,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     fetch_site: str = ""
     authorization: str = ""
     session: str = ""
+    request_id: str = ""
+    content_length: str = ""
+    headers_size: int = 0
 
     @property
     def changes(self) -> bool:
@@ -129,13 +132,18 @@ class Guard:
     def _foreign(self, visit: Visit, access: Access) -> Refusal | None:
         """Refuse what another web page, or a name that was bent to this machine, makes a browser send."""
         host = visit.hosts[0] if len(visit.hosts) == 1 else ""
-        if not access.key_required and host_name(host) not in self._allowed_hosts:
+        if not access.key_required and not self._is_ours(host):
             detail = "the service does not go by this name here: see OVERROUND_SECURITY__ALLOWED_HOSTS"
             return Refusal(status=HTTPStatus.MISDIRECTED_REQUEST, code="foreign_host", detail=detail)
         if visit.changes and _from_elsewhere(visit, host):
             detail = "this was sent by a page of another origin"
             return Refusal(status=HTTPStatus.FORBIDDEN, code="foreign_origin", detail=detail)
         return None
+
+    def _is_ours(self, host: str) -> bool:
+        name, _, port = host.partition(":")
+        plain = name in self._allowed_hosts and (port.isdecimal() or not port)
+        return plain or host_name(host) in self._allowed_hosts
 
     def _forbidden(self, visit: Visit, access: Access) -> Refusal | None:
         if visit.path == SESSION_PATH:
