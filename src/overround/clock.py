@@ -22,7 +22,7 @@ class SystemClock:
 
 
 class OffsetClock(SystemClock):
-    """The system clock set to another date; it runs at the same rate, and never goes back.
+    """The system clock set to another date; it runs at the same rate but where it is moved, and never goes back.
 
     Recorded responses are of past matches: a service that replays them lives at their time. A
     simulated market has its own time too.
@@ -30,6 +30,11 @@ class OffsetClock(SystemClock):
 
     def __init__(self, start: datetime) -> None:
         self._offset: timedelta = start - super().now()
+        self._skipped = 0.0
+
+    def monotonic(self) -> float:
+        """Return seconds that skip what `move_to` skips: whoever waits for a time to pass has waited then."""
+        return super().monotonic() + self._skipped
 
     def now(self) -> datetime:
         """Return the present instant on the shifted clock."""
@@ -37,4 +42,6 @@ class OffsetClock(SystemClock):
 
     def move_to(self, instant: datetime) -> None:
         """Go on from an instant; one that has passed on this clock leaves it as it is."""
-        self._offset = max(self._offset, instant - super().now())
+        skipped = max(timedelta(0), instant - self.now())
+        self._offset += skipped
+        self._skipped += skipped.total_seconds()

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import uvicorn
 
-from overround.api.app import create_app
+from overround.api.app import ServiceFactory, create_app
 from overround.clock import OffsetClock
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
 from overround.simulator.child import SimulatorHandle, running_simulator
@@ -77,26 +77,33 @@ async def running_api(
     """Serve recordings, service and API on loopback; `values` are of the settings."""
     async with running_simulator() as simulator:
         settings = replay_settings(simulator, database_url, data_dir, changes).with_values(**values)
-        started: list[Service] = []
+        async with serving(lambda: replaying_service(settings, simulator)) as api:
+            yield api
 
-        @asynccontextmanager
-        async def service() -> AsyncIterator[Service]:
-            async with replaying_service(settings, simulator) as running:
-                started.append(running)
-                yield running
 
-        server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, lifespan="on"))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            config_ready = asyncio.create_task(_serve(server, listener))
-            while not server.started and not config_ready.done():
-                await asyncio.wait({config_ready}, timeout=0.01)
-            base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            try:
-                async with aiohttp.ClientSession(base) as session:
-                    yield Api(session, started[0], base)
-            finally:
-                server.should_exit = True
-                await config_ready
+@asynccontextmanager
+async def serving(service: ServiceFactory) -> AsyncIterator[Api]:
+    """Serve a service's API on loopback."""
+    started: list[Service] = []
+
+    @asynccontextmanager
+    async def noted() -> AsyncIterator[Service]:
+        async with service() as running:
+            started.append(running)
+            yield running
+
+    server = uvicorn.Server(uvicorn.Config(create_app(noted), log_config=None, lifespan="on"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config_ready = asyncio.create_task(_serve(server, listener))
+        while not server.started and not config_ready.done():
+            await asyncio.wait({config_ready}, timeout=0.01)
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            async with aiohttp.ClientSession(base) as session:
+                yield Api(session, started[0], base)
+        finally:
+            server.should_exit = True
+            await config_ready
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
