@@ -19,6 +19,9 @@ from overround.api import (
     scrape,
     web,
 )
+from overround.api.event_desk import EventDesk
+from overround.api.event_json import MarketWriter
+from overround.api.fragments import Fragments
 from overround.api.problems import install_problem_handlers
 from overround.api.state import ApiState
 from overround.logs import configure_logs
@@ -44,7 +47,8 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         async with service() as running:
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
-            app.state.service = _api_state(running)
+            app.state.service = state = _api_state(running)
+            app.state.events = EventDesk(state, Fragments(_market_writer(state)))
             yield
 
     app = FastAPI(
@@ -72,6 +76,10 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     ):
         app.include_router(slice_.router)
     return app
+
+
+def _market_writer(state: ApiState) -> MarketWriter:
+    return MarketWriter(state.catalogue, state.bookmakers, state.covered, state.reference)
 
 
 def _api_state(service: Service) -> ApiState:
