@@ -1,5 +1,7 @@
 """Lists of events over HTTP: freshness, ETags, compression, order; on recordings and a real database."""
 
+import csv
+import io
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -152,3 +154,25 @@ async def test_the_parameters_are_documented(api: Api) -> None:
     assert {"sort", "limit", "offset"} <= names
     schema = listing["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["$ref"].endswith("/EventPage")
+
+
+async def test_the_grid_is_exported_as_it_stands(api: Api) -> None:
+    """One row for each event, market and outcome, in the order of the list, with each bookmaker's active price."""
+    query = "markets=match_result,total_goals:line%3D2.5&sort=-kickoff"
+    async with api.session.get(f"/api/events.csv?{query}&limit=1") as response:
+        assert (response.content_type, response.charset) == ("text/csv", "utf-8")
+        rows = list(csv.DictReader(io.StringIO(await response.text())))
+    expected = [
+        (str(event["sr_id"]), market["key"], outcome, *(active(market["bookmakers"][slug], place) for slug in SLUGS))
+        for event in (await api.get(f"/api/events?limit=500&{query}"))["events"]
+        for market in event["markets"]
+        for place, outcome in enumerate(market["outcomes"])
+    ]
+    assert expected
+    assert [(row["sr_id"], row["market"], row["outcome"], *(row[slug] for slug in SLUGS)) for row in rows] == expected
+
+
+def active(cell: dict[str, Any], place: int) -> str:
+    """Return an outcome's price where it is active."""
+    outcome = cell["outcomes"][place] if cell["outcomes"] else {"state": None}
+    return str(outcome["price"]) if outcome["state"] == "active" else ""

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from overround.api import (
     coverage,
     dead_letters,
+    event_csv,
     events,
     health,
     integrity,
@@ -61,6 +62,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     )
     install_problem_handlers(app)
     for slice_ in (
+        event_csv,
         events,
         coverage,
         listings,

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
+
+from starlette.requests import Request
 
 from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_query import EventRequest, read_request
@@ -62,6 +64,11 @@ class EventDesk:
             return found[::-1]
         falling = sort in (EventSort.MOVED, EventSort.MARGIN_LAST, EventSort.GAP_LAST)
         return await _ordered(self.state.clock, found, _figure(self, asked), falling=falling)
+
+
+def desk_of(request: Request) -> EventDesk:
+    """Return the desk of the application that serves a request."""
+    return cast("EventDesk", request.app.state.events)
 
 
 async def _ordered(clock: Clock, events: Sequence[Event], figure: Figure, *, falling: bool) -> Sequence[Event]:

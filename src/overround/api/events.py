@@ -1,10 +1,10 @@
 """Events with prices, from the cache."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from overround.api.event_desk import EventDesk
+from overround.api.event_desk import desk_of
 from overround.api.event_pages import Page, answer, event_pieces, list_pieces
 from overround.api.event_query import documented_parameters, parse_markets
 from overround.api.event_schemas import EventPage, SingleEvent
@@ -13,10 +13,6 @@ from overround.api.problems import Problem
 from overround.errors import UnknownEventError
 
 router = APIRouter(prefix="/api/events", tags=["events"])
-
-
-def _desk(request: Request) -> EventDesk:
-    return cast("EventDesk", request.app.state.events)
 
 
 @router.get(
@@ -32,7 +28,7 @@ def _desk(request: Request) -> EventDesk:
 )
 async def list_events(request: Request) -> Response:
     """Return events with all bookmakers' prices of the chosen markets."""
-    desk = _desk(request)
+    desk = desk_of(request)
     asked = desk.requests[request.scope["query_string"]]
     found = await desk.selected(asked)
     page = Page(total=len(found), limit=asked.limit, offset=asked.offset)
@@ -56,7 +52,7 @@ async def read_event(
     markets: Annotated[str, Query(max_length=2000, description="market keys; none: all")] = "",
 ) -> Response:
     """Return one event with every market that any bookmaker has, or with those chosen."""
-    desk = _desk(request)
+    desk = desk_of(request)
     event = desk.state.book.event(sr_id)
     if event is None:
         raise UnknownEventError(sr_id)
