@@ -6,24 +6,31 @@ and when) is put behind it in every answer, and is in no fragment.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
+from itertools import repeat
 from typing import Final
 
 import msgspec
 
-from overround.api.event_json import MarketWriter, key_text
+from overround.api.event_json import MarketJson, MarketWriter, key_text
 from overround.api.gzip_splice import deflated
 from overround.caching.odds_cache import CachedSnapshot
 from overround.event import Event
 from overround.odds import MarketKey
 
-MAX_BYTES: Final = 48 * 2**20
-_OVERHEAD = 1000  # what an entry takes beside its bytes, about
-_LEVEL = 4
+MAX_BYTES: Final = 64 * 2**20
+_OVERHEAD = 1000  # what an entry takes beside its bytes, its parts and their compressed form, about
+_PART_OVERHEAD = 250
+_LEVEL = 1
 _DIGEST = 12
 
-Version = tuple[tuple[object, ...] | None, ...]
+Snapshots = Mapping[str, CachedSnapshot]
+Moved = tuple[datetime, datetime | None, datetime | None, Mapping[MarketKey, datetime]]
+State = Moved | None
+"""What differs whenever a bookmaker's cells do: `since` and `moved_at`, and what they say of confirmation."""
+Version = tuple[State, ...]
 
 
 class MarketSet(msgspec.Struct, frozen=True):
@@ -50,6 +57,7 @@ class Fragment(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     event: Event
     version: Version
+    parts: Mapping[MarketKey, MarketJson | None]
     body: bytes
     digest: bytes
     offered: Mapping[str, int]
@@ -76,53 +84,68 @@ class Fragments:
         """Return how much memory the fragments take, about."""
         return self._bytes
 
-    def get(self, event: Event, snapshots: Mapping[str, CachedSnapshot], markets: MarketSet) -> Fragment:
-        """Return an event's fragment as it is now, built anew only if something in it has changed."""
+    def get(self, event: Event, snapshots: Snapshots, markets: MarketSet) -> Fragment:
+        """Return an event's fragment as it is now; only what has changed in it is written anew."""
         place = (event.sr_id, markets.name)
         version = tuple([_version(snapshots.get(slug)) for slug in self._writer.slugs])
         known = self._kept.get(place)
         if known is not None and known.version == version and (known.event is event or known.event == event):
             self._kept.move_to_end(place)
             return known
-        offered = self._offered(snapshots, version, known)
-        made = self._built(event, snapshots, markets, version, offered)
+        made = self._made(event, snapshots, markets, version, known)
         self._keep(place, made)
         return made
 
-    def _offered(
-        self, snapshots: Mapping[str, CachedSnapshot], version: Version, known: Fragment | None
-    ) -> Mapping[str, int]:
-        """Count each bookmaker's markets; of those who have changed nothing as they were counted before."""
-        before = dict(zip(self._writer.slugs, known.version, strict=True)) if known is not None else {}
-        now = dict(zip(self._writer.slugs, version, strict=True))
-        return {
-            slug: known.offered[slug] if known is not None and before[slug] == now[slug] else _count(cached)
-            for slug, cached in snapshots.items()
-            if slug in now
-        }
-
-    def _built(
-        self,
-        event: Event,
-        snapshots: Mapping[str, CachedSnapshot],
-        markets: MarketSet,
-        version: Version,
-        offered: Mapping[str, int],
+    def _made(
+        self, event: Event, snapshots: Snapshots, markets: MarketSet, version: Version, known: Fragment | None
     ) -> Fragment:
+        offered = self._offered(snapshots, version, known)
+        reusable = self._reusable(event, snapshots, version, known)
         keys = self._writer.keys(snapshots) if markets.keys is None else markets.keys
+        if known is not None and known.event == event and markets.keys and reusable.keys() >= set(keys):
+            return msgspec.structs.replace(known, version=version, offered=offered)
         compared = not event.conflict
-        written = [self._writer.market(key, snapshots, compared=compared) for key in keys]
-        found = [one for one in written if one is not None]
+        parts = {
+            key: reusable[key] if key in reusable else self._writer.market(key, snapshots, compared=compared)
+            for key in keys
+        }
+        found = [part for part in parts.values() if part is not None]
         body = b'%s,"markets":[%s]' % (msgspec.json.encode(event)[:-1], ",".join([one.text for one in found]).encode())
         return Fragment(
             event=event,
             version=version,
+            parts=parts,
             body=body,
             digest=hashlib.blake2b(body, digest_size=_DIGEST).digest(),
             offered=offered,
             margin=_mean([one.margin for one in found if one.margin is not None]),
             gap=min((one.gap for one in found if one.gap is not None), default=None),
         )
+
+    def _offered(self, snapshots: Snapshots, version: Version, known: Fragment | None) -> Mapping[str, int]:
+        """Count each bookmaker's markets; of those who have changed nothing as they were counted before."""
+        before: Iterable[State] = repeat(None) if known is None else known.version
+        return {
+            slug: known.offered[slug] if known is not None and old == new else _count(snapshots[slug])
+            for slug, old, new in zip(self._writer.slugs, before, version, strict=False)
+            if new is not None
+        }
+
+    def _reusable(
+        self, event: Event, snapshots: Snapshots, version: Version, known: Fragment | None
+    ) -> Mapping[MarketKey, MarketJson | None]:
+        """Return the markets of a former fragment that are as they were."""
+        if known is None or bool(known.event.conflict) != bool(event.conflict):
+            return {}
+        changed: set[MarketKey] = set()
+        for slug, old, new in zip(self._writer.slugs, known.version, version, strict=True):
+            if old == new:
+                continue
+            moved = None if old is None or new is None else _changed_since(old, new, snapshots[slug])
+            if moved is None:
+                return {}
+            changed.update(moved)
+        return {key: part for key, part in known.parts.items() if key not in changed}
 
     def _keep(self, place: tuple[int, str], made: Fragment) -> None:
         before = self._kept.pop(place, None)
@@ -133,13 +156,20 @@ class Fragments:
             self._bytes -= _size(dropped)
 
 
-def _version(cached: CachedSnapshot | None) -> tuple[object, ...] | None:
-    """Return what differs whenever the cells of a snapshot do."""
+def _version(cached: CachedSnapshot | None) -> State:
     if cached is None:
         return None
     # After a complete body no cell states a time of confirmation of its own that depends on the event's.
     pinned = None if cached.confirmed_at == cached.received_at else cached.confirmed_at
     return (cached.since, cached.moved_at, pinned, cached.lagging)
+
+
+def _changed_since(old: Moved, new: Moved, cached: CachedSnapshot) -> Iterable[MarketKey] | None:
+    """Return the markets whose cells differ from those of an older state; None where any may."""
+    (since, moved_at, *told), (since_now, _, *told_now) = old, new
+    if since != since_now or told != told_now:
+        return None
+    return [key for key, at in cached.changed.items() if moved_at is None or at > moved_at]
 
 
 def _count(cached: CachedSnapshot) -> int:
@@ -151,4 +181,4 @@ def _mean(known: Sequence[float]) -> float | None:
 
 
 def _size(fragment: Fragment) -> int:
-    return len(fragment.body) * 2 + _OVERHEAD
+    return len(fragment.body) * 2 + len(fragment.parts) * _PART_OVERHEAD + _OVERHEAD
