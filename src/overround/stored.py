@@ -29,3 +29,13 @@ class StoredListing(msgspec.Struct, frozen=True, kw_only=True):
     listing: Listing
     gone_at: datetime | None
     duplicate: bool = False
+
+
+class StoredChange(msgspec.Struct, frozen=True, kw_only=True):
+    """That a market of an event changed at a bookmaker: its catalogue number, specifiers and outcomes from then on."""
+
+    bookmaker: str
+    at: datetime
+    market: int
+    specifiers: str
+    prices: Sequence[int]

@@ -21,6 +21,7 @@ from overround.clock import SystemClock
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
+from overround.db.history import HistoryRepository
 from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
@@ -65,6 +66,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     repository: PostgresWarmupRepository
     facts: FactsRepository
     links: PostgresLinkRepository
+    history: HistoryRepository
     ready: asyncio.Event
 
 
@@ -132,6 +134,7 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
                     repository=PostgresWarmupRepository(engine, bookmakers.keys()),
                     facts=FactsRepository(engine),
                     links=PostgresLinkRepository(engine),
+                    history=HistoryRepository(engine),
                     ready=preparation.ready,
                 )
         finally:

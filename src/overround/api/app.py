@@ -11,6 +11,7 @@ from overround.api import (
     event_csv,
     events,
     health,
+    history,
     integrity,
     listings,
     markets,
@@ -64,6 +65,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     for slice_ in (
         event_csv,
         events,
+        history,
         coverage,
         listings,
         markets,
@@ -102,6 +104,7 @@ def _api_state(service: Service) -> ApiState:
         maintenance=service.maintenance,
         integrity=service.integrity,
         coverage=service.coverage,
+        history=service.database.history,
         bookmakers={slug: service.bookmakers[slug].name for slug in slugs},
         covered={slug: source.normaliser.covered for slug, source in service.context.sources.items()},
         reference=reference,

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
+from overround.db.history import HistoryRepository
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
@@ -41,6 +42,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: Maintenance
     integrity: IntegrityCheck
     coverage: CoverageBook
+    history: HistoryRepository
     bookmakers: Mapping[str, str]
     covered: Mapping[str, frozenset[str]]
     reference: str
