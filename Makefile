@@ -70,9 +70,10 @@ format: $(STAMP) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(STAMP) ## Measure normalising and writing
+bench: $(STAMP) ## Measure normalising, writing and answering
 	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)
 	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
+	$(BIN)/python -m scripts.benchmark_api
 
 crash: $(STAMP) ## Kill processes 1,000 times and more, and look for what is lost or doubled (docs/promises.md)
 	$(BIN)/python -m tests.crash $(ARGS)

@@ -47,9 +47,9 @@ class MarketPrices(msgspec.Struct, frozen=True, gc=False):
     @property
     def state(self) -> State:
         """Return the market's state, which its outcomes decide."""
-        if any(price > 0 for price in self.prices):
-            return State.ACTIVE
-        return State.SUSPENDED if any(self.prices) else State.REMOVED
+        if not self.prices or not any(self.prices):
+            return State.REMOVED
+        return State.ACTIVE if max(self.prices) > 0 else State.SUSPENDED
 
 
 REMOVED = MarketPrices(())
@@ -161,10 +161,26 @@ def margin(prices: MarketPrices, probability_sum: int, covers: Sequence[Collecti
     all outcomes together. None unless every offered outcome is active, and they are such a set: a partial
     sum means nothing.
     """
-    offered = [price for price in prices.prices if price != NOT_OFFERED]
-    if len(offered) < _MIN_OUTCOMES or min(offered) < 0:
-        return None
-    places = {place for place, price in enumerate(prices.prices) if price != NOT_OFFERED}
-    if not (any(places == set(cover) for cover in covers) if covers else len(offered) == len(prices.prices)):
+    offered = _summable(prices.prices, covers)
+    if offered is None:
         return None
     return sum((Fraction(THOUSANDTHS, price) for price in offered), Fraction()) / probability_sum - 1
+
+
+def approximate_margin(
+    prices: Sequence[int], probability_sum: int, covers: Sequence[Collection[int]] = ()
+) -> float | None:
+    """Return what `margin` does as a float, many times faster: for showing and sorting."""
+    offered = _summable(prices, covers)
+    return None if offered is None else sum([THOUSANDTHS / price for price in offered]) / probability_sum - 1
+
+
+def _summable(prices: Sequence[int], covers: Sequence[Collection[int]]) -> Sequence[int] | None:
+    """Return the offered outcomes' prices where all are active and their probabilities add up to a known sum."""
+    offered = [price for price in prices if price != NOT_OFFERED]
+    if len(offered) < _MIN_OUTCOMES or min(offered) < 0:
+        return None
+    if not covers:
+        return offered if len(offered) == len(prices) else None
+    places = {place for place, price in enumerate(prices) if price != NOT_OFFERED}
+    return offered if any(places == set(cover) for cover in covers) else None

@@ -48,3 +48,13 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     created_at: datetime
     revoked_at: datetime | None = None
+
+
+class StoredChange(msgspec.Struct, frozen=True, kw_only=True):
+    """That a market of an event changed at a bookmaker: its catalogue number, specifiers and outcomes from then on."""
+
+    bookmaker: str
+    at: datetime
+    market: int
+    specifiers: str
+    prices: Sequence[int]

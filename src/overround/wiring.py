@@ -23,6 +23,7 @@ from overround.db.api_keys import PostgresKeyRepository
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
+from overround.db.history import HistoryRepository
 from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
@@ -71,6 +72,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     links: PostgresLinkRepository
     keys: KeyRing
     overrides: PostgresOverrides
+    history: HistoryRepository
     ready: asyncio.Event
 
 
@@ -144,6 +146,7 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
                     links=PostgresLinkRepository(engine),
                     keys=keys,
                     overrides=PostgresOverrides(engine),
+                    history=HistoryRepository(engine),
                     ready=preparation.ready,
                 )
         finally:

@@ -37,7 +37,9 @@ async def test_events_show_all_bookmakers_side_by_side(api: Api) -> None:
         assert [outcome["outcome"] for outcome in prices["outcomes"]] == ["home", "draw", "away"]
         assert all(outcome["state"] == "active" for outcome in prices["outcomes"])
         assert 0 < prices["margin"] < 0.2
-        assert prices["changed_at"] <= prices["confirmed_at"]
+        assert prices["confirmed_at"] is None, "the same as the event's"
+    for slug, freshness in event["bookmakers"].items():
+        assert result["bookmakers"][slug]["changed_at"] <= freshness["confirmed_at"]
 
 
 async def test_events_are_paged_and_capped(api: Api) -> None:

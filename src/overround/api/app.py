@@ -12,8 +12,10 @@ from overround.api import (
     bookmakers,
     coverage,
     dead_letters,
+    event_csv,
     events,
     health,
+    history,
     integrity,
     listings,
     markets,
@@ -27,6 +29,7 @@ from overround.api import (
     tuning,
     web,
 )
+from overround.api.event_desk import new_desk
 from overround.api.loop_lag import LoopLag
 from overround.api.middleware import Admission, RequestContext
 from overround.api.openapi import DescribedApi
@@ -38,6 +41,29 @@ from overround.clock import SystemClock
 from overround.logs import configure_logs
 from overround.settings import Settings
 from overround.wiring import Service, running_database, running_service
+
+# In the order in which their routes are tried.
+_SLICES = (
+    event_csv,
+    events,
+    bookmakers,
+    history,
+    coverage,
+    listings,
+    markets,
+    scrape,
+    scheduler,
+    tuning,
+    queue,
+    dead_letters,
+    integrity,
+    health,
+    metrics,
+    status,
+    sessions,
+    reference,
+    web,
+)
 
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
 
@@ -62,7 +88,8 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         async with service() as running, loop_lag.measured():
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
-            app.state.service = _api_state(running, meter, loop_lag)
+            app.state.service = state = _api_state(running, meter, loop_lag)
+            app.state.events = new_desk(state)
             app.state.guard = _guard(running)
             yield
 
@@ -79,25 +106,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=meter)
     app.add_middleware(RequestContext)
-    for slice_ in (
-        events,
-        bookmakers,
-        coverage,
-        listings,
-        markets,
-        scrape,
-        scheduler,
-        tuning,
-        queue,
-        dead_letters,
-        integrity,
-        health,
-        metrics,
-        status,
-        sessions,
-        reference,
-        web,
-    ):
+    for slice_ in _SLICES:
         app.include_router(slice_.router)
     return app
 
@@ -142,6 +151,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         meter=meter,
         loop_lag=loop_lag,
         process=psutil.Process(),
+        history=service.database.history,
     )
 
 

@@ -1,6 +1,6 @@
-"""Which events a client asks for, and in which order."""
+"""Which events a client asks for, and by what they can be ordered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -8,8 +8,6 @@ import msgspec
 
 from overround.api.state import ApiState
 from overround.event import Event
-
-_EARLIEST = float("-inf")
 
 
 class Availability(StrEnum):
@@ -22,10 +20,18 @@ class Availability(StrEnum):
 
 
 class EventSort(StrEnum):
-    """By kick-off or by the newest change of any price; with a minus the other way round."""
+    """What events are ordered by; a minus turns it round, and events without the figure come last either way.
+
+    `kickoff`: soonest first. `moved`: the newest change of any price first. `margin`: the reference's lowest
+    mean margin over the chosen markets first. `gap`: where the reference is furthest off the best price first.
+    """
 
     KICKOFF = "kickoff"
     KICKOFF_LAST = "-kickoff"
+    MARGIN = "margin"
+    MARGIN_LAST = "-margin"
+    GAP = "gap"
+    GAP_LAST = "-gap"
     MOVED = "moved"
     MOVED_LAST = "-moved"
 
@@ -43,8 +49,8 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     in_play: bool | None = None
 
 
-def matching_events(state: ApiState, wanted: EventFilter, sort: EventSort = EventSort.KICKOFF) -> Sequence[Event]:
-    """Return the events that a filter lets through, in order; events alike in that stand by kick-off."""
+def matching_events(state: ApiState, wanted: EventFilter) -> list[Event]:
+    """Return the events that a filter lets through, by kick-off."""
     words = wanted.text.casefold().split()
     now = state.clock.now()
     found = [
@@ -53,10 +59,6 @@ def matching_events(state: ApiState, wanted: EventFilter, sort: EventSort = Even
         if _holds(event, words) and _facts_fit(event, wanted, now) and _availability_fits(state, event, wanted)
     ]
     found.sort(key=lambda event: (event.kickoff, event.sr_id))
-    if sort in (EventSort.MOVED, EventSort.MOVED_LAST):
-        found.sort(key=_last_move(state), reverse=sort is EventSort.MOVED)
-    elif sort is EventSort.KICKOFF_LAST:
-        found.reverse()
     return found
 
 
@@ -85,13 +87,3 @@ def _availability_fits(state: ApiState, event: Event, wanted: EventFilter) -> bo
         Availability.ONLY_REFERENCE: listed == {state.reference},
     }
     return fits[wanted.availability]
-
-
-def _last_move(state: ApiState) -> Callable[[Event], float]:
-    """Return when an event's prices last changed after they were first seen; those that never did come last."""
-
-    def moved(event: Event) -> float:
-        snapshots = state.cache.event(event.sr_id).values()
-        return max((at.timestamp() for one in snapshots for at in one.changed.values()), default=_EARLIEST)
-
-    return moved

@@ -1,4 +1,4 @@
-"""The shapes of events and prices over HTTP."""
+"""The shapes of events and prices over HTTP: what `event_json` and `event_pages` write."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ class BookmakerMarket(BaseModel):
 
     `state` is active, suspended or removed, or says why there is nothing: not_offered (the bookmaker could,
     and does not), not_mapped (its market of this kind is not known here, or it has none), not_seen (nothing
-    of the event has arrived from it).
+    of the event has arrived from it). `confirmed_at` is null where it is the event's own, of this bookmaker.
     """
 
     state: str
@@ -33,8 +33,31 @@ class BookmakerMarket(BaseModel):
     outcomes: list[OutcomePrice] = []
 
 
+class BestPrice(BaseModel):
+    """The highest active price of an outcome, null where there is none, and who offers it."""
+
+    price: str | None
+    bookmakers: list[str]
+
+
+class ReferenceStanding(BaseModel):
+    """How the reference stands with each outcome, null where it has no active price.
+
+    `rank` is 1 where nobody pays more. `gap` is a fraction of the best price: -0.02 is 2 % below. `points` are the
+    percentage points of fair probability by which the best competitor rates the outcome higher: positive where the
+    reference pays better.
+    """
+
+    rank: list[int | None]
+    gap: list[float | None]
+    points: list[float | None]
+
+
 class MarketView(BaseModel):
-    """A market with the prices of every bookmaker, by slug; `key` is how requests name it."""
+    """A market with the prices of every bookmaker, by slug, the reference first; `key` is how requests name it.
+
+    Of an event in conflict nothing is compared: `best` and `reference` are empty.
+    """
 
     key: str
     market: str
@@ -43,6 +66,8 @@ class MarketView(BaseModel):
     specifiers: dict[str, str]
     outcomes: list[str]
     bookmakers: dict[str, BookmakerMarket]
+    best: list[BestPrice]
+    reference: ReferenceStanding
 
 
 class BookmakerFreshness(BaseModel):
@@ -66,8 +91,14 @@ class EventView(BaseModel):
     country: str
     tournament: str
     conflict: str
-    bookmakers: dict[str, BookmakerFreshness]
     markets: list[MarketView]
+    bookmakers: dict[str, BookmakerFreshness]
+
+
+class SingleEvent(EventView):
+    """One event, as of `now`."""
+
+    now: datetime
 
 
 class EventPage(BaseModel):

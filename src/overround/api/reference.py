@@ -111,7 +111,7 @@ def _example(media_type: str, content: Json) -> Iterator[str]:
     if example is None:
         return
     text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
-    lines = text.rstrip("\n").split("\n")
+    lines = text.splitlines()
     if len(lines) > _LONGEST_EXAMPLE:
         lines = [*lines[:_LONGEST_EXAMPLE], "..."]
     yield "\n```" + ("json" if media_type == "application/json" else "")

@@ -15,6 +15,7 @@ from overround.bookmakers.fetcher import HttpFetcher
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
+from overround.db.history import HistoryRepository
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
@@ -78,6 +79,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: Maintenance
     integrity: IntegrityCheck
     coverage: CoverageBook
+    history: HistoryRepository
     bookmakers: Mapping[str, str]
     covered: Mapping[str, frozenset[str]]
     reference: str

@@ -173,6 +173,7 @@ def _changed_state(
         changed={**cached.changed, **dict.fromkeys(changed, snapshot.received_at)},
         lagging=_lagging(cached, markets, snapshot) if complete else cached.lagging,
         previous={**cached.previous, **replaced},
+        moved_at=snapshot.received_at if changed else cached.moved_at,
         body_hash=snapshot.body_hash if complete else cached.body_hash,
     )
 

@@ -39,6 +39,12 @@ class EventBook:
         self._listings: dict[ListingKey, KnownListing] = {}
         self._by_event: dict[int, dict[str, ListingKey]] = {}
         self._links: dict[ListingKey, ListingLink] = {}
+        self._revision = 0
+
+    @property
+    def revision(self) -> int:
+        """Return a number that is another one whenever an event, or who lists it, has changed."""
+        return self._revision
 
     def __len__(self) -> int:
         """Return how many events there are."""
@@ -93,6 +99,7 @@ class EventBook:
         if self._events.get(event.sr_id) == event:
             return False
         self._events[event.sr_id] = event
+        self._revision += 1
         return True
 
     def put_listing(self, known: KnownListing) -> ListingWriteData | None:
@@ -108,6 +115,7 @@ class EventBook:
     def drop_started(self, now: datetime, grace: timedelta) -> tuple[int, ...]:
         """Forget what kicked off longer than `grace` ago; return the events' ids."""
         started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff + grace < now)
+        self._revision += 1
         for sr_id in started:
             del self._events[sr_id]
             self._by_event.pop(sr_id, None)
@@ -118,6 +126,8 @@ class EventBook:
         return started
 
     def _index(self, key: ListingKey, before: KnownListing | None, after: KnownListing | None) -> None:
+        if before is None or after is None or not _same_fact(before, after):
+            self._revision += 1
         if before is not None and before.listing.sr_id is not None:
             rivals = self._by_event.get(before.listing.sr_id, {})
             if rivals.get(before.listing.bookmaker) == key:

@@ -19,7 +19,9 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     market has its value since later than `since`, `lagging` where the last complete body gave no
     word of it. `previous` are the prices before the last change, of markets that changed since the
     service started. Removed markets stay, without outcomes. `accepted` is False until the journal has
-    what changed: such an entry counts as changed whatever comes next.
+    what changed: such an entry counts as changed whatever comes next. `moved_at` is when any market last
+    changed after the first sight: two entries of one (event, bookmaker) with equal `since` and `moved_at`
+    have equal `markets`, `changed` and `previous`.
     """
 
     received_at: datetime
@@ -29,6 +31,7 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     changed: Mapping[MarketKey, datetime] = _NO_TIMES
     lagging: Mapping[MarketKey, datetime] = _NO_TIMES
     previous: Mapping[MarketKey, MarketPrices] = _NO_PRICES
+    moved_at: datetime | None = None
     body_hash: bytes = b""
     accepted: bool = False
 

@@ -70,13 +70,15 @@ def snapshot_to_cached_from_models(row: LatestRow, catalogue: Catalogue) -> Cach
         if market_confirmed_at < row.captured_at:
             lagging[key] = market_confirmed_at
     since = min(changed.values(), default=row.captured_at)
+    changed = {key: at for key, at in changed.items() if at != since}
     return CachedSnapshot(
         received_at=max(row.captured_at, confirmed_at),
         confirmed_at=confirmed_at,
         since=since,
         markets=markets,
-        changed={key: at for key, at in changed.items() if at != since},
+        changed=changed,
         lagging=lagging,
+        moved_at=max(changed.values(), default=None),
         body_hash=row.body_hash,
         accepted=True,
     )
@@ -121,6 +123,8 @@ def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnaps
     since.update((key, stored.market_changed_at(key)) for key in chain(only_stored, same))
     return msgspec.structs.replace(
         newer,
+        since=stored.since,
+        moved_at=max(since.values(), default=None),
         markets={**stored.markets, **newer.markets},
         changed=since,
         lagging={**newer.lagging, **{key: stored.market_confirmed_at(key) for key in only_stored}},

@@ -1,0 +1,162 @@
+"""Finds the events that a request asks for, in their order, and keeps what many requests share."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final, cast
+
+import msgspec
+from starlette.requests import Request
+
+from overround.api.event_filters import EventFilter, EventSort, matching_events
+from overround.api.event_json import MarketWriter
+from overround.api.event_query import EventRequest, read_request
+from overround.api.fragments import Fragment, Fragments, MarketSet
+from overround.api.state import ApiState
+from overround.bookmakers.memo import Memo
+from overround.caching.odds_cache import CachedSnapshot
+from overround.event import Event, Listing
+from overround.ports import Clock
+
+_LISTS_KEPT: Final = 64
+_REQUESTS_KEPT: Final = 512
+_MOMENTS: Final = 10  # a second
+_AT_A_TIME: Final = 20
+"""How many events are looked at before others have their turn."""
+
+
+Figure = Callable[[Event], float | None]
+
+
+class Freshness(msgspec.Struct, frozen=True, gc=False):
+    """How old one bookmaker's word on an event is."""
+
+    listing_id: str | None
+    received_at: datetime | None
+    confirmed_at: datetime | None
+    age_seconds: float | None
+    markets: int
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An event within a moment: the snapshots it is made of, its fragment, and the bookmakers' freshness."""
+
+    seen: tuple[CachedSnapshot, ...]
+    fragment: Fragment
+    freshness: bytes
+
+
+class EventDesk:
+    """The running parts as the slice of events sees them.
+
+    What was shown is kept for the rest of a tenth of a second. Lists by filter are kept until an event comes, goes
+    or is listed by somebody else. `requests` are what query strings ask for.
+    """
+
+    def __init__(self, state: ApiState, fragments: Fragments) -> None:
+        self.state = state
+        self.fragments = fragments
+        self.requests: Memo[bytes, EventRequest] = Memo(read_request, _REQUESTS_KEPT)
+        self._moment = (0, 0)
+        self._shown: dict[tuple[int, str], Shown] = {}
+        self._lists: OrderedDict[EventFilter, tuple[int, Sequence[Event]]] = OrderedDict()
+
+    def fragment(self, event: Event, markets: MarketSet) -> Fragment:
+        """Return an event's fragment as it is now."""
+        return self.fragments.get(event, self.state.cache.event(event.sr_id), markets)
+
+    def shown(self, event: Event, markets: MarketSet, now: datetime) -> Shown:
+        """Return an event as it is now, with ages to a tenth of a second."""
+        snapshots = self.state.cache.event(event.sr_id)
+        moment = (int(now.timestamp() * _MOMENTS), self.state.book.revision)
+        if moment != self._moment:
+            self._moment = moment
+            self._shown.clear()
+        place = (event.sr_id, markets.name)
+        seen = tuple(snapshots.values())
+        known = self._shown.get(place)
+        if known is not None and known.seen == seen:
+            return known
+        fragment = self.fragments.get(event, snapshots, markets)
+        listings = self.state.book.listings_of(event.sr_id)
+        fresh = {
+            slug: _freshness(listings.get(slug), snapshots.get(slug), fragment.offered.get(slug, 0), now)
+            for slug in self.state.bookmakers
+        }
+        made = Shown(seen, fragment, b',"bookmakers":' + msgspec.json.encode(fresh))
+        self._shown[place] = made
+        return made
+
+    def find(self, wanted: EventFilter) -> Sequence[Event]:
+        """Return the events that a filter lets through, by kick-off."""
+        if wanted.in_play is not None:  # depends on the time too
+            return matching_events(self.state, wanted)
+        now = self.state.book.revision
+        revision, known = self._lists.get(wanted, (None, ()))
+        if revision == now:
+            return known
+        found = matching_events(self.state, wanted)
+        self._lists[wanted] = (now, found)
+        if len(self._lists) > _LISTS_KEPT:
+            self._lists.popitem(last=False)
+        return found
+
+    async def selected(self, asked: EventRequest) -> Sequence[Event]:
+        """Return all events that a request asks for in its order; events alike in that stand by kick-off."""
+        found = self.find(asked.wanted)
+        sort = asked.sort
+        if sort is EventSort.KICKOFF:
+            return found
+        if sort is EventSort.KICKOFF_LAST:
+            return found[::-1]
+        falling = sort in (EventSort.MOVED, EventSort.MARGIN_LAST, EventSort.GAP_LAST)
+        return await _ordered(self.state.clock, found, _figure(self, asked), falling=falling)
+
+
+def _freshness(listing: Listing | None, cached: CachedSnapshot | None, offered: int, now: datetime) -> Freshness:
+    listing_id = None if listing is None else listing.listing_id
+    if cached is None:
+        return Freshness(listing_id, None, None, None, 0)
+    age = round((now - cached.confirmed_at).total_seconds(), 1)
+    return Freshness(listing_id, cached.received_at, cached.confirmed_at, age, offered)
+
+
+def new_desk(state: ApiState) -> EventDesk:
+    """Return a desk that has written nothing yet."""
+    return EventDesk(state, Fragments(MarketWriter(state.catalogue, state.bookmakers, state.covered, state.reference)))
+
+
+def desk_of(request: Request) -> EventDesk:
+    """Return the desk of the application that serves a request; a new one where a bookmaker has joined."""
+    desk = cast("EventDesk", request.app.state.events)
+    if len(desk.fragments.slugs) != len(desk.state.bookmakers):
+        desk = request.app.state.events = new_desk(desk.state)
+    return desk
+
+
+async def _ordered(clock: Clock, events: Sequence[Event], figure: Figure, *, falling: bool) -> Sequence[Event]:
+    known: list[tuple[float, Event]] = []
+    unknown: list[Event] = []
+    for start in range(0, len(events), _AT_A_TIME):
+        for event in events[start : start + _AT_A_TIME]:
+            value = figure(event)
+            if value is None:
+                unknown.append(event)
+            else:
+                known.append((value, event))
+        await clock.sleep(0)
+    known.sort(key=lambda pair: pair[0], reverse=falling)
+    return [*(event for _, event in known), *unknown]
+
+
+def _figure(desk: EventDesk, asked: EventRequest) -> Figure:
+    if asked.sort in (EventSort.MOVED, EventSort.MOVED_LAST):
+        return lambda event: _moved(desk.state, event)
+    if asked.sort in (EventSort.MARGIN, EventSort.MARGIN_LAST):
+        return lambda event: desk.fragment(event, asked.markets).margin
+    return lambda event: desk.fragment(event, asked.markets).gap
+
+
+def _moved(state: ApiState, event: Event) -> float | None:
+    moves = (cached.moved_at for cached in state.cache.event(event.sr_id).values())
+    return max((at.timestamp() for at in moves if at is not None), default=None)

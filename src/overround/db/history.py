@@ -1,0 +1,83 @@
+"""What the database tells of an event's prices over time; only reads."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from overround.db.engine import reachable_connection
+from overround.stored import StoredChange
+
+_KICKOFF = "select kickoff from events where id = $1"
+
+_UNPACKED = """
+select
+    b.slug as bookmaker, s.captured_at as at, u.market_id as market, u.specifiers,
+    s.prices[u.until - u.n + 1 : u.until] as prices
+from odds_snapshots as s
+join bookmakers as b on b.id = s.bookmaker_id
+cross join lateral (
+    select t.market_id, t.specifiers, t.n, sum(t.n) over (order by t.ord) as until
+    from unnest(s.market_ids, s.specifiers, s.counts) with ordinality as t (market_id, specifiers, n, ord)
+) as u
+where s.event_id = $1 and b.slug = any ($2) and s.captured_at <= $3
+"""
+
+_CHANGES = f"""{_UNPACKED}
+    and s.market_ids && $4::smallint[]
+    and (u.market_id, u.specifiers) in (select * from unnest($4::smallint[], $5::text[]))
+order by s.captured_at desc, s.id desc
+limit $6
+"""  # noqa: S608 - a constant
+
+_STATE = f"""
+select distinct on (bookmaker, market, specifiers) *
+from ({_UNPACKED}) as c
+order by bookmaker, market, specifiers, at desc
+"""  # noqa: S608 - a constant
+
+_SEEN = """
+select b.slug as bookmaker, max(least(greatest(s.captured_at, s.last_confirmed_at), $3)) as seen_at
+from odds_snapshots as s
+join bookmakers as b on b.id = s.bookmaker_id
+where s.event_id = $1 and b.slug = any ($2) and s.captured_at <= $3
+group by b.slug
+"""
+
+
+class HistoryRepository:
+    """An event's stored prices; every method raises DatabaseUnavailableError where it cannot reach them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def kickoff(self, sr_id: int) -> datetime | None:
+        """Return an event's kick-off; None for one that was never stored."""
+        async with reachable_connection(self._engine) as connection:
+            kickoff: datetime | None = await connection.fetchval(_KICKOFF, sr_id)
+            return kickoff
+
+    async def changes(
+        self,
+        sr_id: int,
+        bookmakers: Collection[str],
+        until: datetime,
+        markets: Collection[tuple[int, str]],
+        limit: int,
+    ) -> Sequence[StoredChange]:
+        """Return the newest changes of these markets (number and specifiers) up to an instant, oldest first."""
+        numbers, specifiers = [number for number, _ in markets], [text for _, text in markets]
+        async with reachable_connection(self._engine) as connection:
+            rows = await connection.fetch(_CHANGES, sr_id, list(bookmakers), until, numbers, specifiers, limit)
+        return [StoredChange(**row) for row in reversed(rows)]
+
+    async def state(self, sr_id: int, bookmakers: Collection[str], at: datetime) -> Sequence[StoredChange]:
+        """Return the last change of every market up to an instant."""
+        async with reachable_connection(self._engine) as connection:
+            return [StoredChange(**row) for row in await connection.fetch(_STATE, sr_id, list(bookmakers), at)]
+
+    async def seen(self, sr_id: int, bookmakers: Collection[str], until: datetime) -> Mapping[str, datetime]:
+        """Return when each bookmaker's prices were last known to hold, up to an instant."""
+        async with reachable_connection(self._engine) as connection:
+            rows = await connection.fetch(_SEEN, sr_id, list(bookmakers), until)
+        return {row["bookmaker"]: row["seen_at"] for row in rows}
