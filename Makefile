@@ -22,12 +22,12 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test check check-format check-lint check-types check-layers check-house check-web format bench crash lock clean FORCE
+.PHONY: help setup web demo test check check-format check-lint check-types check-layers check-house check-web format bench bench-normalise bench-writer crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 	@echo
 	@echo "ARGS=... is passed on to demo, test, bench, crash and lock; PYTHON=... chooses the interpreter for setup."
 
@@ -67,8 +67,13 @@ format: $(STAMP) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(STAMP) ## Measure normalising and writing
+bench: $(STAMP) ## Measure the whole pipeline against its budgets, and write docs/benchmarks/<date>-pipeline.md and .json
+	$(BIN)/python -m scripts.benchmark_pipeline $(ARGS)
+
+bench-normalise: $(STAMP) ## Measure normalising the recordings against bare decoding
 	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)
+
+bench-writer: $(STAMP) ## Measure the write handler alone on PostgreSQL
 	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
 
 crash: $(STAMP) ## Kill processes 1,000 times and more, and look for what is lost or doubled (docs/promises.md)
