@@ -18,7 +18,7 @@ from overround.logs import configure_logs
 from overround.simulator.latency import LatencyProfile
 from scripts.pipeline.budgets import judged
 from scripts.pipeline.integrity import require_sound
-from scripts.pipeline.parts import Parts, measure
+from scripts.pipeline.parts import Parts
 from scripts.pipeline.records import Extent
 from scripts.pipeline.report import report
 from scripts.pipeline.results import Results
@@ -65,9 +65,10 @@ def main() -> int:
         cycles=arguments.cycles,
         repetitions=arguments.repetitions,
     )
-    parts = Parts.pipeline() if arguments.only_pipeline else Parts()
     with tempfile.TemporaryDirectory(prefix="overround-benchmark-") as directory:
-        results = asyncio.run(measure(extent, parts, Path(directory), SystemClock().now()))
+        parts = Parts(extent, Path(directory))
+        measure = parts.pipeline if arguments.only_pipeline else parts.all
+        results = asyncio.run(measure(SystemClock().now()))
     page = write(results, arguments.output, arguments.what)
     sys.stdout.write(page.read_text(encoding="utf-8"))
     sys.stdout.write(f"\nWritten to {page}\n")
