@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test check check-format check-lint check-types check-layers check-house check-web format bench bench-normalise bench-writer crash lock clean FORCE
+.PHONY: help setup web demo test check check-format check-lint check-types check-layers check-house check-web format bench bench-growth bench-smoke bench-normalise bench-writer crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -67,8 +67,14 @@ format: $(STAMP) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(STAMP) ## Measure the whole pipeline against its budgets, and write docs/benchmarks/<date>-pipeline.md and .json
+bench: $(STAMP) ## Measure the whole pipeline against its budgets; writes to docs/benchmarks
 	$(BIN)/python -m scripts.benchmark_pipeline $(ARGS)
+
+bench-growth: $(STAMP) ## Measure how cost and memory grow, up to 20,000 events at 10 bookmakers
+	$(BIN)/python -m scripts.benchmark_growth $(ARGS)
+
+bench-smoke: $(STAMP) ## Check a small run: counts exactly, ratios with wide margins
+	$(BIN)/python -m scripts.benchmark_smoke $(ARGS)
 
 bench-normalise: $(STAMP) ## Measure normalising the recordings against bare decoding
 	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)

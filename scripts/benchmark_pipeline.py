@@ -21,7 +21,7 @@ from scripts.pipeline.integrity import require_sound
 from scripts.pipeline.parts import Parts
 from scripts.pipeline.records import Extent
 from scripts.pipeline.report import report
-from scripts.pipeline.results import Results
+from scripts.pipeline.results import Growth, Results
 
 _OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 
@@ -37,6 +37,12 @@ def write(results: Results, directory: Path, what: str) -> Path:
     encoded = msgspec.json.format(msgspec.json.encode(content), indent=1)
     (directory / f"{stem}.json").write_bytes(encoded + b"\n")
     return page
+
+
+def newest_growth(directory: Path) -> Growth | None:
+    """Return what `scripts.benchmark_growth` wrote there last, if it did."""
+    files = sorted(directory.glob("*-growth.json"))
+    return msgspec.json.decode(files[-1].read_bytes(), type=Growth) if files else None
 
 
 def _arguments() -> argparse.Namespace:
@@ -66,7 +72,7 @@ def main() -> int:
         repetitions=arguments.repetitions,
     )
     with tempfile.TemporaryDirectory(prefix="overround-benchmark-") as directory:
-        parts = Parts(extent, Path(directory))
+        parts = Parts(extent, Path(directory), newest_growth(arguments.output))
         measure = parts.pipeline if arguments.only_pipeline else parts.all
         results = asyncio.run(measure(SystemClock().now()))
     page = write(results, arguments.output, arguments.what)

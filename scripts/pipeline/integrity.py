@@ -1,6 +1,6 @@
 """Was everything stored as it was seen? Asked of the database, of the API and of the market model, from outside."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -119,9 +119,28 @@ class History:
         self._oracle = Oracle(build_model(parameters, self._catalogue))
         self._ticks = ticks
         self._states: dict[Key, dict[MarketKey, MarketPrices]] = defaultdict(dict)
+        self._before: dict[Key, Markets] = {}
+        self._moved: Counter[int] = Counter()
 
-    async def check(self, engine: AsyncEngine) -> Check:
-        """Fold and compare, run after run."""
+    async def checks(self, engine: AsyncEngine, cycles: Sequence[CycleRecord]) -> list[Check]:
+        """Fold and compare, run after run; and count what the model changed, against what was detected."""
+        states = await self._states_check(engine)
+        wrong = [
+            f"run {cycle.run_id}: {cycle.changed} of {self._moved[cycle.run_id]}"
+            for cycle in cycles
+            if cycle.changed != self._moved[cycle.run_id]
+        ]
+        return [
+            states,
+            Check(
+                name="changed snapshots detected = snapshots that the model changed, in every cycle",
+                looked_at=sum(self._moved.values()),
+                wrong=len(wrong),
+                examples=tuple(wrong),
+            ),
+        ]
+
+    async def _states_check(self, engine: AsyncEngine) -> Check:
         async with driver_connection(engine) as connection:
             seen = _by_run(await connection.fetch(_SEEN))
             rows = _by_run(await connection.fetch(_HISTORY))
@@ -130,9 +149,9 @@ class History:
             for sr_id, slug, *packed in rows.get(run_id, ()):
                 self._states[sr_id, slug].update(_unpacked(self._catalogue, *packed))
             for sr_id, slug, listing_id in seen.get(run_id, ()):
-                verdict = self._differs(sr_id, slug, listing_id, tick)
-                looked_at += verdict is not None
-                if verdict:
+                expected = self._expected(run_id, (sr_id, slug), listing_id)
+                looked_at += expected is not None
+                if expected is not None and self._folded(sr_id, slug) != expected:
                     differing.append(f"event {sr_id} at {slug}, tick {tick}")
         return Check(
             name="every stored state of every tick = the simulator's own model",
@@ -141,12 +160,17 @@ class History:
             examples=tuple(differing[:_EXAMPLES]),
         )
 
-    def _differs(self, sr_id: int, slug: str, listing_id: str, tick: int) -> bool | None:
-        expected = self._oracle.state(slug, listing_id, tick)
+    def _expected(self, run_id: int, key: Key, listing_id: str) -> Markets | None:
+        """Return what the model has at a run's tick, and count it if that differs from what it had before."""
+        expected = self._oracle.state(key[1], listing_id, self._ticks[run_id])
         if expected is None:
             return None  # it started between the list and the fetch
-        offered = {key: prices for key, prices in self._states[sr_id, slug].items() if prices.prices}
-        return offered != expected.markets
+        self._moved[run_id] += expected.markets != self._before.get(key)
+        self._before[key] = dict(expected.markets)
+        return expected.markets
+
+    def _folded(self, sr_id: int, slug: str) -> Markets:
+        return {key: prices for key, prices in self._states[sr_id, slug].items() if prices.prices}
 
 
 def require_sound(checks: Sequence[Check]) -> None:

@@ -12,7 +12,7 @@ from scripts.pipeline.independence import independence
 from scripts.pipeline.limits import limits, writer
 from scripts.pipeline.machine import this_machine
 from scripts.pipeline.records import Extent
-from scripts.pipeline.results import Condition, Limits, Results, Writer
+from scripts.pipeline.results import Condition, Growth, Limits, Results, Writer
 from scripts.pipeline.run import PipelineRun, measured_run
 
 _BASELINE_CYCLES = 3
@@ -23,8 +23,9 @@ _WRITER_CYCLES = 6
 class Parts:
     """Measures an extent part by part; says on stderr which."""
 
-    def __init__(self, extent: Extent, directory: Path) -> None:
+    def __init__(self, extent: Extent, directory: Path, growth: Growth | None) -> None:
         self._extent = extent
+        self._growth = growth
         self._directory = directory
 
     async def all(self, at: datetime) -> Results:
@@ -46,7 +47,8 @@ class Parts:
         """Measure the pipeline, and nothing to compare it with."""
         machine = this_machine()
         _say("pipeline")
-        return Results(at=at, machine=machine, run=await measured_run(self._extent, self._directory / "pipeline"))
+        run = await measured_run(self._extent, self._directory / "pipeline")
+        return Results(at=at, machine=machine, run=run, growth=self._growth)
 
     async def _baseline(self) -> PipelineRun:
         """Run fewer cycles of the same market with the handler awaited inline; the oracle has seen these ticks."""

@@ -58,11 +58,27 @@ class GrowthPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """All sizes; `events_per_second` is from bytes in memory to PostgreSQL at 3 bookmakers."""
+    """All sizes; `to_database` is the one that ends in PostgreSQL. `left_out` says what was not measured, and why."""
 
+    at: datetime
+    machine: Machine
+    seed: int
     points: tuple[GrowthPoint, ...]
-    events_per_second: float | None = None
-    cost_ratio: float | None = None
+    to_database: GrowthPoint | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def events_per_second(self) -> float | None:
+        """Return how many events a second come from bytes in memory into PostgreSQL, warm."""
+        point = self.to_database
+        return None if point is None else 1000 * point.events / point.cycle_ms
+
+    @property
+    def cost_ratio(self) -> float | None:
+        """Return what a snapshot costs at 20,000 events and 10 bookmakers, over 1,300 and 3."""
+        cost = {(point.events, point.bookmakers): point.cpu_us_per_snapshot for point in self.points}
+        small, large = cost.get((1300, 3)), cost.get((20_000, 10))
+        return large / small if small and large else None
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,7 +84,7 @@ async def measured_run(
             checks = [*await stored_as_detected(stage.engine, course.cycles), *await _served(stage, service)]
             idle = await ask(service.address, EVENTS, _IDLE_REQUESTS)
         if oracle:
-            checks.append(await History(extent, course.ticks).check(stage.engine))
+            checks += await History(extent, course.ticks).checks(stage.engine, course.cycles)
         again = msgspec.structs.replace(options, starts_at=market.instant(market.tick))
         restart_seconds = await _restart_seconds(again)
         delays = await change_to_committed(stage.engine, course.cycles[0].run_id)
