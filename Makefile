@@ -22,12 +22,12 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test docs check check-format check-lint check-types check-layers check-house check-web format bench crash lock clean FORCE
+.PHONY: help setup web demo test docs check check-format check-lint check-types check-layers check-house check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-api crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 	@echo
 	@echo "ARGS=... is passed on to demo, test, bench, crash and lock; PYTHON=... chooses the interpreter for setup."
 
@@ -70,10 +70,23 @@ format: $(STAMP) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(STAMP) ## Measure normalising, writing and answering
+bench: $(STAMP) ## Measure the whole pipeline against its budgets; writes to docs/benchmarks
+	$(BIN)/python -m scripts.benchmark_pipeline $(ARGS)
+
+bench-growth: $(STAMP) ## Measure how cost and memory grow, up to 20,000 events at 10 bookmakers
+	$(BIN)/python -m scripts.benchmark_growth $(ARGS)
+
+bench-smoke: $(STAMP) ## Check a small run: counts exactly, ratios with wide margins
+	$(BIN)/python -m scripts.benchmark_smoke $(ARGS)
+
+bench-normalise: $(STAMP) ## Measure normalising the recordings against bare decoding
 	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)
+
+bench-writer: $(STAMP) ## Measure the write handler alone on PostgreSQL
 	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
-	$(BIN)/python -m scripts.benchmark_api
+
+bench-api: $(STAMP) ## Measure the API against a bare route, while a cycle runs
+	$(BIN)/python -m scripts.benchmark_api $(ARGS)
 
 crash: $(STAMP) ## Kill processes 1,000 times and more, and look for what is lost or doubled (docs/promises.md)
 	$(BIN)/python -m tests.crash $(ARGS)

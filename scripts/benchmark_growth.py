@@ -1,0 +1,107 @@
+"""Measure how cost, memory and cycle time grow with the number of events and bookmakers; bodies come from memory.
+
+Writes docs/benchmarks/<date>-growth.json, .md and plots. A size for which the machine has no memory left is left out.
+"""
+
+import argparse
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from overround.clock import SystemClock
+from overround.errors import OverroundError
+from scripts.pipeline.growing import PointRequest
+from scripts.pipeline.machine import this_machine
+from scripts.pipeline.plots import line_plot
+from scripts.pipeline.results import Growth, GrowthPoint
+from scripts.pipeline.sections import growth_table
+
+_EVENTS = (325, 1_300, 5_200, 20_000)
+_BOOKMAKERS = (3, 10)
+_TO_DATABASE = (1_300, 3)
+_OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
+_RESERVE = 1.5
+_PLOTS: Sequence[tuple[str, str, Callable[[GrowthPoint], float]]] = (
+    ("cost", "CPU, microseconds per snapshot", lambda point: point.cpu_us_per_snapshot),
+    ("memory", "bytes of memory per snapshot", lambda point: point.bytes_per_snapshot),
+    ("cycle", "seconds per cycle", lambda point: point.cycle_ms / 1000),
+)
+
+
+async def measure(events: Sequence[int], bookmakers: Sequence[int], seed: int) -> Growth:
+    """Measure all sizes, the small ones first."""
+    machine, points, left_out = this_machine(), list[GrowthPoint](), list[str]()
+    sizes = sorted(((e, b) for e in events for b in bookmakers), key=lambda size: size[0] * size[1])
+    for number, of in sizes:
+        needed = _RESERVE * number * of * max((point.bytes_per_snapshot for point in points), default=0)
+        if needed > psutil.virtual_memory().available:
+            left_out.append(f"{number:,} x {of}: about {needed / 2**30:.0f} GB are needed and not free")
+            continue
+        points.append(await _point(PointRequest(events=number, bookmakers=of, seed=seed)))
+    last = PointRequest(events=min(max(events), _TO_DATABASE[0]), bookmakers=_TO_DATABASE[1], seed=seed, database=True)
+    return Growth(
+        at=SystemClock().now(),
+        machine=machine,
+        seed=seed,
+        points=tuple(points),
+        to_database=await _point(last),
+        left_out=tuple(left_out),
+    )
+
+
+def write(growth: Growth, directory: Path) -> Path:
+    """Write JSON, table and plots; return the table's path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    stem = f"{growth.at:%Y-%m-%d}-growth"
+    encoded = msgspec.json.format(msgspec.json.encode(growth), indent=1)
+    (directory / f"{stem}.json").write_bytes(encoded + b"\n")
+    lines = [f"# Growth, measured on {growth.at:%Y-%m-%d}", growth_table(growth)]
+    for name, label, value in _PLOTS:
+        file = f"{stem}-{name}.svg"
+        (directory / file).write_text(_plot(growth, label, value), encoding="utf-8")
+        lines.append(f"![{label}, over the number of snapshots]({file})")
+    page = directory / f"{stem}.md"
+    page.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    return page
+
+
+def _plot(growth: Growth, label: str, value: Callable[[GrowthPoint], float]) -> str:
+    series = {
+        f"{number} bookmakers": [
+            (point.snapshots, value(point)) for point in growth.points if point.bookmakers == number
+        ]
+        for number in sorted({point.bookmakers for point in growth.points})
+    }
+    return line_plot(label, "snapshots (events x bookmakers)", label, series)
+
+
+async def _point(request: PointRequest) -> GrowthPoint:
+    sys.stderr.write(f"measuring: {request.events:,} events x {request.bookmakers}\n")
+    arguments = ("-m", "scripts.pipeline.growing", msgspec.json.encode(request).decode())
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise OverroundError("a size could not be measured; what it said stands on stderr")
+    return msgspec.json.decode(output, type=GrowthPoint)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, nargs="+", default=_EVENTS)
+    parser.add_argument("--bookmakers", type=int, nargs="+", default=_BOOKMAKERS)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=_OUTPUT)
+    arguments = parser.parse_args()
+    growth = asyncio.run(measure(arguments.events, arguments.bookmakers, arguments.seed))
+    page = write(growth, arguments.output)
+    sys.stdout.write(page.read_text(encoding="utf-8") + f"\nWritten to {page}\n")
+
+
+if __name__ == "__main__":
+    main()

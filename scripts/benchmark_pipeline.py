@@ -1,0 +1,91 @@
+"""Benchmark the whole pipeline, and write a report of it: `python -m scripts.benchmark_pipeline --help`.
+
+Exit code 1 if anything stored, cached or served is not what the market was; a missed budget is no failure.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from overround.bookmakers.simulation import Size
+from overround.clock import SystemClock
+from overround.errors import OverroundError
+from overround.logs import configure_logs
+from overround.simulator.latency import LatencyProfile
+from scripts.pipeline.budgets import judged
+from scripts.pipeline.integrity import require_sound
+from scripts.pipeline.parts import Parts
+from scripts.pipeline.records import Extent
+from scripts.pipeline.report import report
+from scripts.pipeline.results import Growth, Results
+
+_OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
+
+
+def write(results: Results, directory: Path, what: str) -> Path:
+    """Write the report and the JSON file next to it; return the report's path."""
+    budgets = judged(results)
+    stem = f"{results.at:%Y-%m-%d}-{what}"
+    directory.mkdir(parents=True, exist_ok=True)
+    page = directory / f"{stem}.md"
+    page.write_text(report(results, budgets), encoding="utf-8")
+    content = {"budgets": budgets, **msgspec.structs.asdict(results)}
+    encoded = msgspec.json.format(msgspec.json.encode(content), indent=1)
+    (directory / f"{stem}.json").write_bytes(encoded + b"\n")
+    return page
+
+
+def newest_growth(directory: Path) -> Growth | None:
+    """Return what `scripts.benchmark_growth` wrote there last, if it did."""
+    files = sorted(directory.glob("*-growth.json"))
+    return msgspec.json.decode(files[-1].read_bytes(), type=Growth) if files else None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", type=Size, choices=list(Size), default=Size.AUDIT)
+    parser.add_argument("--latency", type=LatencyProfile, choices=list(LatencyProfile), default=LatencyProfile.NONE)
+    parser.add_argument("--cycles", type=int, default=10, help="warm cycles, after the cold one")
+    parser.add_argument("--repetitions", type=int, default=3, help="rounds of the interleaved comparison")
+    parser.add_argument("--only-pipeline", action="store_true", help="neither baseline nor comparisons nor limits")
+    parser.add_argument("--what", default="pipeline", help="the files' name after the date")
+    parser.add_argument("--output", type=Path, default=_OUTPUT)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, verify, write; print the report."""
+    arguments = _arguments()
+    configure_logs("error")
+    extent = Extent(
+        events=arguments.events,
+        seed=arguments.seed,
+        size=arguments.size,
+        latency=arguments.latency,
+        cycles=arguments.cycles,
+        repetitions=arguments.repetitions,
+    )
+    with tempfile.TemporaryDirectory(prefix="overround-benchmark-") as directory:
+        parts = Parts(extent, Path(directory), newest_growth(arguments.output))
+        measure = parts.pipeline if arguments.only_pipeline else parts.all
+        results = asyncio.run(measure(SystemClock().now()))
+    page = write(results, arguments.output, arguments.what)
+    sys.stdout.write(page.read_text(encoding="utf-8"))
+    sys.stdout.write(f"\nWritten to {page}\n")
+    try:
+        for run in (results.run, results.baseline, results.observed):
+            require_sound(run.checks if run is not None else ())
+    except OverroundError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""A FastAPI route that answers with as many bytes as its argument says, and no more: `... bare_route 200000`."""
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI, Response
+
+
+def build(size: int) -> FastAPI:
+    """Return the application."""
+    app, body = FastAPI(), b"[" + b"0," * (size // 2 - 1) + b"0]"
+
+    @app.get("/")
+    async def answer() -> Response:
+        return Response(body, media_type="application/json")
+
+    return app
+
+
+async def _serve(size: int) -> None:
+    server = uvicorn.Server(uvicorn.Config(build(size), log_config=None, access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve([listener]), name="route")
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.read)
+        server.should_exit = True
+        await task
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))

@@ -1,0 +1,149 @@
+"""What this machine can do at all: bare decoding, a bare fetch, a bare route, each beside ours."""
+
+import asyncio
+import statistics
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from overround.bookmakers.registry import load_bookmakers
+from overround.caching.change_detection import BatchChanges, ChangedSnapshot, update_cache
+from overround.caching.odds_cache import OddsCache
+from overround.catalogue import Catalogue, load_catalogue
+from overround.clock import OffsetClock, SystemClock
+from overround.errors import OverroundError
+from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
+from overround.scraping.precedence import Precedence
+from overround.simulator.parameters import EPOCH
+from scripts.benchmark_normalise import DECODERS
+from scripts.pipeline.asking import Answers, ask
+from scripts.pipeline.bodies import Collector, MemoryClient, Template
+from scripts.pipeline.records import Extent
+from scripts.pipeline.results import Limits, Writer
+from scripts.pipeline.stage import running_bookmakers
+
+_EVENTS = 40
+_ROUNDS = 15
+_FETCH_ROUNDS = 3
+_REQUESTS = 300
+_WRITER = Path(__file__).resolve().parents[1] / "benchmark_writer.py"
+
+
+async def limits(extent: Extent, page_bytes: int) -> Limits:
+    """Measure decoding and fetching on this extent's bodies, and a route that answers with so many bytes."""
+    async with running_bookmakers(extent) as simulator, aiohttp.ClientSession() as session:
+        collector = Collector(simulator, session)
+        templates = await collector.templates(min(extent.events, _EVENTS), ticks=2)
+        fetched = await _fetched_per_second(collector, min(extent.events, _EVENTS * 5))
+    catalogue = load_catalogue()
+    found = [await _Bench(slug, catalogue, listed).times() for slug, listed in templates.items()]
+    return Limits(
+        events=min(extent.events, _EVENTS),
+        payload_bytes=round(
+            sum(statistics.mean(len(one.bodies[1]) for one in listed) for listed in templates.values())
+        ),
+        decode_ms=round(sum(times[0] for times in found), 3),
+        normalise_ms=round(sum(times[1] for times in found), 3),
+        ours_ms=round(sum(times[2] for times in found), 3),
+        fetched_per_second=fetched,
+        route=await bare_route(page_bytes),
+    )
+
+
+class _Bench:
+    """Times one bookmaker's bodies of the second tick, in turns, with the cache as the first tick left it."""
+
+    def __init__(self, slug: str, catalogue: Catalogue, templates: Sequence[Template]) -> None:
+        self._slug = slug
+        self._catalogue = catalogue
+        self._templates = templates
+        self._clock = OffsetClock(EPOCH)
+        self._cache = OddsCache()
+        self._client = MemoryClient([one.listing for one in templates], templates, self._clock)
+        normaliser = load_bookmakers()[slug].normaliser(catalogue)
+        self._source = Source(slug=slug, client=self._client, normaliser=normaliser)
+        self._precedence = Precedence()
+
+    async def times(self) -> tuple[float, float, float]:
+        """Return the mean over bodies of each way's median, in milliseconds: decoded, normalised, ours."""
+        for template in self._templates:
+            self._learn(await self._ours(template))
+        self._client.variant = 1
+        per_body = [await self._of(template) for template in self._templates]
+        decoded, normalised, ours = zip(*per_body, strict=True)
+        return statistics.mean(decoded), statistics.mean(normalised), statistics.mean(ours)
+
+    async def _of(self, template: Template) -> tuple[float, float, float]:
+        body, decode, normalise = template.bodies[1], DECODERS[self._slug], self._source.normaliser.normalise
+        at = self._clock.now()
+
+        async def bare() -> None:
+            decode(body)
+
+        async def normalised() -> None:
+            normalise(body, at)
+
+        async def ours() -> None:
+            await self._ours(template)
+
+        rounds = [[await self._timed(work) for work in (bare, normalised, ours)] for _ in range(_ROUNDS)]
+        first, second, third = (statistics.median(times) for times in zip(*rounds, strict=True))
+        return first, second, third
+
+    async def _timed(self, work: Callable[[], Awaitable[None]]) -> float:
+        began = self._clock.monotonic()
+        await work()
+        return (self._clock.monotonic() - began) * 1000
+
+    async def _ours(self, template: Template) -> EventResult:
+        sr_id = template.listing.sr_id or 0
+        result = await scrape_listing(self._source, sr_id, template.listing, self._clock, self._precedence)
+        return prepared_result(result, self._cache, self._catalogue, self._clock)
+
+    def _learn(self, result: EventResult) -> None:
+        verdict = result.ahead.prepared.verdict if result.ahead is not None else None
+        if not isinstance(verdict, ChangedSnapshot):
+            raise OverroundError(f"{self._slug}: a body could not be read: {result.message}")
+        update_cache(self._cache, BatchChanges(changed=(verdict,), confirmed=(), incomplete=(), stale=()))
+        snapshot = verdict.snapshot
+        self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+
+
+async def _fetched_per_second(collector: Collector, events: int) -> float:
+    """Fetch all bodies of a fresh tick with aiohttp alone; return events (bodies of all bookmakers) a second."""
+    clock, rates = SystemClock(), []
+    for _ in range(_FETCH_ROUNDS):
+        await collector.next_tick()
+        listings = await collector.listings(events)
+        began = clock.monotonic()
+        await collector.bodies(listings)
+        rates.append(max(map(len, listings.values())) / (clock.monotonic() - began))
+    return round(statistics.median(rates), 1)
+
+
+async def bare_route(size: int) -> Answers:
+    """Ask a FastAPI route, in a process of its own, that does nothing but answer with so many bytes."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripts.pipeline.bare_route", str(size)), stdin=PIPE, stdout=PIPE
+    )
+    try:
+        line = await process.stdout.readline() if process.stdout is not None else b""
+        return await ask(f"http://127.0.0.1:{int(line)}", "/", _REQUESTS)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.wait()
+
+
+async def writer(events: int, cycles: int) -> Writer:
+    """Run the write handler's own benchmark in a process of its own."""
+    arguments = (str(_WRITER), "--events", str(events), "--cycles", str(cycles))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise OverroundError("the write handler's benchmark failed; what it said stands on stderr")
+    return msgspec.json.decode(output, type=Writer)

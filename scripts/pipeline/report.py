@@ -1,0 +1,90 @@
+"""The report of a benchmark, in Markdown."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from scripts.pipeline import sections
+from scripts.pipeline.budgets import Budget
+from scripts.pipeline.markdown import table
+from scripts.pipeline.records import total_counts
+from scripts.pipeline.results import Results
+
+
+def report(results: Results, budgets: Sequence[Budget]) -> str:
+    """Return the whole report."""
+    blocks = [
+        _head(results),
+        _budgets(budgets),
+        *sections.phase_tables(results),
+        sections.independence(results),
+        _integrity(results),
+        *_measurements(results),
+        sections.limits(results),
+        sections.growth(results),
+        _machine(results),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _measurements(results: Results) -> Iterator[str]:
+    yield sections.discovery(results)
+    yield sections.scraping(results)
+    yield sections.storage(results)
+    yield sections.queue(results)
+    yield sections.changes(results)
+    yield sections.volumes(results)
+    yield sections.api(results)
+    yield sections.loop(results)
+    yield sections.memory(results)
+    yield sections.processors(results)
+
+
+def _head(results: Results) -> str:
+    extent = results.run.extent
+    counts = ", ".join(
+        f"{value:,} {name.replace('_', ' ')}" for name, value in total_counts(results.run.cycles).items()
+    )
+    return (
+        f"# Benchmark of {results.at:%Y-%m-%d}\n\n"
+        f"{extent.events:,} simulated events, bodies of size `{extent.size.value}`, seed {extent.seed}, latencies"
+        f" `{extent.latency.value}`; one cold cycle and {extent.cycles} warm ones, each a tick of five minutes further,"
+        f" in batches of {extent.batch_size} events. Over all cycles: {counts}. Simulator, PostgreSQL and service are"
+        " processes of their own on one machine. Prices are made up; sizes and rates of change are those observed at"
+        " real bookmakers."
+    )
+
+
+def _budgets(budgets: Sequence[Budget]) -> str:
+    rows = (
+        (
+            budget.name,
+            f"{'<=' if budget.at_most else '>='} {budget.budget:,g} {budget.unit}",
+            "not measured in this run" if budget.measured is None else f"{budget.measured:,.4g} {budget.unit}",
+            {None: "-", True: "yes", False: "**no**"}[budget.met],
+        )
+        for budget in budgets
+    )
+    return "## Budgets\n\n" + table(("what", "budget", "measured", "met"), rows)
+
+
+def _integrity(results: Results) -> str:
+    rows: Iterable[Sequence[object]] = [
+        (name, check.name, f"{check.looked_at:,}", check.wrong)
+        for name, run in (
+            ("asynchronous", results.run),
+            ("synchronous", results.baseline),
+            ("observed", results.observed),
+        )
+        if run is not None
+        for check in run.checks
+    ]
+    return "## Integrity\n\n" + table(("run", "statement", "looked at", "wrong"), rows)
+
+
+def _machine(results: Results) -> str:
+    machine = results.machine
+    packages = ", ".join(f"{name} {number}" for name, number in machine.packages.items())
+    return (
+        f"## Machine\n\n{machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system};"
+        f" Python {machine.python}; {packages}. Revision `{machine.commit}`. Load average before the run:"
+        f" {machine.load:g}."
+    )

@@ -1,0 +1,97 @@
+"""Everything that one benchmark measured."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from scripts.pipeline.asking import Answers
+from scripts.pipeline.machine import Machine
+from scripts.pipeline.records import Spread
+from scripts.pipeline.run import PipelineRun
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What this machine can do at all, beside what the pipeline does of it; times per event over all bookmakers.
+
+    `ours_ms` is decoding, normalising, hashing, comparing with the cache and packing what changed.
+    """
+
+    events: int
+    payload_bytes: int
+    decode_ms: float
+    normalise_ms: float
+    ours_ms: float
+    fetched_per_second: float
+    route: Answers
+
+
+class Writer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the write handler's own benchmark reports."""
+
+    changes_stored: int
+    changes_per_second: dict[str, float]
+    one_batch_ms: dict[str, float]
+    bytes_per_change: dict[str, float]
+    latest_odds_mb: float
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """`store_batch_results` under one condition of the database; `failed` are batches that could not be stored."""
+
+    name: str
+    asynchronous: Spread
+    synchronous: Spread
+    failed: int
+
+
+class GrowthPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One size: what a snapshot of a warm cycle costs, what a cached one occupies, how long a cycle takes."""
+
+    events: int
+    bookmakers: int
+    snapshots: int
+    cycle_ms: float
+    cpu_us_per_snapshot: float
+    rss_mb: float
+    bytes_per_snapshot: float
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """All sizes; `to_database` is the one that ends in PostgreSQL. `left_out` says what was not measured, and why."""
+
+    at: datetime
+    machine: Machine
+    seed: int
+    points: tuple[GrowthPoint, ...]
+    to_database: GrowthPoint | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def events_per_second(self) -> float | None:
+        """Return how many events a second come from bytes in memory into PostgreSQL, warm."""
+        point = self.to_database
+        return None if point is None else 1000 * point.events / point.cycle_ms
+
+    @property
+    def cost_ratio(self) -> float | None:
+        """Return what a snapshot costs at 20,000 events and 10 bookmakers, over 1,300 and 3."""
+        cost = {(point.events, point.bookmakers): point.cpu_us_per_snapshot for point in self.points}
+        small, large = cost.get((1300, 3)), cost.get((20_000, 10))
+        return large / small if small and large else None
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """A benchmark's measurements; None is what was not asked for."""
+
+    at: datetime
+    machine: Machine
+    run: PipelineRun
+    baseline: PipelineRun | None = None
+    observed: PipelineRun | None = None
+    efficiency: float | None = None
+    bounds_ms: Mapping[str, float] = {}
+    independence: Sequence[Condition] | None = None
+    limits: Limits | None = None
+    writer: Writer | None = None
+    growth: Growth | None = None
