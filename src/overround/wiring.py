@@ -42,6 +42,7 @@ from overround.scraping.linking import ListingLinker
 from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
 from overround.scraping.runs import RunBook
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.warm_up import WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
@@ -97,6 +98,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     fetchers: Mapping[str, HttpFetcher]
     roster: Roster
     live: LiveSettings
+    stream: StreamHub
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -219,6 +221,7 @@ async def _started_service(
             fetchers=parts.fetchers,
             roster=roster,
             live=live,
+            stream=parts.stream,
         )
 
 
@@ -233,17 +236,20 @@ class _Parts:
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
+        self._book = EventBook()
+        self.stream = StreamHub(self._book, clock)
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
     def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
         return ScrapeContext(
             sources=sources,
             cache=OddsCache(),
-            book=EventBook(),
+            book=self._book,
             runs=RunBook(self._clock, _RUNS_REMEMBERED),
             catalogue=self._catalogue,
             clock=self._clock,
             progress=ProgressHub(),
+            stream=self.stream,
         )
 
     def roster(
@@ -290,7 +296,9 @@ class _Parts:
         return ListingLinker(coordinator, context.book, self._database.links, self._clock)
 
     def inline_writer(self) -> InlineWriter:
-        return InlineWriter(self.handler(self._database.engine), self._clock)
+        writer = InlineWriter(self.handler(self._database.engine), self._clock)
+        self.stream.begin(writer.epoch, 0)
+        return writer
 
     def dead_letters(self, write_queue: Queue | None, inline: InlineWriter | None) -> DeadLetters:
         async def submit(batch: WriteBatch) -> None:
@@ -315,6 +323,7 @@ class _Parts:
         last_epoch = await self._database.repository.last_epoch() if self._database.ready.is_set() else 0
         async with _open_journal(self._journal(last_epoch)) as journal:
             await _replay(journal, context)
+            self.stream.begin(journal.stats().epoch, journal.stats().last_seq)
             queue = AsyncWriteQueue(
                 session_factory=self._database.engine,
                 journal=journal,

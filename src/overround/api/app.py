@@ -1,5 +1,6 @@
 """The composition root of the HTTP service: `uvicorn overround.api.app:app`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from overround.api import (
     scrape,
     sessions,
     status,
+    stream,
     tuning,
     web,
 )
@@ -37,6 +39,7 @@ from overround.api.problems import install_problem_handlers
 from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
 from overround.api.state import ApiState, ShownNames
+from overround.api.stream_desk import StreamDesk
 from overround.clock import SystemClock
 from overround.logs import configure_logs
 from overround.settings import Settings
@@ -52,6 +55,7 @@ _SLICES = (
     listings,
     markets,
     scrape,
+    stream,
     scheduler,
     tuning,
     queue,
@@ -91,7 +95,9 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.service = state = _api_state(running, meter, loop_lag)
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
-            yield
+            app.state.streams = streams = StreamDesk(state, app.state.stopping)
+            async with streams.running():
+                yield
 
     app = DescribedApi(
         title="Overround",
@@ -102,6 +108,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=meter)
@@ -148,6 +155,8 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         installed=names,
         roster=service.roster,
         live=service.live,
+        stream=service.stream,
+        progress=service.context.progress,
         meter=meter,
         loop_lag=loop_lag,
         process=psutil.Process(),
