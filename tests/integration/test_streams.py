@@ -1,6 +1,7 @@
 """The live stream over HTTP: a simulated market, a real service, clients that come and go."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -200,3 +201,24 @@ async def clients_are_counted(api: Api) -> None:
             assert "overround_stream_clients 1.0" in await metrics.text()
     while (await api.get("/api/status"))["streams"]["clients"]:
         assert response.closed
+
+
+async def test_a_run_is_followed_over_http(bench: Bench) -> None:
+    """The sums before the end of a run are those of its summary, bookmaker by bookmaker."""
+    async with bench.api.session.get("/api/scrape/progress") as response:
+        assert response.content_type == "text/event-stream"
+        received = await response.content.readany()
+        await bench.cycle()
+        while b"event: run_finished" not in received or not received.endswith(b"\n\n"):
+            received += await response.content.readany()
+    fields = [
+        dict(line.split(": ", 1) for line in text.split("\n") if line) for text in received.decode().split("\n\n")
+    ]
+    messages = [(one["event"], json.loads(one["data"])) for one in fields if "event" in one]
+    assert [messages[0][0], messages[1][0], messages[-1][0]] == ["run_started", "discovered", "run_finished"]
+    run, sums = messages[-1][1]["run"], [data for name, data in messages if name == "progress"][-1]
+    assert run["status"] == "completed"
+    assert sums["done"] == sums["total"] == sum(messages[1][1]["targets"].values())
+    for slug, counts in run["counts"].items():
+        assert sums["bookmakers"][slug]["done"] == counts["changed"] + counts["confirmed"] + counts["incomplete"]
+        assert sums["bookmakers"][slug]["p95_ms"] >= sums["bookmakers"][slug]["p50_ms"] > 0

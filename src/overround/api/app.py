@@ -36,6 +36,7 @@ from overround.api.loop_lag import LoopLag
 from overround.api.middleware import Admission, RequestContext
 from overround.api.openapi import DescribedApi
 from overround.api.problems import install_problem_handlers
+from overround.api.progress_board import ProgressBoard
 from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
 from overround.api.state import ApiState, ShownNames
@@ -96,7 +97,8 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
             app.state.streams = streams = StreamDesk(state, app.state.stopping)
-            async with streams.running():
+            app.state.progress = board = ProgressBoard(SystemClock(), running.control.detail, app.state.stopping)
+            async with streams.running(), board.listening(state.progress):
                 yield
 
     app = DescribedApi(

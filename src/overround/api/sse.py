@@ -20,11 +20,11 @@ class _ServiceStops(Exception):  # noqa: N818 - no error: it ends a group of tas
 class EventStream(EventSourceResponse):
     """A stream of messages that are bytes already; it ends with its source, or shortly after the service is to stop.
 
-    Heartbeats are the source's matter.
+    `ping` is after how many seconds a comment is sent; 0 for a source that has heartbeats of its own.
     """
 
-    def __init__(self, messages: AsyncIterator[bytes], stopping: asyncio.Event) -> None:
-        super().__init__(messages, ping=0, send_timeout=_SEND_TIMEOUT, data_sender_callable=self._end_with_service)
+    def __init__(self, messages: AsyncIterator[bytes], stopping: asyncio.Event, ping: int = 0) -> None:
+        super().__init__(messages, ping=ping, send_timeout=_SEND_TIMEOUT, data_sender_callable=self._end_with_service)
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -43,13 +43,13 @@ class StreamDesk:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def refuse_beyond_limit(self) -> None:
-        """Refuse a client.
+    def refuse_beyond_limit(self, others: int) -> None:
+        """Refuse a client, where there are so many of other streams too.
 
         Raises:
             TooManyStreamsError: there are as many as there may be.
         """
-        if self.figures.clients >= MAX_CLIENTS:
+        if self.figures.clients + others >= MAX_CLIENTS:
             raise TooManyStreamsError(MAX_CLIENTS)
 
     async def messages(self, wanted: StreamFilter, cursor: str, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:

@@ -106,6 +106,8 @@ class BatchStore:
             storage_commit_ms=report.commit_ms,
             blocking_ms=watch.total(),
             markets_changed=markets_changed,
+            changed=dict(Counter(one.snapshot.bookmaker for one in changes.changed)),
+            confirmed=dict(Counter(one.snapshot.bookmaker for one in changes.confirmed)),
             **_by_role(changes, reference),
         )
 
