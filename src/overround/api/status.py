@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from overround.api.alerts import alerts, not_ready
+from overround.api.alerts import alerts, not_ready, recovering
 from overround.api.security import AccessView, CurrentAccess, access_view
 from overround.api.state import ApiState, State
 from overround.api.stream_desk import Streams
@@ -29,6 +29,16 @@ class CacheView(BaseModel):
     snapshots: int
     markets: int
     unaccepted: int
+
+
+class RecoveryView(BaseModel):
+    """The cache catching up with the journal at start; of the snapshots only the newest are taken over."""
+
+    percent: int
+    batches: int
+    batches_read: int
+    snapshots: int
+    snapshots_taken: int
 
 
 class DatabaseView(BaseModel):
@@ -54,13 +64,14 @@ class StreamsView(BaseModel):
 
 
 class StatusView(BaseModel):
-    """The service as a whole; `ready` is what /health/ready says."""
+    """The service as a whole; `ready` is what /health/ready says; `recovery` is null once the cache has caught up."""
 
     version: str
     started_at: datetime
     now: datetime
     ready: bool
     alerts: list[AlertView]
+    recovery: RecoveryView | None
     cache: CacheView
     database: DatabaseView
     process: ProcessView
@@ -77,6 +88,7 @@ async def read_status(state: State, access: CurrentAccess, streams: Streams) -> 
         now=state.clock.now(),
         ready=not not_ready(state),
         alerts=[AlertView(**msgspec.to_builtins(alert)) for alert in alerts(state)],
+        recovery=_recovery(state),
         cache=CacheView(**msgspec.to_builtins(state.cache.stats())),
         database=_database(state),
         process=ProcessView(
@@ -85,6 +97,11 @@ async def read_status(state: State, access: CurrentAccess, streams: Streams) -> 
         streams=StreamsView(clients=streams.figures.clients, conflated=streams.figures.conflations),
         access=access_view(access),
     )
+
+
+def _recovery(state: ApiState) -> RecoveryView | None:
+    progress = recovering(state)
+    return None if progress is None else RecoveryView(percent=progress.percent, **msgspec.structs.asdict(progress))
 
 
 def _database(state: ApiState) -> DatabaseView:

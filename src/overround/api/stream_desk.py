@@ -95,8 +95,14 @@ class StreamDesk:
             self._hub.log.wake()
 
     async def _seeding(self) -> None:
-        await self._state.warm.wait()
-        self._hub.seed(self._state.cache)
+        """Take over the cache as it is, and anew each time it has been filled: from the journal, the database."""
+        fillings = (self._state.catch_up.done, self._state.warm)
+        to_come = [filling for filling in fillings if not filling.is_set()]
+        if len(to_come) < len(fillings):
+            self._hub.seed(self._state.cache)
+        for filling in to_come:
+            await filling.wait()
+            self._hub.seed(self._state.cache)
 
     async def _waking(self) -> None:
         await self._stopping.wait()
