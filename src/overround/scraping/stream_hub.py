@@ -140,7 +140,7 @@ class StreamHub:
     def renew(self) -> None:
         """Give every client a new image."""
         self.generation += 1
-        self.log.wake()
+        self.log.renew()
 
     def _enter(self, sr_id: int, bookmaker: str, state: CachedSnapshot) -> bool:
         """Hold a state; return whether it is newer than the one that was held, and of an event that still counts."""

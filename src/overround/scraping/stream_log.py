@@ -140,6 +140,12 @@ class StreamLog:
         self._bytes = 0
         self._start = self._floor = self.head = start
 
+    def renew(self) -> None:
+        """Let no cursor from before be replayed: states came from elsewhere."""
+        self.skip(self.head.epoch, self.head.seq)
+        self._start = self.head
+        self.wake()
+
     def append(self, epoch: int, seq: int, items: Iterable[Item]) -> None:
         """Add what a batch of the journal brought; one that comes late goes behind the newest."""
         for group in _groups(items):

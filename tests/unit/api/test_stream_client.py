@@ -192,8 +192,12 @@ def test_filling_the_cache_from_elsewhere_resets_clients(bench: StreamBench) -> 
     client = bench.client()
     client.read()
     bench.hub.seed(bench.cache)
+    before = client.mirror.cursor
     assert client.read() == ["reset", "image", "image", "image_end"]
     assert client.mirror.last["reset"] == {"reason": "restarted"}
+    late = bench.client(before)
+    assert late.read()[0] == "reset"
+    assert late.mirror.last["reset"] == {"reason": "restarted"}
 
 
 def test_filters_leave_out_everything_else(bench: StreamBench) -> None:
