@@ -565,7 +565,13 @@ export interface StatusView {
   cache: CacheView;
   database: DatabaseView;
   process: ProcessView;
+  streams: StreamsView;
   access: AccessView;
+}
+
+export interface StreamsView {
+  clients: number;
+  conflated: number;
 }
 
 export interface TournamentOffer {
