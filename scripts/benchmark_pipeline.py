@@ -81,6 +81,7 @@ def main() -> int:
     try:
         for run in (results.run, results.baseline, results.observed):
             require_sound(run.checks if run is not None else ())
+        require_sound(results.faulty)
     except OverroundError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -67,15 +67,14 @@ def _budgets(budgets: Sequence[Budget]) -> str:
 
 
 def _integrity(results: Results) -> str:
+    parts = (
+        ("asynchronous", results.run.checks),
+        ("synchronous", results.baseline.checks if results.baseline is not None else ()),
+        ("observed", results.observed.checks if results.observed is not None else ()),
+        ("faults on", results.faulty),
+    )
     rows: Iterable[Sequence[object]] = [
-        (name, check.name, f"{check.looked_at:,}", check.wrong)
-        for name, run in (
-            ("asynchronous", results.run),
-            ("synchronous", results.baseline),
-            ("observed", results.observed),
-        )
-        if run is not None
-        for check in run.checks
+        (name, check.name, f"{check.looked_at:,}", check.wrong) for name, checks in parts for check in checks
     ]
     return "## Integrity\n\n" + table(("run", "statement", "looked at", "wrong"), rows)
 

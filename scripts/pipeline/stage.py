@@ -200,6 +200,7 @@ def service_options(
     starts_at: datetime,
     *,
     asynchronous: bool = True,
+    whole_batches: bool = False,
 ) -> ServiceOptions:
     """Return the options of a service on these processes."""
     urls: Mapping[str, str] = {slug: simulator.base_url(slug) for slug in simulator.listings}
@@ -210,5 +211,6 @@ def service_options(
         starts_at=starts_at,
         asynchronous=asynchronous,
         polite=extent.latency != "none",
+        whole_batches=whole_batches,
         batch_size=extent.batch_size,
     )

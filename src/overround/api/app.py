@@ -39,6 +39,7 @@ from overround.api.security import Guard
 from overround.api.state import ApiState, ShownNames
 from overround.clock import SystemClock
 from overround.logs import configure_logs
+from overround.process import settled
 from overround.settings import Settings
 from overround.wiring import Service, running_database, running_service
 
@@ -91,7 +92,8 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.service = state = _api_state(running, meter, loop_lag)
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
-            yield
+            with settled():
+                yield
 
     app = DescribedApi(
         title="Overround",
