@@ -171,6 +171,14 @@ class UnknownRunError(OverroundError):
         super().__init__(f"scrape run {run_id} is not known")
 
 
+class RecoveringError(OverroundError):
+    """The cache has not caught up yet with what an earlier process journalled; `percent` is how far it is."""
+
+    def __init__(self, percent: int) -> None:
+        self.percent = percent
+        super().__init__(f"recovering: the cache takes over the journal, {percent} % done")
+
+
 class NothingToRetryError(OverroundError):
     """A run had no failure whose event is still to come."""
 

@@ -19,10 +19,11 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     """How much the journal holds that is not yet released, and how it fares.
 
-    `last_seq` is the greatest seq that a batch has or had. `bytes` are those on disk, of at most
-    about `max_bytes`. The damaged frames and bytes are those found since `open`. The append times
-    are of the latest appends, from the call until the batch was durable; `write_error` says why
-    the disk refused the latest group of batches, and is empty when it did not.
+    `last_seq` is the greatest seq that a batch has or had. `pending_bytes` are those of the pending
+    entries, `bytes` all those on disk, of at most about `max_bytes`. The damaged frames and bytes
+    are those found since `open`. The append times are of the latest appends, from the call until the
+    batch was durable; `write_error` says why the disk refused the latest group of batches, and is
+    empty when it did not.
     """
 
     epoch: int
@@ -30,6 +31,7 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     bytes: int
     oldest_at: datetime | None
+    pending_bytes: int = 0
     max_bytes: int = 0
     damaged_frames: int = 0
     damaged_bytes: int = 0

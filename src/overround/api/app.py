@@ -140,6 +140,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         dead_letters=service.dead_letters,
         database_ready=service.database.ready,
         warm=service.warm,
+        catch_up=service.catch_up,
         maintenance=service.maintenance,
         integrity=service.integrity,
         coverage=service.coverage,

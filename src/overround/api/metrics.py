@@ -41,6 +41,7 @@ class _ServiceCollector(Collector):
         yield _gauge(
             "overround_ready_cache", "1 once the cache has been filled from the database.", state.warm.is_set()
         )
+        yield from _recovery_metrics(state)
         yield from _cache_metrics(state)
         yield from bookmaker_metrics(state)
         yield from _service_metrics(state)
@@ -51,6 +52,16 @@ class _ServiceCollector(Collector):
             yield from _queue_counters(stats)
             yield from _queue_latencies(stats)
         yield from _integrity_metrics(state)
+
+
+def _recovery_metrics(state: ApiState) -> Iterator[Metric]:
+    progress = state.catch_up.progress
+    running = not state.catch_up.done.is_set()
+    yield _gauge("overround_recovering", "1 while the cache takes over the journal of an earlier process.", running)
+    yield _gauge("overround_recovery_batches", "Batches that the journal held at start.", progress.batches)
+    yield _gauge("overround_recovery_read_batches", "Of these, looked through.", progress.batches_read)
+    yield _gauge("overround_recovery_snapshots", "Newest snapshots among them, known at the end.", progress.snapshots)
+    yield _gauge("overround_recovery_taken_snapshots", "Of these, in the cache.", progress.snapshots_taken)
 
 
 def _cache_metrics(state: ApiState) -> Iterator[Metric]:

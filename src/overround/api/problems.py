@@ -19,6 +19,7 @@ from overround.errors import (
     JournalWriteError,
     NothingToRetryError,
     QueueClosedError,
+    RecoveringError,
     RunInProgressError,
     SettingsError,
     UnknownDeadLetterError,
@@ -28,6 +29,7 @@ from overround.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_RECOVERING_RETRY = 5  # seconds
 REQUEST_ID = "overround.request_id"  # where a request's scope has it
 
 # By number and not by phrase: Python's phrases change between versions.
@@ -77,6 +79,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     for refused in (QueueClosedError, JournalFullError, JournalWriteError):
         app.add_exception_handler(refused, _queue_refuses)
+    app.add_exception_handler(RecoveringError, _recovering)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
     app.add_exception_handler(UnknownListingError, _unknown_listing)
@@ -102,6 +105,12 @@ async def _database_unavailable(_: Request, error: Exception) -> JSONResponse:
 
 async def _queue_refuses(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "queue_refuses", str(error))
+
+
+async def _recovering(_: Request, error: Exception) -> JSONResponse:
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "recovering", str(error))
+    response.headers["Retry-After"] = str(_RECOVERING_RETRY)
+    return response
 
 
 async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:

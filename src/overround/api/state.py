@@ -22,6 +22,7 @@ from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
+from overround.scraping.catching_up import CatchUp
 from overround.scraping.control import ScrapeController
 from overround.scraping.linking import ListingLinker
 from overround.scraping.roster import Roster
@@ -76,6 +77,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: DeadLetters
     database_ready: asyncio.Event
     warm: asyncio.Event
+    catch_up: CatchUp
     maintenance: Maintenance
     integrity: IntegrityCheck
     coverage: CoverageBook

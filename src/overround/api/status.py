@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from overround.api.alerts import alerts, not_ready
+from overround.api.alerts import alerts, not_ready, recovering
 from overround.api.security import AccessView, CurrentAccess, access_view
 from overround.api.state import ApiState, State
 
@@ -30,6 +30,16 @@ class CacheView(BaseModel):
     unaccepted: int
 
 
+class RecoveryView(BaseModel):
+    """The cache catching up with the journal at start; of the snapshots only the newest are taken over."""
+
+    percent: int
+    batches: int
+    batches_read: int
+    snapshots: int
+    snapshots_taken: int
+
+
 class DatabaseView(BaseModel):
     """The database; its size is measured once an hour, and its growth over up to a day of that."""
 
@@ -46,13 +56,14 @@ class ProcessView(BaseModel):
 
 
 class StatusView(BaseModel):
-    """The service as a whole; `ready` is what /health/ready says."""
+    """The service as a whole; `ready` is what /health/ready says; `recovery` is null once the cache has caught up."""
 
     version: str
     started_at: datetime
     now: datetime
     ready: bool
     alerts: list[AlertView]
+    recovery: RecoveryView | None
     cache: CacheView
     database: DatabaseView
     process: ProcessView
@@ -68,6 +79,7 @@ async def read_status(state: State, access: CurrentAccess) -> StatusView:
         now=state.clock.now(),
         ready=not not_ready(state),
         alerts=[AlertView(**msgspec.to_builtins(alert)) for alert in alerts(state)],
+        recovery=_recovery(state),
         cache=CacheView(**msgspec.to_builtins(state.cache.stats())),
         database=_database(state),
         process=ProcessView(
@@ -75,6 +87,11 @@ async def read_status(state: State, access: CurrentAccess) -> StatusView:
         ),
         access=access_view(access),
     )
+
+
+def _recovery(state: ApiState) -> RecoveryView | None:
+    progress = recovering(state)
+    return None if progress is None else RecoveryView(percent=progress.percent, **msgspec.structs.asdict(progress))
 
 
 def _database(state: ApiState) -> DatabaseView:

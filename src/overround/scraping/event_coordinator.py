@@ -15,7 +15,7 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
-from overround.errors import ErrorClass, UnknownEventError
+from overround.errors import ErrorClass, JournalWriteError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
 from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
@@ -78,6 +78,7 @@ class EventCoordinator:
         self._resolver = ListingResolver(context.sources, context.clock)
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
+        self._owed_runs: list[ScrapeRun] = []
 
     @classmethod
     def from_settings(
@@ -115,9 +116,19 @@ class EventCoordinator:
         self._owed = _joined(self._owed, update)
 
     async def close_open_runs(self) -> None:
-        """Store the runs that an earlier process left open as interrupted."""
-        for run in self._context.runs.close_open():
-            await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+        """Store the runs that an earlier process left open as interrupted; while the disk refuses, that is owed."""
+        self._owed_runs += self._context.runs.close_open()
+        await self._close_owed_runs()
+
+    async def _close_owed_runs(self) -> None:
+        while self._owed_runs:
+            run = self._owed_runs[0]
+            try:
+                await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+            except JournalWriteError as error:
+                _log.warning("open_runs_not_closed", runs=len(self._owed_runs), error=str(error))
+                return
+            self._owed_runs.pop(0)
 
     async def run_full_cycle(
         self, run: ScrapeRun | None = None, targets: Sequence[EventTarget] | None = None
@@ -305,6 +316,8 @@ class EventCoordinator:
     async def _write_or_count(self, run: ScrapeRun, tally: RunTally) -> None:
         """Write the run's state and what the event book owes the database."""
         owed = self._owed
+        if self._owed_runs:
+            await self._close_owed_runs()
         batch = WriteBatch(
             scrape_run_id=run.run_id,
             batch_index=tally.next_batch(),
