@@ -6,17 +6,14 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-try:
-    from uvloop import new_event_loop
-except ImportError:  # not made for every system
-    from asyncio import new_event_loop
+from uvicorn.loops.auto import auto_loop_factory
 
 _THRESHOLDS: Final = (10_000, 20, 20)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine to its end on the quickest event loop there is here."""
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(work)
 
 

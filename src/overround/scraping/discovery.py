@@ -66,9 +66,9 @@ def entering(
         current = [known for sr_id in sr_ids for known in fresh.get(sr_id, ())]
         current += found.stayed(book, frozenset(sr_ids) - {None}, leaving)
         yield enter_listings(book, [_linked(book, known) for known in current], precedence, now)
-    for some in _slices(gone, _MATCHED_AT_A_TIME):
-        seen = [msgspec.structs.replace(known, gone_at=now, seen_at=book.seen_at(known)) for known in some]
-        yield update_book(book, (), seen)
+    for left in _slices(gone, _MATCHED_AT_A_TIME):
+        ended = [msgspec.structs.replace(known, gone_at=now, seen_at=book.seen_at(known)) for known in left]
+        yield update_book(book, (), ended)
 
 
 def enter_listings(
