@@ -32,6 +32,7 @@ from scripts.pipeline.watching import Watch
 
 _MB = 1024 * 1024
 _NEVER = timedelta(hours=1)
+_PATIENCE = 120.0  # seconds: however busy the machine, no request is to fail of it
 _commands = msgspec.json.Decoder(Command)
 
 
@@ -130,7 +131,8 @@ def _settings(options: ServiceOptions) -> Settings:
         database_url=options.database_url,
         asynchronous_writes=options.asynchronous,
         bookmakers={
-            slug: BookmakerSettings(base_url=url, min_interval_ms=interval) for slug, url in options.base_urls.items()
+            slug: BookmakerSettings(base_url=url, min_interval_ms=interval, timeout=_PATIENCE)
+            for slug, url in options.base_urls.items()
         },
         scraping=given.scraping.model_copy(
             update={

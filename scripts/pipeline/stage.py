@@ -23,7 +23,7 @@ from overround.simulator.parameters import EPOCH, TICK_SECONDS
 from scripts.pipeline.records import Command, CycleRecord, Drain, DrainRecord, Extent, Ready, RunCycle, ServiceOptions
 
 _LINE_LIMIT = 64 * 1024 * 1024
-_START_SECONDS = 60
+_START_SECONDS = 240
 _STOP_SECONDS = 60
 T = TypeVar("T")
 
