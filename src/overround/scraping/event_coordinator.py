@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
@@ -29,6 +29,7 @@ from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
+_STARTED_AT_ONCE = 6  # requests; a whole batch of them would keep the event loop for 50 ms and more
 
 _log = structlog.get_logger(__name__)
 
@@ -194,7 +195,7 @@ class EventCoordinator:
         now = context.clock.now()
         for update in entering(context.book, sweep, self._precedence(), now, options.eviction_grace):
             self._owed = _joined(self._owed, update)
-            await context.clock.sleep(0)
+            await asyncio.sleep(0)
         self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
         await self._write_or_count(run, tally)
@@ -282,14 +283,16 @@ class EventCoordinator:
         async def land(scrape: Coroutine[Any, Any, EventResult]) -> None:
             landing.put(await scrape)
 
-        await asyncio.gather(*map(land, self._scrapes(run, targets)))
+        async with asyncio.TaskGroup() as group:
+            for number, scrape in enumerate(self._scrapes(run, targets), 1):
+                group.create_task(land(scrape))
+                if number % _STARTED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
-    def _scrapes(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Sequence[Coroutine[Any, Any, EventResult]]:
-        return [
-            self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
-            for target in targets
-            for slug in target.listings
-        ]
+    def _scrapes(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Iterator[Coroutine[Any, Any, EventResult]]:
+        for target in targets:
+            for slug in target.listings:
+                yield self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
 
     async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
         context = self._context
