@@ -18,7 +18,7 @@ import msgspec
 
 from overround.batch import ScrapeRun
 from overround.bookmakers.simulation import Size
-from overround.cli.market import Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, Market, MarketRequest, running_market
 from overround.db.engine import driver_connection
 from overround.logs import configure_logs
 from overround.odds import MarketKey, MarketPrices
@@ -92,6 +92,7 @@ class Check:
             events=ready.events,
             tick_seconds=ready.tick_seconds,
             size=Size(ready.size),
+            sports=ready.sports,
         )
         self._model = build_model(parameters, service.context.catalogue)
         self.verdict = Verdict()
@@ -219,7 +220,7 @@ def _settings(market: Market, data_dir: Path, hasty: Collection[str], scraping: 
         data_dir=data_dir,
         database_url=None,
         bookmakers=bookmakers,
-        scraping=given.scraping.model_copy(update={"horizon": None, **scraping}),
+        scraping=given.scraping.model_copy(update={"horizon": None, "sports": SPORTS, **scraping}),
         schedule=given.schedule.model_copy(update={"enabled": False}),
     )
 

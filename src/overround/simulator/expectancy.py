@@ -52,13 +52,16 @@ _LEAST, _MOST = 0.18, 4.8
 class Expectancy(msgspec.Struct, frozen=True, eq=False):
     """What one match promises at a tick: goals of each side, and a level that moves all else that is counted.
 
-    `roster` is a number by which the players are picked.
+    `roster` is a number by which the players are picked. In other sports than football the goals tell how much
+    better one side is, and `points` what an average match of the league has.
     """
 
     home: float
     away: float
     level: float
     roster: int = 0
+    points: float = 0.0
+    typical_goals: float = 1.3
 
     def sides(self, count: str) -> tuple[float, float]:
         """Return how many each side has in the whole match."""
@@ -89,6 +92,8 @@ class Prospect:
         self._away = half - _HOME_ADVANTAGE - better
         self._own_level = _LEVEL_SPREAD * normal(key, 21)
         self._roster = key & 0xFFFF
+        self._points = league.points
+        self._typical_goals = league.goals / 2
 
     def at(self, tick: int, opinion: int, doubt: float) -> Expectancy:
         """Return what the match promises at a tick, as seen by whoever prices it.
@@ -105,6 +110,8 @@ class Prospect:
             away=min(_MOST, max(_LEAST, math.exp(away))),
             level=math.exp(level),
             roster=self._roster,
+            points=self._points,
+            typical_goals=self._typical_goals,
         )
 
     def jumps_at(self, tick: int) -> bool:

@@ -58,6 +58,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     tick_seconds: int = 0
     size: str = ""
+    sports: tuple[str, ...] = ()
 
 
 class Simulated(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +187,7 @@ def modelled(options: Options) -> Simulated:
         ),
         tick_seconds=parameters.tick_seconds,
         size=parameters.size,
+        sports=parameters.sports,
         seed=parameters.seed,
         epoch=parameters.epoch,
         events=parameters.events,
