@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
@@ -14,7 +14,7 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
-from overround.errors import ErrorClass, UnknownEventError
+from overround.errors import ErrorClass, JournalWriteError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
 from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
@@ -23,10 +23,13 @@ from overround.scraping.progress import Discovered, ProgressHub, RunFinished, Ru
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
+
+_Flying = tuple[int, asyncio.Task[Sequence[EventResult]]]
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +46,7 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What the coordinator works on and with."""
+    """What the coordinator works on and with; `stream` hears of all that is written."""
 
     sources: Mapping[str, Source]
     cache: OddsCache
@@ -52,6 +55,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     clock: Clock
     progress: ProgressHub
+    stream: StreamHub | None = None
 
 
 class EventCoordinator:
@@ -71,10 +75,13 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(context.cache, context.catalogue, context.clock, write_queue, batch_writer)
+        self._store = BatchStore(
+            context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
+        )
         self._resolver = ListingResolver(context.sources, context.clock)
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
+        self._owed_runs: list[ScrapeRun] = []
 
     @classmethod
     def from_settings(
@@ -111,9 +118,19 @@ class EventCoordinator:
         self._owed = _joined(self._owed, update)
 
     async def close_open_runs(self) -> None:
-        """Store the runs that an earlier process left open as interrupted."""
-        for run in self._context.runs.close_open():
-            await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+        """Store the runs that an earlier process left open as interrupted; while the disk refuses, that is owed."""
+        self._owed_runs += self._context.runs.close_open()
+        await self._close_owed_runs()
+
+    async def _close_owed_runs(self) -> None:
+        while self._owed_runs:
+            run = self._owed_runs[0]
+            try:
+                await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+            except JournalWriteError as error:
+                _log.warning("open_runs_not_closed", runs=len(self._owed_runs), error=str(error))
+                return
+            self._owed_runs.pop(0)
 
     async def run_full_cycle(
         self, run: ScrapeRun | None = None, targets: Sequence[EventTarget] | None = None
@@ -123,17 +140,20 @@ class EventCoordinator:
         Returns the finished run; a near run does not discover, nor does one that is handed its targets.
         """
         run = run or self._context.runs.begin(RunKind.CYCLE)
+        with structlog.contextvars.bound_contextvars(run=run.run_id):
+            return await self._cycle(run, targets)
+
+    async def _cycle(self, run: ScrapeRun, targets: Sequence[EventTarget] | None) -> ScrapeRun:
         tally = RunTally()
         self._context.progress.publish(RunStarted(run=run))
         try:
             chosen = await self._chosen(run, tally, targets)
-            tally.events = len(chosen)
             await self._scrape_all(run, tally, chosen)
         except asyncio.CancelledError:
             await self._finish(run, tally, RunStatus.INTERRUPTED)
             raise
         except Exception as error:  # noqa: BLE001 - supervision point: a run always ends, and says how
-            _log.error("cycle_failed", run=run.run_id, exc_info=error)
+            _log.error("cycle_failed", exc_info=error)
             tally.errors[ErrorClass.INTERNAL] += 1
             return await self._finish(run, tally, RunStatus.FAILED)
         self._evict_started()
@@ -152,10 +172,9 @@ class EventCoordinator:
             raise UnknownEventError(sr_id)
         run = run or self._context.runs.begin(RunKind.EVENT)
         tally = RunTally()
-        tally.events = 1
-        results = await self.scrape_batch(run, [EventTarget(event=event, listings=offered)])
-        await self._store_or_count(run, tally, results)
-        return await self._finish(run, tally)
+        with structlog.contextvars.bound_contextvars(run=run.run_id):
+            await self._scrape_all(run, tally, [EventTarget(event=event, listings=offered)])
+            return await self._finish(run, tally)
 
     async def scrape_batch(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Sequence[EventResult]:
         """Fetch all listings of a batch at once, within the bookmakers' limits; failures come back as results."""
@@ -232,38 +251,50 @@ class EventCoordinator:
         return enter_listings(book, current, self._precedence(), now)
 
     async def _scrape_all(self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget]) -> None:
-        batches = batches_of(targets, self._options.batch_size)
+        tally.events = len(targets)
+        batches = ((tally.next_batch(), batch) for batch in batches_of(targets, self._options.batch_size))
         began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
-            async for results in scraped:
-                await self._store_or_count(run, tally, results)
+            async for index, results in scraped:
+                await self._store_or_count(run, index, tally, results)
         tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
-        self, run: ScrapeRun, batches: Iterable[Sequence[EventTarget]]
-    ) -> AsyncGenerator[Sequence[EventResult], None]:
-        """Yield the batches' results in order, with the next ones already under way."""
-        upcoming = iter(batches)
-        flying = deque(self._launch(run, batch) for batch in islice(upcoming, _BATCHES_UNDER_WAY))
+        self, run: ScrapeRun, batches: Iterator[tuple[int, Sequence[EventTarget]]]
+    ) -> AsyncGenerator[tuple[int, Sequence[EventResult]], None]:
+        """Yield the batches' results in order, with their indexes; the next ones are already under way."""
+        flying = deque(self._launch(run, *batch) for batch in islice(batches, _BATCHES_UNDER_WAY))
         try:
             while flying:
-                results = await flying[0]
+                index, task = flying[0]
+                results = await task
                 flying.popleft()
-                yield results
+                yield index, results
                 # Only now: a batch begins with a burst of requests, which would keep the store from its turn.
-                flying.extend(self._launch(run, batch) for batch in islice(upcoming, 1))
+                flying.extend(self._launch(run, *batch) for batch in islice(batches, 1))
         finally:
-            for task in flying:
+            left = [task for _, task in flying]
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*flying, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
-    def _launch(self, run: ScrapeRun, batch: Sequence[EventTarget]) -> asyncio.Task[Sequence[EventResult]]:
-        return asyncio.create_task(self.scrape_batch(run, batch), name=f"scrape-run-{run.run_id}")
+    def _launch(self, run: ScrapeRun, index: int, batch: Sequence[EventTarget]) -> _Flying:
+        with structlog.contextvars.bound_contextvars(batch_index=index):
+            return index, asyncio.create_task(self.scrape_batch(run, batch), name=f"scrape-run-{run.run_id}")
 
     async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
         context = self._context
         scraped = await scrape_listing(source, sr_id, target.listings[source.slug], context.clock, self._stores_first)
         result = prepared_result(scraped, context.cache, context.catalogue, context.clock)
+        _log.debug(
+            "event_fetched",
+            bookmaker=source.slug,
+            sr_id=sr_id,
+            duration_ms=result.duration_ms,
+            bytes=result.bytes,
+            error_class=result.error_class,
+            message=result.message,
+        )
         self._context.progress.publish(
             Scraped(
                 run_id=run.run_id,
@@ -276,15 +307,19 @@ class EventCoordinator:
         )
         return result
 
-    async def _store_or_count(self, run: ScrapeRun, tally: RunTally, results: Sequence[EventResult]) -> None:
+    async def _store_or_count(
+        self, run: ScrapeRun, index: int, tally: RunTally, results: Sequence[EventResult]
+    ) -> None:
         try:
-            await self.store_batch_results(run, tally.next_batch(), results, tally)
+            await self.store_batch_results(run, index, results, tally)
         except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
-            _count_storage_failure(run, tally, error)
+            _count_storage_failure(tally, error)
 
     async def _write_or_count(self, run: ScrapeRun, tally: RunTally) -> None:
         """Write the run's state and what the event book owes the database."""
         owed = self._owed
+        if self._owed_runs:
+            await self._close_owed_runs()
         batch = WriteBatch(
             scrape_run_id=run.run_id,
             batch_index=tally.next_batch(),
@@ -295,7 +330,7 @@ class EventCoordinator:
         try:
             await self._store.write(batch)
         except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
-            _count_storage_failure(run, tally, error)
+            _count_storage_failure(tally, error)
         else:
             if self._owed is owed:
                 self._owed = BookUpdate(events=(), listings=())
@@ -341,6 +376,6 @@ def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
         _log.warning("discovery_call_failed", bookmaker=failure.bookmaker, league=failure.league, error=failure.message)
 
 
-def _count_storage_failure(run: ScrapeRun, tally: RunTally, error: Exception) -> None:
+def _count_storage_failure(tally: RunTally, error: Exception) -> None:
     tally.errors[ErrorClass.STORAGE] += 1
-    _log.error("batch_not_stored", run=run.run_id, error=repr(error), exc_info=error)
+    _log.error("batch_not_stored", error=repr(error), exc_info=error)

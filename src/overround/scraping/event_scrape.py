@@ -79,7 +79,7 @@ async def scrape_listing(
         failure, message = error.error_class, str(error)
     except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
         failure, message = ErrorClass.INTERNAL, f"{source.slug}: event {listing.listing_id}: {error!r}"
-        _log.error("event_scrape_bug", bookmaker=source.slug, event=sr_id, exc_info=error)
+        _log.error("event_scrape_bug", bookmaker=source.slug, sr_id=sr_id, exc_info=error)
     return EventResult(
         sr_id=sr_id,
         bookmaker=source.slug,
