@@ -83,7 +83,7 @@ class Check:
         self._market = market
         self._faults: dict[int, Sequence[Fault]] = {}
         self._seen: dict[Key, list[Seen]] = defaultdict(list)
-        self._oracles: dict[int, Oracle] = {}
+        self._oracles: dict[str, Oracle] = {}
         ready = market.simulator
         assert ready.seed is not None and ready.epoch is not None  # noqa: PT018, S101 - a simulated market has both
         parameters = Parameters(
@@ -177,11 +177,14 @@ class Check:
             differing.append(f"event {key[0]} at {key[1]}, tick {seen.tick}: {sorted(others)[:3]}")
 
     def _oracle(self, tick: int) -> Oracle:
-        if tick not in self._oracles:
-            faults = Faults(self._model.parameters.seed)
-            faults.set(self._faults[tick], tick)
-            self._oracles[tick] = Oracle(self._model, faults.anomalies(self._model.bookmakers, tick))
-        return self._oracles[tick]
+        """Return the oracle for a tick; ticks with the same lists share one, which keeps much."""
+        faults = Faults(self._model.parameters.seed)
+        faults.set(self._faults[tick], tick)
+        anomalies = faults.anomalies(self._model.bookmakers, tick)
+        name = repr(anomalies)
+        if name not in self._oracles:
+            self._oracles[name] = Oracle(self._model, anomalies)
+        return self._oracles[name]
 
     def _unpacked(
         self, numbers: Sequence[int], specifiers: Sequence[str], counts: Sequence[int], prices: Sequence[int]
