@@ -17,7 +17,7 @@ from overround.batch import ScrapeRun
 from overround.cli.market import MarketRequest
 from overround.logs import configure_logs
 from overround.simulator.faults import Fault, FaultName
-from scripts.oracle_check import Check, Verdict, checking
+from scripts.oracle_check import Check, Verdict
 
 _MOST_CYCLES_TO_RECOVER = 8
 _HEADINGS = (
@@ -126,10 +126,9 @@ async def table(
     `share` is struck, where not each fault's own.
     """
     request = MarketRequest(events=events, seed=seed)
-    async with checking(request, (victim,), max_attempts=attempts, retry_cap=timedelta(seconds=0.5)) as (
-        check,
-        service,
-    ):
+    retries = {"max_attempts": attempts, "retry_cap": timedelta(seconds=0.5)}
+    async with scraped_market(request, (victim,), **retries) as (market, service):
+        check = Check(service, market)
 
         def errors() -> Errors:
             fetchers = service.fetchers

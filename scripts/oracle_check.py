@@ -229,9 +229,9 @@ def _settings(market: Market, data_dir: Path, hasty: Collection[str], scraping: 
 
 
 @asynccontextmanager
-async def checking(
-    request: MarketRequest, hasty: Collection[str], **scraping: object
-) -> AsyncIterator[tuple[Check, Service]]:
+async def scraped_market(
+    request: MarketRequest, hasty: Collection[str] = (), **scraping: object
+) -> AsyncIterator[tuple[Market, Service]]:
     """Run a market with a service that scrapes it on demand alone.
 
     The `hasty` bookmakers get little time to answer; `scraping` changes settings of that name.
@@ -244,14 +244,15 @@ async def checking(
                 running_database(settings, ephemeral=True) as database,
                 running_service(settings, database, market.clock) as service,
             ):
-                yield Check(service, market), service
+                yield market, service
 
 
 async def check(request: MarketRequest, cycles: int, faults: Sequence[Fault] = ()) -> Verdict:
     """Run the cycles, with the faults in all of them but the first and the last, and compare."""
     haste = {"retry_base": timedelta(milliseconds=10), "retry_cap": timedelta(seconds=1)}
     struck = {slug for fault in faults for slug in fault.bookmakers}
-    async with checking(request, struck, **haste) as (examination, _):
+    async with scraped_market(request, struck, **haste) as (market, service):
+        examination = Check(service, market)
         for number in range(cycles):
             await examination.cycle(faults if 0 < number < cycles - 1 else ())
         await examination.stored()

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product, starmap
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -16,7 +16,7 @@ from overround.bookmakers.rendering import PLAYER
 from overround.catalogue import Catalogue, Market
 from overround.odds import MarketKey, specifiers_of
 from overround.simulator import points, sets
-from overround.simulator.bets import Specifiers, UnknownBetError, Win, reading
+from overround.simulator.bets import Specifiers, UnknownBetError, reading
 from overround.simulator.expectancy import GOALS, Expectancy, first_half_share
 from overround.simulator.half_bets import Halves, HalvesWin, halves_reading
 from overround.simulator.lines import middle_for
@@ -231,23 +231,20 @@ class Chances:
 def _counts_rule(market: Market, specifiers: Specifiers) -> _CountsRule:
     field, parts = _parsed(market, specifiers)
     if field.period is Period.HALVES:
-        readings = [_in_halves(period, name, specifiers) for period, name in parts]
-        wins = [_all_halves(readings, outcome) for outcome in market.outcomes]
-        return _CountsRule(market, field, tuple(weights_of(map(win, _HALVES)) for win in wins))
-    reads = [reading(name) for _, name in parts]
-    counts = list(product(range(_most(field.counted) + 1), repeat=2))
-    both = [
-        [read(text, specifiers) for read, text in zip(reads, _split(outcome, len(reads)), strict=True)]
-        for outcome in market.outcomes
-    ]
-    return _CountsRule(market, field, tuple(weights_of(starmap(_together(wins), counts)) for wins in both))
+        in_halves = [_in_halves(period, name, specifiers) for period, name in parts]
+        tables = [cache(lambda text, read=read: list(map(read(text), _HALVES))) for read in in_halves]
+    else:
+        reads = [reading(name) for _, name in parts]
+        counts = list(product(range(_most(field.counted) + 1), repeat=2))
+        tables = [cache(lambda text, read=read: list(starmap(read(text, specifiers), counts))) for read in reads]
+    return _CountsRule(market, field, tuple(weights_of(_together(tables, outcome)) for outcome in market.outcomes))
 
 
-def _together(wins: Sequence[Win]) -> Win:
-    """Return the win of a combination: what all parts pay."""
-    if len(wins) == 1:
-        return wins[0]
-    return lambda home, away: math.prod(win(home, away) for win in wins)
+def _together(tables: Sequence[Callable[[str], Sequence[float]]], outcome: str) -> Sequence[float]:
+    """Return the shares of a combination's outcome in all cells: what all its parts pay."""
+    texts = _split(outcome, len(tables))
+    shares = [table(text) for table, text in zip(tables, texts, strict=True)]
+    return shares[0] if len(shares) == 1 else [math.prod(cell) for cell in zip(*shares, strict=True)]
 
 
 def _split(outcome: str, parts: int) -> list[str]:
@@ -255,11 +252,6 @@ def _split(outcome: str, parts: int) -> list[str]:
     if len(texts) != parts:
         raise UnknownBetError(outcome)
     return texts
-
-
-def _all_halves(readings: Sequence[Callable[[str], HalvesWin]], outcome: str) -> HalvesWin:
-    wins = [read(text) for read, text in zip(readings, _split(outcome, len(readings)), strict=True)]
-    return wins[0] if len(wins) == 1 else lambda halves: math.prod(win(halves) for win in wins)
 
 
 def _in_halves(period: Period, name: str, specifiers: Specifiers) -> Callable[[str], HalvesWin]:

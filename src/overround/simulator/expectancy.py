@@ -39,6 +39,7 @@ _FIRST_HALF_SHARES: Mapping[str, float] = MappingProxyType(
 )
 _OTHER_FIRST_HALF_SHARE = 0.48
 
+_COMMONS_KEPT = 64
 _PACE = 0.0011
 _JUMP_WINDOW = 128
 _JUMP_CHANCE = 0.08
@@ -81,10 +82,12 @@ class Prospect:
     """One match's expectancy over time."""
 
     def __init__(self, fixture: Fixture) -> None:
+        self.fixture = fixture
         key, league = fixture.key, fixture.league
         self._tempo, self._tilt, self._level = (paths(key, name) for name in ("tempo", "tilt", "level"))
         self._jumps = stream(key, "jumps")
         self._jump_ticks: dict[int, int | None] = {}
+        self._commons: dict[int, tuple[float, float, float]] = {}
         strengths = stream(league.number, "strength", league.name)
         better = _STRENGTH_SPREAD * (normal(strengths, fixture.home) - normal(strengths, fixture.away))
         half = math.log(league.goals / 2)
@@ -100,11 +103,10 @@ class Prospect:
 
         `opinion` is the stream of that view, and `doubt` its standard deviation around the common one.
         """
-        tempo, tilt = _PACE * wander(self._tempo, tick), _PACE * wander(self._tilt, tick)
-        home_jump, away_jump = self._jumped(tick)
-        home = self._home + tempo + tilt + home_jump + doubt * normal(opinion, 1)
-        away = self._away + tempo - tilt + away_jump + doubt * normal(opinion, 2)
-        level = self._own_level + _PACE * wander(self._level, tick) + doubt * normal(opinion, 3)
+        home, away, level = self._common(tick)
+        home += doubt * normal(opinion, 1)
+        away += doubt * normal(opinion, 2)
+        level += doubt * normal(opinion, 3)
         return Expectancy(
             home=min(_MOST, max(_LEAST, math.exp(home))),
             away=min(_MOST, max(_LEAST, math.exp(away))),
@@ -113,6 +115,19 @@ class Prospect:
             points=self._points,
             typical_goals=self._typical_goals,
         )
+
+    def _common(self, tick: int) -> tuple[float, float, float]:
+        """Return the logarithms of what the match promises to everyone: families are priced at few different ticks."""
+        found = self._commons.get(tick)
+        if found is None:
+            if len(self._commons) >= _COMMONS_KEPT:
+                self._commons.clear()
+            tempo, tilt = _PACE * wander(self._tempo, tick), _PACE * wander(self._tilt, tick)
+            home, away = self._jumped(tick)
+            level = self._own_level + _PACE * wander(self._level, tick)
+            found = self._home + tempo + tilt + home, self._away + tempo - tilt + away, level
+            self._commons[tick] = found
+        return found
 
     def jumps_at(self, tick: int) -> bool:
         """Tell whether the promise jumps at a tick, as it does on news of a team."""

@@ -74,12 +74,18 @@ def middle_for(market: Market, around: str, home: float, away: float) -> int:
     """Return the line at which both sides of a bet on counts are about as likely, in quarters."""
     if around == HANDICAP:
         return _HALF * round((away - home) * 2)
-    side = market.meaning.side
-    if side == "match" and not market.parts:
-        words = market.key.split("_")
-        side = next((word for word in ("home", "away") if word in words and f"{word}_or" not in market.key), side)
-    mean = {"home": home, "away": away}.get(side, home + away)
+    side = _side(market.key, market.meaning.side, whole=not market.parts)
+    mean = home if side == "home" else away if side == "away" else home + away
     return _QUARTERS * int(mean) + _HALF
+
+
+@cache
+def _side(key: str, side: str, *, whole: bool) -> str:
+    """Return whose count a line is on: where the meaning names no side, the key may."""
+    if side != "match" or not whole:
+        return side
+    words = key.split("_")
+    return next((word for word in ("home", "away") if word in words and f"{word}_or" not in key), side)
 
 
 def _nth(lines: Iterator[int], rank: int, least: int) -> int | None:

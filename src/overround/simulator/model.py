@@ -13,6 +13,7 @@ from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
 from overround.simulator.anomalies import NO_ANOMALIES, Anomalies
 from overround.simulator.chances import Chances, View
 from overround.simulator.drift import Book
+from overround.simulator.expectancy import Prospect
 from overround.simulator.fixtures import Fixture, FixtureList, team_number
 from overround.simulator.noise import normal, stream, unit
 from overround.simulator.offers import Offers
@@ -47,6 +48,7 @@ class Model:
             slug: self._side(slug, simulation, catalogue, chances) for slug, simulation in simulations.items()
         }
         self._books: dict[tuple[str, int], Book] = {}
+        self._prospects: dict[int, Prospect] = {}
         self._upcoming = lru_cache(2)(lambda tick: tuple(self.fixtures.upcoming(self.instant(tick))))
 
     def _side(self, slug: str, simulation: Simulation, catalogue: Catalogue, chances: Chances) -> _Side:
@@ -184,9 +186,13 @@ class Model:
         if book is None:
             if len(self._books) >= _BOOKS_KEPT * len(self._sides) * self.parameters.events:
                 self._books.clear()
+                self._prospects.clear()
             side = self._sides[slug]
             plan = side.offers[fixture.league.sport].of(fixture.league.tier)
-            book = Book(fixture, side.simulation.profile, slug, plan, self.parameters)
+            prospect = self._prospects.get(fixture.number)
+            if prospect is None:
+                prospect = self._prospects[fixture.number] = Prospect(fixture)
+            book = Book(prospect, side.simulation.profile, slug, plan, self.parameters)
             self._books[slug, fixture.number] = book
         return book
 

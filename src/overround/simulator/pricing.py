@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from overround.bookmakers.mapping import Memo
 from overround.bookmakers.simulation import Offerable, Profile
+from overround.catalogue import Market
 from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, MarketKey, MarketPrices, specifiers_text
 from overround.simulator import lines
 from overround.simulator.chances import Chances, Recipe, View, single_mean
@@ -38,8 +39,13 @@ class Pricing:
         """
         found: dict[MarketKey, tuple[int, MarketPrices]] = {}
         roster = view.expectancy.roster
+        market: Market | None = None
+        fixed: Mapping[str, str] = {}
+        middles: tuple[int, ...] = ()
         for place, item in enumerate(items):
-            middles = self._middles(item, view) if item.around else ()
+            if item.market is not market or item.fixed != fixed:  # its other lines have the same middle
+                market, fixed = item.market, item.fixed
+                middles = self._middles(item, view) if item.around else ()
             recipe = self._laid[item, roster if item.by_player else 0, middles, shift if item.lines > 1 else 0]
             if recipe and recipe.key not in found:
                 found[recipe.key] = place, self._prices(recipe, view, margin)
