@@ -17,7 +17,7 @@ from overround.batch import ScrapeRun
 from overround.cli.market import MarketRequest
 from overround.logs import configure_logs
 from overround.simulator.faults import Fault, FaultName
-from scripts.oracle_check import Check, Verdict
+from scripts.oracle_check import Check, Verdict, scraped_market
 
 _MOST_CYCLES_TO_RECOVER = 8
 _HEADINGS = (
