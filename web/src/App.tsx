@@ -1,5 +1,6 @@
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useState } from "react";
 import { GridPage } from "./grid/GridPage";
+import { serviceClock } from "./model/clock";
 import { parseView, serviceQuery } from "./model/view";
 import { DeskProvider, useDesk } from "./ui/desk";
 import { Banner } from "./ui/Banner";
@@ -37,7 +38,7 @@ export function App(): ReactNode {
   const view = parseView(search);
   return (
     <Gate>
-      <DeskProvider markets={view.markets} first={serviceQuery(view, Date.now())}>
+      <DeskProvider markets={view.markets} first={serviceQuery(view, serviceClock.now())}>
       <header className="top">
         <strong className="brand">Overround</strong>
         <nav aria-label="Pages">

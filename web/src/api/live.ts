@@ -1,6 +1,7 @@
 // Keeps the desk as the service's cache is: the first rows at once, then all of it by the stream, which is resumed
 // where it broke off.
 
+import { serviceClock } from "../model/clock";
 import type { Desk } from "../model/desk";
 import { request, servedPaths } from "./http";
 import { cell, event, imageEvent, renamed } from "./normalise";
@@ -51,6 +52,7 @@ async function firstRows(desk: Desk, { markets, first }: Wanted, signal: AbortSi
   const [bookmakers, page] = await Promise.all([
     request<BookmakersView>("/api/bookmakers", { signal }), request<WireEventPage>(`/api/events?${query}`, { signal }),
   ]);
+  serviceClock.heard(page.now);
   desk.know(bookmakers.bookmakers.map(({ slug }) => slug));
   for (const wire of page.events) desk.put(event(wire));
 }
@@ -62,6 +64,7 @@ async function poll(desk: Desk, markets: readonly string[], signal: AbortSignal)
     const answer = await request<WireEventPage>(`/api/events?${query}`, { signal });
     for (const wire of answer.events) (ids.add(wire.sr_id), desk.put(event(wire)));
     total = answer.total;
+    serviceClock.heard(answer.now);
   }
   desk.retain(ids);
   desk.setComplete(true);
@@ -87,7 +90,7 @@ export function handlers(desk: Desk): Readonly<Record<string, Take>> {
     confirmed: (data: WireConfirmed) => {
       for (const [id, at] of Object.entries(data.confirmed_at)) desk.confirm(Number(id), data.bookmaker, Date.parse(at));
     },
-    heartbeat: () => undefined,
+    heartbeat: ({ now }: { now: string }) => serviceClock.heard(now),
     conflated: () => undefined,
   };
 }
