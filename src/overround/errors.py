@@ -196,6 +196,13 @@ class CoolingDownError(OverroundError):
         super().__init__(f"event {sr_id} was scraped just now: again in {retry_after:.1f} s")
 
 
+class TooManyStreamsError(OverroundError):
+    """As many clients follow live streams as there may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} streams already")
+
+
 class DatabaseUnavailableError(OverroundError):
     """The database cannot be reached or started."""
 

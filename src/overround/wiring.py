@@ -42,6 +42,7 @@ from overround.scraping.linking import ListingLinker
 from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
 from overround.scraping.runs import RunBook
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.warm_up import WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
@@ -96,6 +97,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     fetchers: Mapping[str, HttpFetcher]
     roster: Roster
     live: LiveSettings
+    stream: StreamHub
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -214,6 +216,7 @@ async def _started_service(
             fetchers=parts.fetchers,
             roster=roster,
             live=live,
+            stream=parts.stream,
         )
 
 
@@ -237,17 +240,20 @@ class _Parts:
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
+        self._book = EventBook()
+        self.stream = StreamHub(self._book, clock)
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
     def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
         return ScrapeContext(
             sources=sources,
             cache=OddsCache(),
-            book=EventBook(),
+            book=self._book,
             runs=RunBook(self._clock, _RUNS_REMEMBERED),
             catalogue=self._catalogue,
             clock=self._clock,
             progress=ProgressHub(),
+            stream=self.stream,
         )
 
     def roster(
@@ -295,7 +301,9 @@ class _Parts:
         return ListingLinker(coordinator, context.book, self._database.links, self._clock)
 
     def inline_writer(self) -> InlineWriter:
-        return InlineWriter(self.handler(self._database.engine), self._clock)
+        writer = InlineWriter(self.handler(self._database.engine), self._clock)
+        self.stream.begin(writer.epoch, 0)
+        return writer
 
     def dead_letters(self, write_queue: Queue | None, inline: InlineWriter | None) -> DeadLetters:
         async def submit(batch: WriteBatch) -> None:
@@ -340,6 +348,8 @@ class _Parts:
             applied = await self.handler(database.engine).applied(journal.journal_id) if ready else 0
             await journal.advance(applied)
             await journal.keep(applied)
+            stats = journal.stats()
+            self.stream.begin(stats.epoch, stats.last_seq)
             yield journal
         finally:
             await journal.close()

@@ -22,6 +22,7 @@ from overround.errors import (
     RecoveringError,
     RunInProgressError,
     SettingsError,
+    TooManyStreamsError,
     UnknownDeadLetterError,
     UnknownEventError,
     UnknownListingError,
@@ -86,6 +87,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
     app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(SettingsError, _settings_invalid)
+    app.add_exception_handler(TooManyStreamsError, _too_many_streams)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -132,6 +134,10 @@ async def _nothing_to_retry(_: Request, error: Exception) -> JSONResponse:
 
 async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "settings_invalid", str(error))
+
+
+async def _too_many_streams(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:

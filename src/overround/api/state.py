@@ -25,7 +25,9 @@ from overround.scheduling.scheduler import ScrapeScheduler
 from overround.scraping.catching_up import CatchUp
 from overround.scraping.control import ScrapeController
 from overround.scraping.linking import ListingLinker
+from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
+from overround.scraping.stream_hub import StreamHub
 from overround.storage.dead_letters import DeadLetters
 
 
@@ -89,6 +91,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     installed: Mapping[str, str]
     roster: Roster
     live: LiveSettings
+    stream: StreamHub
+    progress: ProgressHub
     meter: RequestMeter
     loop_lag: LoopLag
     process: psutil.Process

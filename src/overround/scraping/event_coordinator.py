@@ -23,6 +23,7 @@ from overround.scraping.progress import Discovered, ProgressHub, RunFinished, Ru
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
@@ -43,7 +44,7 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What the coordinator works on and with."""
+    """What the coordinator works on and with; `stream` hears of all that is written."""
 
     sources: Mapping[str, Source]
     cache: OddsCache
@@ -52,6 +53,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     clock: Clock
     progress: ProgressHub
+    stream: StreamHub | None = None
 
 
 class EventCoordinator:
@@ -71,7 +73,9 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(context.cache, context.catalogue, context.clock, write_queue, batch_writer)
+        self._store = BatchStore(
+            context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
+        )
         self._resolver = ListingResolver(context.sources, context.clock)
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())

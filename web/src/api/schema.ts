@@ -197,6 +197,7 @@ export type FillState = "normal" | "slow" | "waiting";
 export interface Health {
   status: string;
   reasons: string[];
+  percent: number | null;
 }
 
 export interface HistoryModel {
@@ -399,6 +400,14 @@ export interface QuoteModel {
   price: string | null;
 }
 
+export interface RecoveryView {
+  percent: number;
+  batches: number;
+  batches_read: number;
+  snapshots: number;
+  snapshots_taken: number;
+}
+
 export interface ReferenceStanding {
   rank: (number | null)[];
   gap: (number | null)[];
@@ -552,10 +561,17 @@ export interface StatusView {
   now: string;
   ready: boolean;
   alerts: AlertView[];
+  recovery: RecoveryView | null;
   cache: CacheView;
   database: DatabaseView;
   process: ProcessView;
+  streams: StreamsView;
   access: AccessView;
+}
+
+export interface StreamsView {
+  clients: number;
+  conflated: number;
 }
 
 export interface TournamentOffer {
