@@ -11,7 +11,7 @@ import msgspec
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.chromium import MISSING, installed
-from tests.browser.demo import Demo, running_demo
+from tests.browser.demo import Demo, running_large_service
 from tests.browser.speed import Load, Memory, Motion, load, motion
 
 FIRST_CONTENT_MS = 1500
@@ -52,7 +52,7 @@ def main() -> int:
         return 1
     with (
         tempfile.TemporaryDirectory() as directory,
-        running_demo(Path(directory), arguments.events) as demo,
+        running_large_service(Path(directory)) as demo,
         sync_playwright() as playwright,
     ):
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -84,7 +84,6 @@ def _measured(page: Page, demo: Demo, minutes: float) -> Report:
 
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.browser", description=__doc__)
-    parser.add_argument("--events", type=int, default=2000)
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES")
     return parser.parse_args()
 

@@ -34,15 +34,15 @@ class Demo:
 
     def start(self, *, cycles: int = 1) -> None:
         """Start it, wait for so many cycles, and let it rest: what moves then is what a test moves."""
-        arguments = ["demo", f"--events={self.events}", f"--port={self.port}", f"--data-dir={self.directory / 'data'}"]
-        command = [sys.executable, "-c", "from overround.cli.main import app; app()", *arguments]
+        command = [sys.executable, "-c", "from overround.cli.main import app; app()", *self._arguments()]
         with (self.directory / "demo.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(self._settings)
             )
         self.wait_for(lambda: self.get("/api/scheduler")["running"])
         self.post("/api/scheduler/pause")
-        self.wait_for(lambda: self._finished(cycles))
+        self.ask("PUT", "/api/settings", {"schedule": {"short_interval_seconds": 1, "long_interval_seconds": 1}})
+        self.wait_for(lambda: len(self._finished()) >= cycles)
 
     @property
     def total(self) -> int:
@@ -55,21 +55,28 @@ class Demo:
         return next(str(one["slug"]) for one in self.get("/api/bookmakers")["bookmakers"] if one["reference"])
 
     def cycle(self) -> None:
-        """Let the market move by a tick, and scrape it."""
-        run_id = self.begin_cycle()
-        self.wait_for(lambda: self.get(f"/api/scrape/runs/{run_id}")["finished_at"])
-
-    def begin_cycle(self) -> int:
-        """Begin a cycle, and return its number."""
-        return int(self.post("/api/scrape/start")["run_id"])
+        """Let the market move by a tick, and scrape it; a demo's market moves with the schedule alone."""
+        before = len(self._finished())
+        self.post("/api/scheduler/resume")
+        self.wait_for(lambda: len(self._finished()) > before)
+        self.post("/api/scheduler/pause")
+        self.wait_for(lambda: all(run["finished_at"] for run in self._runs()))
 
     def get(self, path: str) -> Any:
         """Return an answer's JSON."""
-        return self._asked("GET", path)
+        return self.ask("GET", path)
 
     def post(self, path: str) -> Any:
         """Send a request without a body, and return the answer's JSON."""
-        return self._asked("POST", path)
+        return self.ask("POST", path)
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request, and return the answer's JSON."""
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, headers, method=method)  # noqa: S310 - on loopback
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - on loopback
+            return json.load(answer)
 
     def wait_for(self, condition: Any) -> None:
         """Wait until it holds; while the service does not answer, it does not."""
@@ -79,6 +86,9 @@ class Demo:
                 return
             self._alive_for(_POLL)
         raise AssertionError(f"waited for {PATIENCE} s; the log ends with {self.log()}")
+
+    def _arguments(self) -> list[str]:
+        return ["demo", f"--events={self.events}", f"--port={self.port}", f"--data-dir={self.directory / 'data'}"]
 
     def _alive_for(self, seconds: float) -> None:
         assert self._process is not None
@@ -105,15 +115,40 @@ class Demo:
             process.send_signal(number)
             process.wait(PATIENCE)
 
-    def _finished(self, cycles: int) -> bool:
-        runs = self.get("/api/scrape/runs")["runs"]
-        return len([run for run in runs if run["kind"] == "cycle" and run["finished_at"]]) >= cycles
+    def _runs(self) -> list[dict[str, Any]]:
+        return list(self.get("/api/scrape/runs")["runs"])
 
-    def _asked(self, method: str, path: str) -> Any:
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        request = urllib.request.Request(self.address + path, method=method, headers=headers)  # noqa: S310 - on loopback
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - on loopback
-            return json.load(answer)
+    def _finished(self) -> list[dict[str, Any]]:
+        return [run for run in self._runs() if run["kind"] != "event" and run["finished_at"]]
+
+
+class LargeService(Demo):
+    """The service on 2,000 events at three bookmakers that cost next to nothing: what takes time is the page's own."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            directory,
+            events=2000,
+            PYTHONPATH=str(Path(__file__).parent / "crowd"),
+            OVERROUND_DATA_DIR=str(directory / "data"),
+            OVERROUND_REFERENCE="north",
+            OVERROUND_SCRAPING__HORIZON="P30D",
+            **{f"OVERROUND_BOOKMAKERS__{slug}__ENABLED": "false" for slug in ("BETPAWA", "SPORTYBET", "BET9JA")},
+        )
+
+    def _arguments(self) -> list[str]:
+        return ["serve", f"--port={self.port}"]
+
+
+@contextmanager
+def running_large_service(directory: Path) -> Iterator[Demo]:
+    """Run the service on 2,000 events that have been scraped."""
+    service = LargeService(directory)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
 
 
 @contextmanager

@@ -16,7 +16,16 @@ from tests.browser.watch import Watch
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Demo]:
     """Run a demo that demands a key, which it has in its own data."""
-    command = [sys.executable, "-c", "from overround.cli.main import app; app()", "keys", "create", "desk", "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from overround.cli.main import app; app()",
+        "keys",
+        "create",
+        "desk",
+        "--role=operate",
+        "--json",
+    ]
     env = environment({"OVERROUND_DATA_DIR": str(tmp_path / "data")})
     made = subprocess.run(command, check=True, capture_output=True, env=env, timeout=90)  # noqa: S603 - our own program
     key = json.loads(made.stdout)["key"]
@@ -28,11 +37,11 @@ def test_logging_in_and_out(page: Page, watch: Watch, locked: Demo) -> None:
     """Nothing is shown without a key; a wrong one is refused in words; with the right one the page works."""
     watch.excused = ("401",)
     page.goto(locked.address)
-    page.get_by_label("Key").fill("ork_wrong")
+    page.get_by_label("Key", exact=True).fill("ork_wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("not valid")
-    page.get_by_label("Key").fill(locked.key)
+    page.get_by_label("Key", exact=True).fill(locked.key)
     page.get_by_role("button", name="Log in").click()
     expect(page.locator(".block").first).to_be_visible()
     page.get_by_role("button", name="log out").click()
-    expect(page.get_by_label("Key")).to_be_visible()
+    expect(page.get_by_label("Key", exact=True)).to_be_visible()

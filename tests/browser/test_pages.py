@@ -19,9 +19,9 @@ def test_an_event_with_all_its_markets(odds: Page, demo: Demo) -> None:
     odds.get_by_label("Search markets").fill("o25")
     expect(odds.get_by_role("rowheader", name="Total goals over/under 2.5")).to_be_visible()
     odds.get_by_label("Search markets").fill("")
-    odds.get_by_role("button", name="corners", exact=True).click()
-    corners = sum(market["group"] == "corners" for market in markets)
-    expect(odds.get_by_text(f"{corners} of {len(markets)} markets")).to_be_visible()
+    odds.get_by_role("button", name="goals", exact=True).click()
+    goals = sum(market["group"] == "goals" for market in markets)
+    expect(odds.get_by_text(f"{goals} of {len(markets)} markets")).to_be_visible()
 
 
 def test_refreshing_an_event_says_what_changed(odds: Page) -> None:
@@ -99,7 +99,7 @@ def test_settings_are_saved_and_stay(odds: Page, demo: Demo) -> None:
     group = odds.get_by_role("group", name="SportyBet")
     group.get_by_label("at once").fill("7")
     odds.get_by_role("button", name="Save").click()
-    expect(odds.get_by_text("Saved")).to_be_visible()
+    expect(odds.get_by_text("Saved", exact=True)).to_be_visible()
     before = demo.get("/api/settings")
     assert before["bookmakers"]["sportybet"]["concurrency"] == 7
     odds.reload()

@@ -84,10 +84,10 @@ function useNames(): Readonly<Record<string, string>> {
   return useMemo(() => Object.fromEntries((found?.bookmakers ?? []).map(({ slug, name }) => [slug, name])), [found]);
 }
 
-const LINK = { loading: "connecting…", live: "live", conflated: "catching up", polling: "asking every 5 s", lost: "reconnecting…" } as const;
+const LINK = { loading: "connecting…", live: "live", conflated: "catching up", lost: "reconnecting…" } as const;
 
 const LINK_TITLE = {
-  loading: "Prices are being loaded", live: "Prices arrive as they change", polling: "Prices are asked for every 5 s",
+  loading: "Prices are being loaded", live: "Prices arrive as they change",
   conflated: "This page or its network was too slow for all changes: it was sent the newest prices only",
   lost: "The service does not answer: prices are as they were",
 } as const;

@@ -1,4 +1,4 @@
-// Requests to the service, and which of its endpoints it has.
+// Requests to the service.
 
 export class ApiError extends Error {
   constructor(
@@ -29,17 +29,3 @@ export const send = <T>(method: string, path: string, body?: unknown): Promise<T
     headers: { accept: "application/json", "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-
-let known: Promise<Set<string>> | undefined;
-
-/** The paths this service serves, asked once: what it lacks is then never asked for, and no request fails. */
-export function servedPaths(): Promise<Set<string>> {
-  known ??= request<{ paths: Record<string, unknown> }>("/api/openapi.json").then(
-    (document) => new Set(Object.keys(document.paths)),
-    (error: unknown) => {
-      known = undefined;
-      throw error;
-    },
-  );
-  return known;
-}
