@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Page, expect
 
 from tests.browser.demo import Demo
 
@@ -50,8 +50,7 @@ def load(page: Page, demo: Demo) -> Load:
     """Open the odds page, and wait for all events."""
     page.add_init_script(RECORDER)
     page.goto(demo.address)
-    page.wait_for_function("window.recorded?.first !== null", timeout=60_000)
-    page.wait_for_function(f"document.querySelector('.count')?.textContent === '{demo.total} events'", timeout=60_000)
+    expect(page.locator(".count")).to_have_text(f"{demo.total} events", timeout=60_000)
     complete = page.evaluate("performance.now()")
     recorded = page.evaluate("window.recorded")
     return Load(recorded["first"], complete, max(recorded["tasks"], default=0))

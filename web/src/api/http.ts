@@ -10,6 +10,8 @@ export class ApiError extends Error {
   }
 }
 
+const NO_CONTENT = 204;
+
 async function problem(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => ({}));
   const fields = (body ?? {}) as { code?: string; detail?: string; title?: string };
@@ -20,7 +22,7 @@ async function problem(response: Response): Promise<ApiError> {
 export async function request<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(path, { headers: { accept: "application/json" }, ...init });
   if (!response.ok) throw await problem(response);
-  return (await response.json()) as T;
+  return (response.status === NO_CONTENT ? undefined : await response.json()) as T;
 }
 
 export const send = <T>(method: string, path: string, body?: unknown): Promise<T> =>
