@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+
 from tests.acceptance.test_processes import environment
 
 PATHS = ("/api/stream", "/api/stream?markets=match_result", "/api/scrape/progress")
