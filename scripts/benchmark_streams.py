@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import statistics
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
@@ -77,6 +78,7 @@ class Bench:
     async def _run_cycles(self, count: int) -> tuple[Sequence[Cycle], Mapping[int, float]]:
         self._orders.send(count)
         answer: tuple[Sequence[Cycle], Mapping[int, float]] = await asyncio.to_thread(self._orders.recv)
+        print(f"{count} cycles: {_told(answer[0])}", file=sys.stderr)  # noqa: T201 - so that one sees it live
         return answer
 
     async def _connect(self) -> float:
@@ -135,11 +137,15 @@ async def _events(session: aiohttp.ClientSession) -> Books:
     offset, total = 0, 1
     while offset < total:
         page = await _get(session, f"/api/events?limit=500&offset={offset}&markets={MORE_MARKETS}")
-        for event in page["events"]:
-            for market in event["markets"]:
-                for slug, cell in market["bookmakers"].items():
-                    if not cell["state"].startswith("not_"):
-                        found.setdefault((event["sr_id"], slug), {})[market["key"]] = cell
+        cells = (
+            (event["sr_id"], slug, market["key"], cell)
+            for event in page["events"]
+            for market in event["markets"]
+            for slug, cell in market["bookmakers"].items()
+        )
+        for sr_id, slug, key, cell in cells:
+            if not cell["state"].startswith("not_"):
+                found.setdefault((sr_id, slug), {})[key] = cell
         offset, total = offset + 500, page["total"]
     return found
 
