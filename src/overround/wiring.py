@@ -14,13 +14,14 @@ from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.bookmakers.statistics import WatchedNormaliser
+from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
 from overround.db.dead_letters import DeadLetterRepository
-from overround.db.embedded import running_postgres
+from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.history import HistoryRepository
 from overround.db.listing_links import PostgresLinkRepository
@@ -109,10 +110,10 @@ class Jobs(msgspec.Struct, kw_only=True):
 
 
 @asynccontextmanager
-async def database_address(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[str]:
+async def database_address(settings: Settings, *, ephemeral: bool = False, shared: bool = False) -> AsyncIterator[str]:
     """Yield the address of the settings' database; without one, run the embedded server meanwhile.
 
-    `ephemeral`: the embedded server's files go with it.
+    `ephemeral`: the embedded server's files go with it. `shared`: one that another process runs will do.
 
     Raises:
         DatabaseUnavailableError: it cannot be started.
@@ -120,7 +121,9 @@ async def database_address(settings: Settings, *, ephemeral: bool = False) -> As
     if settings.database_url is not None:
         yield settings.database_url
         return
-    async with running_postgres(settings.data_dir, ephemeral=ephemeral) as url:
+    place = settings.data_dir
+    server = shared_postgres(place) if shared else running_postgres(place, ephemeral=ephemeral)
+    async with server as url:
         yield url
 
 
@@ -277,7 +280,7 @@ class _Parts:
             max_bytes=scraping.max_response_bytes,
         )
         self.fetchers[bookmaker.slug] = fetcher
-        normaliser = WatchedNormaliser(bookmaker.normaliser(self._catalogue), fetcher.statistics)
+        normaliser = WatchedNormaliser(UnchangedBodies(bookmaker.normaliser(self._catalogue)), fetcher.statistics)
         return Source(
             slug=bookmaker.slug,
             client=bookmaker.client(fetcher, options, self._clock),

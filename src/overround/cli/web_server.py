@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from overround import process
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
@@ -62,7 +63,7 @@ def run_until_stopped(work: Callable[[Stopping], Coroutine[Any, Any, None]]) -> 
                 if not stopping.asked:
                     raise
 
-    asyncio.run(main())
+    process.run(main())
 
 
 async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, data_dir: Path) -> None:
