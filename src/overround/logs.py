@@ -18,7 +18,9 @@ def configure_logs(level: str = "info", *, stream: Any = None) -> None:  # noqa:
     if number is None:
         raise ValueError(f"no log level {level!r}")
     readable = target.isatty()
-    render = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
+    # Without the variables of each frame, which the renderer would show: a batch's would take it a minute.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    render = console if readable else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
