@@ -43,8 +43,9 @@ test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
 	$(NPM) test --silent
 	$(PYTEST) -n 2 $(ARGS)
 
-docs: $(STAMP) ## Write docs/api.md from the OpenAPI document
+docs: $(STAMP) ## Write docs/api.md and the page's types from the OpenAPI document
 	$(BIN)/python -m scripts.api_docs
+	$(BIN)/python -m scripts.api_types
 
 check: check-format check-lint check-types check-layers check-house check-web ## Format, lint, types, import layers, house rules, the page's types (-k: go on after a finding)
 
@@ -64,6 +65,7 @@ check-house: $(STAMP)
 	$(BIN)/python -m scripts.house_rules
 
 check-web: $(WEB_MODULES)
+	$(BIN)/python -m scripts.api_types --check
 	$(NPM) run --silent types
 
 format: $(STAMP) ## Format the code and apply safe lint fixes

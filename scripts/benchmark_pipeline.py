@@ -20,7 +20,7 @@ from scripts.pipeline.budgets import judged
 from scripts.pipeline.integrity import require_sound
 from scripts.pipeline.parts import Parts
 from scripts.pipeline.records import Extent
-from scripts.pipeline.report import report
+from scripts.pipeline.report import independence_plot, report
 from scripts.pipeline.results import Growth, Results
 
 _OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
@@ -32,7 +32,8 @@ def write(results: Results, directory: Path, what: str) -> Path:
     stem = f"{results.at:%Y-%m-%d}-{what}"
     directory.mkdir(parents=True, exist_ok=True)
     page = directory / f"{stem}.md"
-    page.write_text(report(results, budgets), encoding="utf-8")
+    plot = independence_plot(results, f"{stem}-independence.svg", directory)
+    page.write_text(report(results, budgets, plot), encoding="utf-8")
     content = {"budgets": budgets, **msgspec.structs.asdict(results)}
     encoded = msgspec.json.format(msgspec.json.encode(content), indent=1)
     (directory / f"{stem}.json").write_bytes(encoded + b"\n")
@@ -81,6 +82,7 @@ def main() -> int:
     try:
         for run in (results.run, results.baseline, results.observed):
             require_sound(run.checks if run is not None else ())
+        require_sound(results.faulty)
     except OverroundError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -8,10 +8,11 @@ import msgspec
 
 from overround.simulator.latency import LatencyProfile
 from scripts.pipeline.efficiency import bounds_ms, efficiency
+from scripts.pipeline.faulty import under_faults
 from scripts.pipeline.independence import independence
 from scripts.pipeline.limits import limits, writer
 from scripts.pipeline.machine import this_machine
-from scripts.pipeline.records import Extent
+from scripts.pipeline.records import Check, Extent
 from scripts.pipeline.results import Condition, Growth, Limits, Results, Writer
 from scripts.pipeline.run import PipelineRun, measured_run
 
@@ -38,6 +39,7 @@ class Parts:
             writer=await self._writer(),
             baseline=await self._baseline(),
             independence=await self._independence(),
+            faulty=await self._faulty(),
             observed=observed,
             efficiency=efficiency(observed),
             bounds_ms=bounds_ms(observed),
@@ -65,6 +67,10 @@ class Parts:
     async def _independence(self) -> tuple[Condition, ...]:
         _say("slow and stopped database")
         return tuple(await independence(self._extent, self._directory / "independence"))
+
+    async def _faulty(self) -> tuple[Check, ...]:
+        _say("oracle with faults switched on")
+        return await under_faults(self._extent)
 
     async def _limits(self, page_bytes: int) -> Limits:
         _say("limits of this machine")

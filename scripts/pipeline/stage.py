@@ -23,7 +23,7 @@ from overround.simulator.parameters import EPOCH, TICK_SECONDS
 from scripts.pipeline.records import Command, CycleRecord, Drain, DrainRecord, Extent, Ready, RunCycle, ServiceOptions
 
 _LINE_LIMIT = 64 * 1024 * 1024
-_START_SECONDS = 60
+_START_SECONDS = 240
 _STOP_SECONDS = 60
 T = TypeVar("T")
 
@@ -200,6 +200,7 @@ def service_options(
     starts_at: datetime,
     *,
     asynchronous: bool = True,
+    whole_batches: bool = False,
 ) -> ServiceOptions:
     """Return the options of a service on these processes."""
     urls: Mapping[str, str] = {slug: simulator.base_url(slug) for slug in simulator.listings}
@@ -210,5 +211,6 @@ def service_options(
         starts_at=starts_at,
         asynchronous=asynchronous,
         polite=extent.latency != "none",
+        whole_batches=whole_batches,
         batch_size=extent.batch_size,
     )

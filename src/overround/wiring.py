@@ -14,13 +14,14 @@ from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.bookmakers.statistics import WatchedNormaliser
+from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
 from overround.db.dead_letters import DeadLetterRepository
-from overround.db.embedded import running_postgres
+from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.history import HistoryRepository
 from overround.db.listing_links import PostgresLinkRepository
@@ -42,6 +43,7 @@ from overround.scraping.linking import ListingLinker
 from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
 from overround.scraping.runs import RunBook
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.warm_up import WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
@@ -96,6 +98,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     fetchers: Mapping[str, HttpFetcher]
     roster: Roster
     live: LiveSettings
+    stream: StreamHub
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -107,10 +110,10 @@ class Jobs(msgspec.Struct, kw_only=True):
 
 
 @asynccontextmanager
-async def database_address(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[str]:
+async def database_address(settings: Settings, *, ephemeral: bool = False, shared: bool = False) -> AsyncIterator[str]:
     """Yield the address of the settings' database; without one, run the embedded server meanwhile.
 
-    `ephemeral`: the embedded server's files go with it.
+    `ephemeral`: the embedded server's files go with it. `shared`: one that another process runs will do.
 
     Raises:
         DatabaseUnavailableError: it cannot be started.
@@ -118,7 +121,9 @@ async def database_address(settings: Settings, *, ephemeral: bool = False) -> As
     if settings.database_url is not None:
         yield settings.database_url
         return
-    async with running_postgres(settings.data_dir, ephemeral=ephemeral) as url:
+    place = settings.data_dir
+    server = shared_postgres(place) if shared else running_postgres(place, ephemeral=ephemeral)
+    async with server as url:
         yield url
 
 
@@ -214,6 +219,7 @@ async def _started_service(
             fetchers=parts.fetchers,
             roster=roster,
             live=live,
+            stream=parts.stream,
         )
 
 
@@ -237,17 +243,20 @@ class _Parts:
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
+        self._book = EventBook()
+        self.stream = StreamHub(self._book, clock)
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
     def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
         return ScrapeContext(
             sources=sources,
             cache=OddsCache(),
-            book=EventBook(),
+            book=self._book,
             runs=RunBook(self._clock, _RUNS_REMEMBERED),
             catalogue=self._catalogue,
             clock=self._clock,
             progress=ProgressHub(),
+            stream=self.stream,
         )
 
     def roster(
@@ -271,7 +280,7 @@ class _Parts:
             max_bytes=scraping.max_response_bytes,
         )
         self.fetchers[bookmaker.slug] = fetcher
-        normaliser = WatchedNormaliser(bookmaker.normaliser(self._catalogue), fetcher.statistics)
+        normaliser = WatchedNormaliser(UnchangedBodies(bookmaker.normaliser(self._catalogue)), fetcher.statistics)
         return Source(
             slug=bookmaker.slug,
             client=bookmaker.client(fetcher, options, self._clock),
@@ -295,7 +304,9 @@ class _Parts:
         return ListingLinker(coordinator, context.book, self._database.links, self._clock)
 
     def inline_writer(self) -> InlineWriter:
-        return InlineWriter(self.handler(self._database.engine), self._clock)
+        writer = InlineWriter(self.handler(self._database.engine), self._clock)
+        self.stream.begin(writer.epoch, 0)
+        return writer
 
     def dead_letters(self, write_queue: Queue | None, inline: InlineWriter | None) -> DeadLetters:
         async def submit(batch: WriteBatch) -> None:
@@ -340,6 +351,8 @@ class _Parts:
             applied = await self.handler(database.engine).applied(journal.journal_id) if ready else 0
             await journal.advance(applied)
             await journal.keep(applied)
+            stats = journal.stats()
+            self.stream.begin(stats.epoch, stats.last_seq)
             yield journal
         finally:
             await journal.close()

@@ -60,7 +60,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     confirmations among them; `settled` are the snapshots and confirmations of retried dead letters
     that were gone already. `applied_before` and `dead_before` are those of batches that were skipped,
     as the database recorded them. `tries` is how often a part of the transaction was tried.
-    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT.
+    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT. `place` is (epoch, seq) of
+    the batch, where it was written without a journal.
     """
 
     batches: int
@@ -76,6 +77,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 1
     flush_ms: float = 0.0
     commit_ms: float = 0.0
+    place: tuple[int, int] = (0, 0)
 
 
 class WriterState(StrEnum):

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from overround.batch import RunKind, RunStatus
 from overround.catalogue import load_catalogue
@@ -81,6 +83,18 @@ async def test_a_failure_removes_nothing(desk: DatabaseDesk) -> None:
     await desk.cycle()
     assert desk.cache.get(1, "sportybet") is before
     assert (await desk.cycle()).status is RunStatus.COMPLETED
+
+
+async def test_a_fault_of_ours_costs_one_event_alone(desk: DatabaseDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no one foresaw in one bookmaker's code is a failure of class internal; the others' prices arrive."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(desk.books["sportybet"], "normalise", broken)
+    run = await desk.cycle()
+    assert (run.status, run.errors) == (RunStatus.PARTIAL, {"internal": 1})
+    assert (run.counts["betpawa"].changed, run.counts["sportybet"].failed) == (1, 1)
 
 
 async def test_a_failed_discovery_keeps_what_is_known(desk: DatabaseDesk) -> None:
@@ -379,3 +393,18 @@ async def test_storage_progress_carries_every_timing(desk: DatabaseDesk) -> None
 def _target(desk: DatabaseDesk) -> EventTarget:
     (target,) = choose_targets(desk.book, desk.clock.now(), None, frozenset({"betpawa"}))
     return target
+
+
+async def test_logs_lead_from_a_run_to_its_commits(desk: DatabaseDesk) -> None:
+    """Fetches name run and batch, a batch its place in the write order, a commit the places that it covers."""
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as events:
+        run = await desk.cycle()
+    of = {name: [one for one in events if one["event"] == name] for name in {one["event"] for one in events}}
+    fetches = {(one["run"], one["batch_index"], one["bookmaker"], one["sr_id"]) for one in of["event_fetched"]}
+    assert fetches == {(run.run_id, 1, slug, 1) for slug in desk.books}
+    batch = next(one for one in of["write_batch_enqueued"] if one["batch_index"] == 1)
+    assert (batch["run"], batch["changed"]) == (run.run_id, 2)
+    committed = [(one["seq"] - one["batches"] + 1, one["seq"], one["runs"]) for one in of["write_batch_committed"]]
+    assert [runs for first, last, runs in committed if first <= batch["seq"] <= last] == [[run.run_id]]
+    of_the_run = [*of["discovery_finished"], *of["batch_stored"], *of["run_finished"]]
+    assert {one["run"] for one in of_the_run} == {run.run_id}

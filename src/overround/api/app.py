@@ -1,5 +1,6 @@
 """The composition root of the HTTP service: `uvicorn overround.api.app:app`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -11,13 +12,17 @@ from overround.access.policy import key_required, refuse_without_keys
 from overround.api import (
     bookmakers,
     coverage,
+    database,
     dead_letters,
+    doctor,
     event_csv,
     events,
     health,
     history,
     integrity,
+    keys,
     listings,
+    market_checks,
     markets,
     metrics,
     queue,
@@ -26,20 +31,28 @@ from overround.api import (
     scrape,
     sessions,
     status,
+    stream,
     tuning,
     web,
 )
 from overround.api.event_desk import new_desk
+from overround.api.flight import Flight
 from overround.api.loop_lag import LoopLag
 from overround.api.middleware import Admission, RequestContext
 from overround.api.openapi import DescribedApi
+from overround.api.price_checks import check_cache
 from overround.api.problems import install_problem_handlers
+from overround.api.progress_board import ProgressBoard
 from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
 from overround.api.state import ApiState, ShownNames
+from overround.api.stream_desk import StreamDesk
 from overround.clock import SystemClock
+from overround.db.inventory import inventory
 from overround.logs import configure_logs
+from overround.process import settled
 from overround.settings import Settings
+from overround.storage.disk_room import places_of
 from overround.wiring import Service, running_database, running_service
 
 # In the order in which their routes are tried.
@@ -50,16 +63,21 @@ _SLICES = (
     history,
     coverage,
     listings,
+    market_checks,
     markets,
     scrape,
+    stream,
     scheduler,
     tuning,
     queue,
     dead_letters,
     integrity,
+    database,
+    keys,
     health,
     metrics,
     status,
+    doctor,
     sessions,
     reference,
     web,
@@ -91,7 +109,11 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.service = state = _api_state(running, meter, loop_lag)
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
-            yield
+            app.state.streams = streams = StreamDesk(state, app.state.stopping)
+            app.state.progress = board = ProgressBoard(SystemClock(), running.control.detail, app.state.stopping)
+            async with streams.running(), board.listening(state.progress):
+                with settled():
+                    yield
 
     app = DescribedApi(
         title="Overround",
@@ -102,6 +124,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=meter)
@@ -123,14 +146,14 @@ def _guard(service: Service) -> Guard:
 
 
 def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
-    names = {slug: one.name for slug, one in service.bookmakers.items()}
+    context, names = service.context, {slug: one.name for slug, one in service.bookmakers.items()}
     return ApiState(
         version=version("overround"),
-        started_at=service.context.clock.now(),
-        clock=service.context.clock,
-        catalogue=service.context.catalogue,
-        cache=service.context.cache,
-        book=service.context.book,
+        started_at=context.clock.now(),
+        clock=context.clock,
+        catalogue=context.catalogue,
+        cache=context.cache,
+        book=context.book,
         control=service.control,
         linker=service.linker,
         scheduler=service.scheduler,
@@ -149,10 +172,16 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         installed=names,
         roster=service.roster,
         live=service.live,
+        stream=service.stream,
+        progress=service.context.progress,
         meter=meter,
         loop_lag=loop_lag,
         process=psutil.Process(),
         history=service.database.history,
+        keys=service.database.keys,
+        places=places_of(service.settings),
+        inventory=Flight(lambda: inventory(service.database.engine)),
+        checks=Flight(lambda: check_cache(context.cache, context.book, context.catalogue)),
     )
 
 

@@ -22,9 +22,11 @@ from overround.errors import (
     RecoveringError,
     RunInProgressError,
     SettingsError,
+    TooManyStreamsError,
     UnknownDeadLetterError,
     UnknownEventError,
     UnknownListingError,
+    UnknownMarketError,
     UnknownRunError,
 )
 
@@ -82,10 +84,12 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RecoveringError, _recovering)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
+    app.add_exception_handler(UnknownMarketError, _unknown_market)
     app.add_exception_handler(UnknownListingError, _unknown_listing)
     app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
     app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(SettingsError, _settings_invalid)
+    app.add_exception_handler(TooManyStreamsError, _too_many_streams)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -122,6 +126,10 @@ async def _unknown_run(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.NOT_FOUND, "unknown_run", str(error))
 
 
+async def _unknown_market(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "unknown_market", str(error))
+
+
 async def _unknown_listing(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.NOT_FOUND, "unknown_listing", str(error))
 
@@ -132,6 +140,10 @@ async def _nothing_to_retry(_: Request, error: Exception) -> JSONResponse:
 
 async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "settings_invalid", str(error))
+
+
+async def _too_many_streams(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from overround.api.alerts import alerts, not_ready, recovering
 from overround.api.security import AccessView, CurrentAccess, access_view
 from overround.api.state import ApiState, State
+from overround.api.stream_desk import Streams
 
 router = APIRouter(prefix="/api/status", tags=["status"])
 
@@ -55,6 +56,13 @@ class ProcessView(BaseModel):
     loop_lag_p99_ms: float
 
 
+class StreamsView(BaseModel):
+    """The live streams: clients at present, and how often one was too slow and got the newest states only."""
+
+    clients: int
+    conflated: int
+
+
 class StatusView(BaseModel):
     """The service as a whole; `ready` is what /health/ready says; `recovery` is null once the cache has caught up."""
 
@@ -67,11 +75,12 @@ class StatusView(BaseModel):
     cache: CacheView
     database: DatabaseView
     process: ProcessView
+    streams: StreamsView
     access: AccessView
 
 
 @router.get("")
-async def read_status(state: State, access: CurrentAccess) -> StatusView:
+async def read_status(state: State, access: CurrentAccess, streams: Streams) -> StatusView:
     """Return how the service is, and what whoever asks may do."""
     return StatusView(
         version=state.version,
@@ -85,6 +94,7 @@ async def read_status(state: State, access: CurrentAccess) -> StatusView:
         process=ProcessView(
             rss_bytes=state.process.memory_info().rss, loop_lag_p99_ms=round(state.loop_lag.lag().p99 * 1000, 3)
         ),
+        streams=StreamsView(clients=streams.figures.clients, conflated=streams.figures.conflations),
         access=access_view(access),
     )
 

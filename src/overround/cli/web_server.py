@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from overround import process
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
@@ -61,7 +62,7 @@ def run_until_stopped(work: Callable[[Stopping], Coroutine[Any, Any, None]]) -> 
                 if not stopping.asked:
                     raise
 
-    asyncio.run(main())
+    process.run(main())
 
 
 async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, data_dir: Path) -> None:
@@ -76,7 +77,12 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
             app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=_SHUTDOWN
         )
         server = _Server(config)
-        with announced(data_dir, address), stopping.handled_by(server.ask_to_exit):
+
+        def stop() -> None:
+            server.ask_to_exit()
+            app.state.stopping.set()  # streams do not end by themselves
+
+        with announced(data_dir, address), stopping.handled_by(stop):
             print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
             await server.serve([listener])
 

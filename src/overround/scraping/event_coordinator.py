@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 import msgspec
 import structlog
@@ -16,23 +17,26 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
-from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
-from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
+from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
+from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
+from overround.scraping.landing import Landing
 from overround.scraping.precedence import Precedence
 from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
+_STARTED_AT_ONCE = 6  # requests; a whole batch of them would keep the event loop for 50 ms and more
 
 _log = structlog.get_logger(__name__)
 
 
 class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cycle covers."""
+    """What a cycle covers; what has been fetched is stored within so many seconds, None: batch by batch."""
 
     reference: str
     sports: tuple[str, ...]
@@ -40,10 +44,11 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
     horizon: timedelta | None
     near_kickoff: timedelta
     eviction_grace: timedelta
+    store_within: float | None = None
 
 
 class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What the coordinator works on and with."""
+    """What the coordinator works on and with; `stream` hears of all that is written."""
 
     sources: Mapping[str, Source]
     cache: OddsCache
@@ -52,6 +57,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     clock: Clock
     progress: ProgressHub
+    stream: StreamHub | None = None
 
 
 class EventCoordinator:
@@ -71,7 +77,9 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(context.cache, context.catalogue, context.clock, write_queue, batch_writer)
+        self._store = BatchStore(
+            context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
+        )
         self._resolver = ListingResolver(context.sources, context.clock)
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
@@ -94,6 +102,7 @@ class EventCoordinator:
             horizon=scraping.horizon,
             near_kickoff=settings.schedule.near_kickoff,
             eviction_grace=scraping.eviction_grace,
+            store_within=scraping.store_within.total_seconds(),
         )
         return cls(context, options, write_queue, batch_writer)
 
@@ -134,17 +143,20 @@ class EventCoordinator:
         Returns the finished run; a near run does not discover, nor does one that is handed its targets.
         """
         run = run or self._context.runs.begin(RunKind.CYCLE)
+        with structlog.contextvars.bound_contextvars(run=run.run_id):
+            return await self._cycle(run, targets)
+
+    async def _cycle(self, run: ScrapeRun, targets: Sequence[EventTarget] | None) -> ScrapeRun:
         tally = RunTally()
         self._context.progress.publish(RunStarted(run=run))
         try:
             chosen = await self._chosen(run, tally, targets)
-            tally.events = len(chosen)
             await self._scrape_all(run, tally, chosen)
         except asyncio.CancelledError:
             await self._finish(run, tally, RunStatus.INTERRUPTED)
             raise
         except Exception as error:  # noqa: BLE001 - supervision point: a run always ends, and says how
-            _log.error("cycle_failed", run=run.run_id, exc_info=error)
+            _log.error("cycle_failed", exc_info=error)
             tally.errors[ErrorClass.INTERNAL] += 1
             return await self._finish(run, tally, RunStatus.FAILED)
         self._evict_started()
@@ -163,25 +175,20 @@ class EventCoordinator:
             raise UnknownEventError(sr_id)
         run = run or self._context.runs.begin(RunKind.EVENT)
         tally = RunTally()
-        tally.events = 1
-        results = await self.scrape_batch(run, [EventTarget(event=event, listings=offered)])
-        await self._store_or_count(run, tally, results)
-        return await self._finish(run, tally)
+        with structlog.contextvars.bound_contextvars(run=run.run_id):
+            await self._scrape_all(run, tally, [EventTarget(event=event, listings=offered)])
+            return await self._finish(run, tally)
 
     async def scrape_batch(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Sequence[EventResult]:
         """Fetch all listings of a batch at once, within the bookmakers' limits; failures come back as results."""
-        return await asyncio.gather(
-            *(
-                self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
-                for target in targets
-                for slug in target.listings
-            )
-        )
+        return await asyncio.gather(*self._scrapes(run, targets))
 
     async def store_batch_results(
         self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally
     ) -> Stored:
         """Classify a batch against the cache, update the cache, hand what changed to the write path."""
+        for result in results:
+            note_fetched(result, batch_index)
         current = [result for result in results if self._context.book.event(result.sr_id) is not None]
         with self._stores_first.storing():
             stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
@@ -194,10 +201,11 @@ class EventCoordinator:
         began = context.clock.monotonic()
         sweep = await discover(context.sources, options.sports)
         now = context.clock.now()
-        update = enter_sweep(context.book, sweep, self._precedence(), now, options.eviction_grace)
-        resolved = await self._resolve()
+        for update in entering(context.book, sweep, self._precedence(), now, options.eviction_grace):
+            self._owed = _joined(self._owed, update)
+            await asyncio.sleep(0)
+        self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
-        self._owed = _joined(self._owed, update, resolved)
         await self._write_or_count(run, tally)
         targets = self._targets(options.horizon)
         self._announce(run, targets, len(sweep.failures), began)
@@ -239,37 +247,61 @@ class EventCoordinator:
         found = {_key(known): known for known in await self._resolver.resolve(book)}
         if not found:
             return BookUpdate(events=(), listings=())
-        current = [found.get(_key(known), known) for known in book.known() if known.gone_at is None]
+        sr_ids = {known.listing.sr_id for known in found.values()}
+        current = [
+            found.get(_key(known), known)
+            for known in book.known()
+            if known.gone_at is None and (_key(known) in found or known.listing.sr_id in sr_ids)
+        ]
         return enter_listings(book, current, self._precedence(), now)
 
     async def _scrape_all(self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget]) -> None:
+        tally.events = len(targets)
         batches = batches_of(targets, self._options.batch_size)
         began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
             async for results in scraped:
-                await self._store_or_count(run, tally, results)
+                await self._store_or_count(run, tally.next_batch(), tally, results)
         tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
         self, run: ScrapeRun, batches: Iterable[Sequence[EventTarget]]
     ) -> AsyncGenerator[Sequence[EventResult], None]:
-        """Yield the batches' results in order, with the next ones already under way."""
-        upcoming = iter(batches)
-        flying = deque(self._launch(run, batch) for batch in islice(upcoming, _BATCHES_UNDER_WAY))
+        """Yield the batches' results as they come, with the next ones already under way."""
+        upcoming, landing = iter(batches), Landing(self._options.store_within)
+        flying = deque(self._launch(run, batch, landing) for batch in islice(upcoming, _BATCHES_UNDER_WAY))
         try:
             while flying:
-                results = await flying[0]
-                flying.popleft()
-                yield results
-                # Only now: a batch begins with a burst of requests, which would keep the store from its turn.
-                flying.extend(self._launch(run, batch) for batch in islice(upcoming, 1))
+                results = await landing.lot(flying[0])
+                over = flying[0].done()
+                if results:
+                    yield results
+                if over:
+                    flying.popleft().result()
+                    # Only now: a batch begins with a burst of requests, which would keep the store from its turn.
+                    flying.extend(self._launch(run, batch, landing) for batch in islice(upcoming, 1))
         finally:
             for task in flying:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
 
-    def _launch(self, run: ScrapeRun, batch: Sequence[EventTarget]) -> asyncio.Task[Sequence[EventResult]]:
-        return asyncio.create_task(self.scrape_batch(run, batch), name=f"scrape-run-{run.run_id}")
+    def _launch(self, run: ScrapeRun, batch: Sequence[EventTarget], landing: Landing) -> asyncio.Task[None]:
+        return asyncio.create_task(self._scrape_onto(landing, run, batch), name=f"scrape-run-{run.run_id}")
+
+    async def _scrape_onto(self, landing: Landing, run: ScrapeRun, targets: Iterable[EventTarget]) -> None:
+        async def land(scrape: Coroutine[Any, Any, EventResult]) -> None:
+            landing.put(await scrape)
+
+        async with asyncio.TaskGroup() as group:
+            for number, scrape in enumerate(self._scrapes(run, targets), 1):
+                group.create_task(land(scrape))
+                if number % _STARTED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    def _scrapes(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Iterator[Coroutine[Any, Any, EventResult]]:
+        for target in targets:
+            for slug in target.listings:
+                yield self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
 
     async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
         context = self._context
@@ -287,11 +319,13 @@ class EventCoordinator:
         )
         return result
 
-    async def _store_or_count(self, run: ScrapeRun, tally: RunTally, results: Sequence[EventResult]) -> None:
+    async def _store_or_count(
+        self, run: ScrapeRun, index: int, tally: RunTally, results: Sequence[EventResult]
+    ) -> None:
         try:
-            await self.store_batch_results(run, tally.next_batch(), results, tally)
+            await self.store_batch_results(run, index, results, tally)
         except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
-            _count_storage_failure(run, tally, error)
+            _count_storage_failure(tally, error)
 
     async def _write_or_count(self, run: ScrapeRun, tally: RunTally) -> None:
         """Write the run's state and what the event book owes the database."""
@@ -308,7 +342,7 @@ class EventCoordinator:
         try:
             await self._store.write(batch)
         except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
-            _count_storage_failure(run, tally, error)
+            _count_storage_failure(tally, error)
         else:
             if self._owed is owed:
                 self._owed = BookUpdate(events=(), listings=())
@@ -354,7 +388,7 @@ def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
         _log.warning("discovery_call_failed", bookmaker=failure.bookmaker, league=failure.league, error=failure.message)
 
 
-def _count_storage_failure(run: ScrapeRun, tally: RunTally, error: Exception) -> None:
+def _count_storage_failure(tally: RunTally, error: Exception) -> None:
     tally.errors[ErrorClass.STORAGE] += 1
     unforeseen = None if isinstance(error, OverroundError) else error
-    _log.error("batch_not_stored", run=run.run_id, error=repr(error), exc_info=unforeseen)
+    _log.error("batch_not_stored", error=repr(error), exc_info=unforeseen)
