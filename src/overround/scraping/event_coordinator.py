@@ -15,7 +15,7 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
-from overround.errors import ErrorClass, JournalWriteError, UnknownEventError
+from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
 from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
@@ -390,4 +390,5 @@ def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
 
 def _count_storage_failure(tally: RunTally, error: Exception) -> None:
     tally.errors[ErrorClass.STORAGE] += 1
-    _log.error("batch_not_stored", error=repr(error), exc_info=error)
+    unforeseen = None if isinstance(error, OverroundError) else error
+    _log.error("batch_not_stored", error=repr(error), exc_info=unforeseen)
