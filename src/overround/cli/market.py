@@ -63,8 +63,14 @@ class Market:
             return
         self._record = msgspec.structs.replace(self._record, tick=self._record.tick + 1)
         await self.simulator.go_to(self._record.tick)
-        self._file.write_bytes(msgspec.json.encode(self._record))
+        self._remember(self._record)
         self.clock.move_to(self._record.instant())
+
+    def _remember(self, record: _Record) -> None:
+        """Store the record in one step: a demo that is killed here leaves the old one or the new one."""
+        aside = self._file.with_suffix(".new")
+        aside.write_bytes(msgspec.json.encode(record))
+        aside.replace(self._file)
 
     def _start(self) -> datetime:
         if self._record is not None:
