@@ -10,8 +10,8 @@ from overround.odds import MarketKey
 from overround.scraping.stream_hub import StreamHub
 from overround.scraping.stream_log import Confirmed, Item, Moved, Told
 
-CHUNK: Final = 64 * 1024
-CELLS_AT_ONCE: Final = 1000
+CHUNK: Final = 32 * 1024
+CELLS_AT_ONCE: Final = 500
 
 Key = tuple[int, str]
 

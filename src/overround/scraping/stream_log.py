@@ -14,8 +14,8 @@ from overround.caching.odds_cache import CachedSnapshot
 from overround.event import Event
 
 MAX_BYTES: Final = 64 * 2**20
-CELLS_IN_PIECE: Final = 1000
-"""About as many are written in two or three milliseconds."""
+CELLS_IN_PIECE: Final = 500
+"""So many are written in two to four milliseconds."""
 
 _CELL_BYTES = 260  # in memory, about
 _ITEM_BYTES = 500
