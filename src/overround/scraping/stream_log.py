@@ -57,6 +57,11 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     whole: CachedSnapshot | None = None
     former: str = ""
 
+    @property
+    def confirms(self) -> bool:
+        """Tell whether all that is not told of was seen unchanged."""
+        return self.confirmed_at == self.received_at and not self.former
+
     def all_cells(self) -> Sequence[Cell]:
         """Return every market that this tells of."""
         return self.cells if self.whole is None else cells_of(self.whole, self.whole.markets)
