@@ -34,7 +34,7 @@ _ROOM = 1 << 40
 _POLL = 0.05  # seconds
 _CLOCK = SystemClock()
 
-_MOST_SECONDS = 5.0  # more than with an empty journal, until it answers, and until the database has the first batch
+_MOST_SECONDS = 5.0  # more than with an empty journal: until it answers, and until the first batch is applied
 _MOST_MEMORY = 400 * _MEGABYTE  # of the whole process, with the cache of 1,300 events at 3 bookmakers
 _PERCENTS_SEEN = 2
 

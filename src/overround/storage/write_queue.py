@@ -189,7 +189,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             await self._commit([await asyncio.to_thread(read_entry, entry) for entry in entries])
 
     async def _read_ahead(self) -> Sequence[JournalEntry]:
-        """Read what comes next; at first one batch: with a long backlog it is soon seen whether the database takes it."""
+        """Read what comes next; at first one batch, so that it is soon seen whether the database takes it."""
         return await self._journal.read(self._applied, self._maxsize if self._sums.written else 1)
 
     async def _commit(self, read: Sequence[StampedBatch]) -> None:
