@@ -120,7 +120,8 @@ async def large_backlog(size: int, seed: int) -> Row:
         trials=f"{batches:,} batches, {batches * _SNAPSHOTS:,} snapshots in the journal",
         faults={"start": 1},
         broken="; ".join(faults),
-        notes=f"ready after {bare:.1f} s with an empty journal; live after {seen.live:.1f} s, applying after {seen.applied:.1f} s, ready after {seen.ready:.1f} s; "
+        notes=f"ready after {bare:.1f} s with an empty journal; with this one live after {seen.live:.1f} s, "
+        f"applying after {seen.applied:.1f} s, ready after {seen.ready:.1f} s; "
         f"at most {seen.memory / _MEGABYTE:.0f} MB of memory; slowest answer meanwhile {seen.slowest * 1000:.0f} ms",
     )
 
