@@ -154,6 +154,14 @@ class UnknownEventError(OverroundError):
         super().__init__(f"event {sr_id} is not known")
 
 
+class UnknownMarketError(OverroundError):
+    """The catalogue has no such market."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"the catalogue has no market {key!r}")
+
+
 class UnknownListingError(OverroundError):
     """No bookmaker has such a listing (any more)."""
 
@@ -205,6 +213,10 @@ class TooManyStreamsError(OverroundError):
 
 class DatabaseUnavailableError(OverroundError):
     """The database cannot be reached or started."""
+
+
+class DatabaseInUseError(DatabaseUnavailableError):
+    """Another process runs the embedded database of this data directory."""
 
 
 class BookmakerMismatchError(OverroundError):

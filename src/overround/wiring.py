@@ -21,7 +21,7 @@ from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
 from overround.db.dead_letters import DeadLetterRepository
-from overround.db.embedded import running_postgres
+from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.history import HistoryRepository
 from overround.db.listing_links import PostgresLinkRepository
@@ -110,10 +110,10 @@ class Jobs(msgspec.Struct, kw_only=True):
 
 
 @asynccontextmanager
-async def database_address(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[str]:
+async def database_address(settings: Settings, *, ephemeral: bool = False, shared: bool = False) -> AsyncIterator[str]:
     """Yield the address of the settings' database; without one, run the embedded server meanwhile.
 
-    `ephemeral`: the embedded server's files go with it.
+    `ephemeral`: the embedded server's files go with it. `shared`: one that another process runs will do.
 
     Raises:
         DatabaseUnavailableError: it cannot be started.
@@ -121,7 +121,9 @@ async def database_address(settings: Settings, *, ephemeral: bool = False) -> As
     if settings.database_url is not None:
         yield settings.database_url
         return
-    async with running_postgres(settings.data_dir, ephemeral=ephemeral) as url:
+    place = settings.data_dir
+    server = shared_postgres(place) if shared else running_postgres(place, ephemeral=ephemeral)
+    async with server as url:
         yield url
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from overround.db import server_home
-from overround.db.embedded import running_postgres, stop_leftover
+from overround.db.embedded import running_postgres, shared_postgres, stop_leftover
 from overround.db.engine import create_engine
 from overround.db.server_home import ServerHome, ServerUser, home_of
 from overround.errors import DatabaseUnavailableError
@@ -136,6 +136,17 @@ async def test_a_second_owner_is_refused(place: Path) -> None:
         with pytest.raises(DatabaseUnavailableError, match=str(owner.pid)):
             await stop_leftover(place)
         assert processes(place)
+
+
+async def test_another_process_may_share_the_server(place: Path) -> None:
+    """While its owner is alive, others reach the server and leave it running; without an owner they run it."""
+    with owner_process(place):
+        async with shared_postgres(place) as url, asked(url) as user:
+            assert user == "overround"
+        assert processes(place)
+    async with shared_postgres(place) as url, asked(url) as user:
+        assert user == "overround"
+    assert processes(place) == []
 
 
 async def test_the_server_of_a_killed_owner_stops_by_itself(place: Path) -> None:

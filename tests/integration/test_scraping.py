@@ -6,37 +6,28 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
-from overround.batch import RunStatus
-from overround.catalogue import load_catalogue
-from overround.db.repositories import BookmakerRepository, PostgresWarmupRepository
-from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
+from overround.batch import RunKind, RunStatus
+from overround.db.repositories import PostgresWarmupRepository
+from overround.errors import BlockedError, JournalWriteError, QueueClosedError, TransientFetchError, UnknownEventError
 from overround.odds import MarketPrices, State
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scraping.control import ScrapeController
-from overround.scraping.event_coordinator import EventCoordinator
 from overround.scraping.runs import RunTally
 from overround.scraping.targets import EventTarget, choose_targets
-from overround.storage.inline import InlineWriter
-from overround.storage.write_handler import PostgresWriteHandler
-from tests.support.database_desk import NUMBERS, DatabaseDesk
-from tests.support.desk import OPTIONS, OVER_UNDER, RESULT, Desk, listing, result_prices
+from tests.support.database_desk import NUMBERS, DatabaseDesk, running_desk
+from tests.support.desk import OVER_UNDER, RESULT, listing, result_prices
 
 
 @pytest.fixture
 async def desk(engine: AsyncEngine) -> AsyncIterator[DatabaseDesk]:
     """Yield a desk with one match at two bookmakers."""
-    await BookmakerRepository(engine).register({number: (slug, slug.title()) for slug, number in NUMBERS.items()})
-    desk = DatabaseDesk(engine)
-    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
-    desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2150))
-    await desk.journal.open()
-    await desk.queue.start()
-    yield desk
-    await desk.queue.stop(5)
-    await desk.journal.close()
+    async with running_desk(engine) as desk:
+        yield desk
 
 
 async def test_only_changes_are_written(desk: DatabaseDesk) -> None:
@@ -81,6 +72,18 @@ async def test_a_failure_removes_nothing(desk: DatabaseDesk) -> None:
     await desk.cycle()
     assert desk.cache.get(1, "sportybet") is before
     assert (await desk.cycle()).status is RunStatus.COMPLETED
+
+
+async def test_a_fault_of_ours_costs_one_event_alone(desk: DatabaseDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no one foresaw in one bookmaker's code is a failure of class internal; the others' prices arrive."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(desk.books["sportybet"], "normalise", broken)
+    run = await desk.cycle()
+    assert (run.status, run.errors) == (RunStatus.PARTIAL, {"internal": 1})
+    assert (run.counts["betpawa"].changed, run.counts["sportybet"].failed) == (1, 1)
 
 
 async def test_a_failed_discovery_keeps_what_is_known(desk: DatabaseDesk) -> None:
@@ -228,6 +231,16 @@ async def test_register_changes_survive_a_refused_enqueue(desk: DatabaseDesk) ->
     assert await desk.rows("select count(*) from events") == [(1,)]
 
 
+async def test_a_run_that_was_cut_off_is_closed_when_the_disk_takes_it(desk: DatabaseDesk) -> None:
+    """A full disk at start does not keep the service from starting; the run is closed with the next one."""
+    open_run = desk.context.runs.begin(RunKind.CYCLE)
+    desk.gate.refusals = [JournalWriteError("a file", OSError(28, "No space left on device"))]
+    await desk.coordinator.close_open_runs()
+    await desk.cycle()
+    stored = await desk.rows("select status from scrape_runs where id = :run", run=open_run.run_id)
+    assert stored == [("interrupted",)]
+
+
 async def test_an_on_demand_scrape_racing_a_cycle_never_enshrines_the_older_answer(desk: DatabaseDesk) -> None:
     """An answer that was received earlier but is stored later leaves cache and history alone."""
     await desk.cycle()
@@ -306,52 +319,6 @@ async def test_a_cancelled_cycle_ends_as_interrupted(desk: DatabaseDesk) -> None
     assert await desk.rows("select status from scrape_runs") == [("interrupted",)]
 
 
-async def test_inline_writing_gives_the_same_history(engine: AsyncEngine, desk: DatabaseDesk) -> None:
-    """Without a queue, the same handler is awaited, and the same rows are there when the cycle returns."""
-    handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
-    inline = EventCoordinator(desk.context, OPTIONS, None, InlineWriter(handler, desk.clock))
-    await inline.run_full_cycle()
-    desk.clock.advance(60)
-    await inline.run_full_cycle()
-    assert await desk.home_prices() == [2100]
-    assert await desk.rows("select count(*) from odds_snapshots where last_confirmed_at is not null") == [(2,)]
-
-
-HISTORY = """
-select event_id, bookmaker, market, specifiers, outcome, price, state, captured_at from price_history
-order by event_id, bookmaker, market, specifiers, outcome, captured_at
-"""
-TABLES = "odds_snapshots, latest_odds, events, listings, scrape_runs, event_scrape_status, markets"
-
-
-async def test_queue_and_inline_write_the_same_tables(engine: AsyncEngine, desk: DatabaseDesk) -> None:
-    """The same cycles give the same history, latest state and runs, whether they go through the queue or not."""
-
-    async def play(desk: Desk, coordinator: EventCoordinator) -> None:
-        desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
-        desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2150))
-        await coordinator.run_full_cycle()
-        desk.clock.advance(60)
-        desk.books["betpawa"].offer(listing("betpawa", "p1"), {OVER_UNDER: MarketPrices((1900, -1))})
-        await coordinator.run_full_cycle()
-
-    async def tables() -> list[object]:
-        latest = await desk.rows("select event_id, market, outcome, price, state from prices order by 1, 2, 3, 4")
-        runs = await desk.rows("select kind, status, events, counts::text from scrape_runs order by id")
-        return [[row[:-1] for row in await desk.rows(HISTORY)], latest, runs]
-
-    await play(desk, desk.coordinator)
-    await desk.queue.drain()
-    queued = await tables()
-    async with engine.begin() as connection:
-        await connection.execute(text(f"truncate {TABLES}"))
-    handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
-    inline = Desk(clock=desk.clock, batch_writer=InlineWriter(handler, desk.clock))
-    await play(inline, inline.coordinator)
-    assert await tables() == queued
-    assert queued[0]
-
-
 async def test_storage_progress_carries_every_timing(desk: DatabaseDesk) -> None:
     """The storage event names each step's time and counts both roles."""
     seen: list[Mapping[str, object]] = []
@@ -369,3 +336,18 @@ async def test_storage_progress_carries_every_timing(desk: DatabaseDesk) -> None
 def _target(desk: DatabaseDesk) -> EventTarget:
     (target,) = choose_targets(desk.book, desk.clock.now(), None, frozenset({"betpawa"}))
     return target
+
+
+async def test_logs_lead_from_a_run_to_its_commits(desk: DatabaseDesk) -> None:
+    """Fetches name run and batch, a batch its place in the write order, a commit the places that it covers."""
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as events:
+        run = await desk.cycle()
+    of = {name: [one for one in events if one["event"] == name] for name in {one["event"] for one in events}}
+    fetches = {(one["run"], one["batch_index"], one["bookmaker"], one["sr_id"]) for one in of["event_fetched"]}
+    assert fetches == {(run.run_id, 1, slug, 1) for slug in desk.books}
+    batch = next(one for one in of["write_batch_enqueued"] if one["batch_index"] == 1)
+    assert (batch["run"], batch["changed"]) == (run.run_id, 2)
+    committed = [(one["seq"] - one["batches"] + 1, one["seq"], one["runs"]) for one in of["write_batch_committed"]]
+    assert [runs for first, last, runs in committed if first <= batch["seq"] <= last] == [[run.run_id]]
+    of_the_run = [*of["discovery_finished"], *of["batch_stored"], *of["run_finished"]]
+    assert {one["run"] for one in of_the_run} == {run.run_id}

@@ -135,7 +135,8 @@ def test_the_mapping_file_of_the_settings_counts(
 def test_doctor_is_content_with_sound_captures(captures: Path) -> None:
     """Two bookmakers' responses of one match are one event."""
     report = answer("doctor", "--markets", "--captures", captures)
-    assert report == {"events": 1, "markets": 2, "findings": []}
+    assert report == {"events": 1, "markets": 2, "total": 0, "findings": []}
     assert "0 findings" in run("doctor", "--markets", "--captures", captures).stdout
-    assert run("doctor").exit_code == ExitCode.USAGE
+    assert run("doctor", "--markets", "--integrity").exit_code == ExitCode.USAGE
+    assert run("doctor", "--captures", captures).exit_code == ExitCode.USAGE
     assert run("doctor", "--markets").exit_code == ExitCode.NOTHING_TO_DO

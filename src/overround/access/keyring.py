@@ -43,6 +43,14 @@ class KeyRing:
         """Return how many keys are valid."""
         return len(self._valid)
 
+    async def stored(self) -> Sequence[ApiKey]:
+        """Return all keys as they are kept now, revoked ones too.
+
+        Raises:
+            DatabaseUnavailableError: they cannot be read.
+        """
+        return await self._source.keys()
+
     def get(self, key_id: str) -> ApiKey | None:
         """Return a valid key by its id."""
         return self._valid.get(key_id)

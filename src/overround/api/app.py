@@ -12,13 +12,17 @@ from overround.access.policy import key_required, refuse_without_keys
 from overround.api import (
     bookmakers,
     coverage,
+    database,
     dead_letters,
+    doctor,
     event_csv,
     events,
     health,
     history,
     integrity,
+    keys,
     listings,
+    market_checks,
     markets,
     metrics,
     queue,
@@ -32,9 +36,11 @@ from overround.api import (
     web,
 )
 from overround.api.event_desk import new_desk
+from overround.api.flight import Flight
 from overround.api.loop_lag import LoopLag
 from overround.api.middleware import Admission, RequestContext
 from overround.api.openapi import DescribedApi
+from overround.api.price_checks import check_cache
 from overround.api.problems import install_problem_handlers
 from overround.api.progress_board import ProgressBoard
 from overround.api.request_meter import MeterMiddleware, RequestMeter
@@ -42,9 +48,11 @@ from overround.api.security import Guard
 from overround.api.state import ApiState, ShownNames
 from overround.api.stream_desk import StreamDesk
 from overround.clock import SystemClock
+from overround.db.inventory import inventory
 from overround.logs import configure_logs
 from overround.process import settled
 from overround.settings import Settings
+from overround.storage.disk_room import places_of
 from overround.wiring import Service, running_database, running_service
 
 # In the order in which their routes are tried.
@@ -55,6 +63,7 @@ _SLICES = (
     history,
     coverage,
     listings,
+    market_checks,
     markets,
     scrape,
     stream,
@@ -63,9 +72,12 @@ _SLICES = (
     queue,
     dead_letters,
     integrity,
+    database,
+    keys,
     health,
     metrics,
     status,
+    doctor,
     sessions,
     reference,
     web,
@@ -134,14 +146,14 @@ def _guard(service: Service) -> Guard:
 
 
 def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
-    names = {slug: one.name for slug, one in service.bookmakers.items()}
+    context, names = service.context, {slug: one.name for slug, one in service.bookmakers.items()}
     return ApiState(
         version=version("overround"),
-        started_at=service.context.clock.now(),
-        clock=service.context.clock,
-        catalogue=service.context.catalogue,
-        cache=service.context.cache,
-        book=service.context.book,
+        started_at=context.clock.now(),
+        clock=context.clock,
+        catalogue=context.catalogue,
+        cache=context.cache,
+        book=context.book,
         control=service.control,
         linker=service.linker,
         scheduler=service.scheduler,
@@ -166,6 +178,10 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         loop_lag=loop_lag,
         process=psutil.Process(),
         history=service.database.history,
+        keys=service.database.keys,
+        places=places_of(service.settings),
+        inventory=Flight(lambda: inventory(service.database.engine)),
+        checks=Flight(lambda: check_cache(context.cache, context.book, context.catalogue)),
     )
 
 

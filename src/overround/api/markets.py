@@ -2,13 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
+from overround.api.problems import Problem
 from overround.api.state import State
+from overround.errors import UnknownMarketError
 from overround.markets.reports import coverage_report, definition
 
 MAX_LIMIT = 1000
+
+MarketKeyText = Annotated[str, Path(max_length=200, examples=["match_result"])]
 
 router = APIRouter(prefix="/api/markets", tags=["markets"])
 
@@ -30,6 +34,12 @@ class MarketDefinition(BaseModel):
     specifiers: list[str]
     outcomes: list[str]
     probability_sum: int | None
+
+
+class MarketDetail(MarketDefinition):
+    """A market, and the bookmakers whose mapping leads to it."""
+
+    mapped_by: list[str]
 
 
 class MarketPage(BaseModel):
@@ -107,3 +117,13 @@ async def read_coverage(
 ) -> CoverageReport:
     """Return how much of what was scraped since the start is mapped, and what is missing."""
     return CoverageReport(**coverage_report(state.coverage.events(), worst))
+
+
+@router.get("/{key}", responses={404: {"model": Problem}})
+async def read_market(state: State, key: MarketKeyText) -> MarketDetail:
+    """Return one market's definition, and whose mapping leads to it."""
+    market = state.catalogue.find(key)
+    if market is None:
+        raise UnknownMarketError(key)
+    mapped = [slug for slug, covered in state.covered.items() if key in covered]
+    return MarketDetail(**definition(market), mapped_by=mapped)

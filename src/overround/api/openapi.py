@@ -98,6 +98,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "settings_invalid": "settings are out of bounds, or name a bookmaker that is not installed",
         "unknown_event": "no bookmaker lists the event",
         "unknown_run": "there is no such scrape run, or no longer",
+        "unknown_market": "the catalogue has no such market",
         "unknown_listing": "the bookmaker has no such listing, or no longer",
         "unknown_dead_letter": "there is no such dead letter, or no longer",
         "run_in_progress": "a cycle is under way; `run_id` says which",
@@ -191,7 +192,12 @@ def _mend_problems(path: str, operation: Json) -> None:
 
 def _likely_code(path: str, status: HTTPStatus) -> str:
     if status is HTTPStatus.NOT_FOUND:
-        kinds = {"/runs": "unknown_run", "/listings": "unknown_listing", "/dead-letters": "unknown_dead_letter"}
+        kinds = {
+            "/runs": "unknown_run",
+            "/listings": "unknown_listing",
+            "/dead-letters": "unknown_dead_letter",
+            "/markets": "unknown_market",
+        }
         return next((code for part, code in kinds.items() if part in path), "unknown_event")
     if status is HTTPStatus.CONFLICT:
         return "nothing_to_retry" if path.endswith("/retry") else "run_in_progress"

@@ -26,6 +26,7 @@ from overround.errors import (
     UnknownDeadLetterError,
     UnknownEventError,
     UnknownListingError,
+    UnknownMarketError,
     UnknownRunError,
 )
 
@@ -83,6 +84,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RecoveringError, _recovering)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
+    app.add_exception_handler(UnknownMarketError, _unknown_market)
     app.add_exception_handler(UnknownListingError, _unknown_listing)
     app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
     app.add_exception_handler(CoolingDownError, _cooling_down)
@@ -122,6 +124,10 @@ async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:
 
 async def _unknown_run(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.NOT_FOUND, "unknown_run", str(error))
+
+
+async def _unknown_market(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "unknown_market", str(error))
 
 
 async def _unknown_listing(_: Request, error: Exception) -> JSONResponse:

@@ -29,7 +29,7 @@ SCOPE_KEY = "overround.access"
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _HEALTH = ("/health/live", "/health/ready")
-_COSTLY = re.compile(r"\.csv$|/history$|^/api/integrity")
+_COSTLY = re.compile(r"\.csv$|/history$|^/api/(?:integrity|database|markets/checks|doctor)|/changes$")
 _LOCAL_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _OWN_SITE = frozenset(("same-origin", "none"))
 _BURST_SECONDS = 10  # of the limit may be used at once

@@ -3,19 +3,24 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, cast
 
 import msgspec
 import psutil
 from fastapi import Depends, Request
 
+from overround.access.keyring import KeyRing
+from overround.api.flight import Flight
 from overround.api.loop_lag import LoopLag
+from overround.api.price_checks import Checked
 from overround.api.request_meter import RequestMeter
 from overround.bookmakers.fetcher import HttpFetcher
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.db.history import HistoryRepository
+from overround.db.inventory import Inventory
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
@@ -65,7 +70,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     """The running parts that endpoints may see.
 
     `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
-    mapping can produce. `installed` are the names of all, those that are switched off too.
+    mapping can produce. `installed` are the names of all, those that are switched off too. `places` are the
+    directories that the service writes to.
     """
 
     clock: Clock
@@ -84,6 +90,10 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     integrity: IntegrityCheck
     coverage: CoverageBook
     history: HistoryRepository
+    keys: KeyRing
+    inventory: Flight[Inventory]
+    checks: Flight[Checked]
+    places: tuple[Path, ...]
     bookmakers: Mapping[str, str]
     covered: Mapping[str, frozenset[str]]
     reference: str

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import msgspec
 import stamina
+import structlog
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs
 from yarl import URL
 
@@ -24,12 +25,15 @@ from overround.errors import (
     ThrottledError,
     TransientFetchError,
 )
+from overround.logs import without_secrets
 from overround.ports import BookmakerOptions, Clock, Response
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _JSON_TYPE = "application/json"
+
+_log = structlog.get_logger(__name__)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +113,7 @@ class HttpFetcher:
         """Prepare the limits; `max_bytes` bounds a body, decompressed.
 
         Raises:
-            SettingsError: the base address is not an absolute http(s) one.
+            SettingsError: the base address, or the proxy's, is not an absolute http(s) one.
         """
         self._slug = slug
         self._session = session
@@ -118,7 +122,7 @@ class HttpFetcher:
         self._max_bytes = max_bytes
         self._base = _base_address(slug, options.base_url)
         self._headers = dict(options.headers)
-        self._proxy = options.proxy
+        self._proxy = _proxy_address(slug, options.proxy)
         self._timeout = ClientTimeout(total=options.timeout)
         self._unpacking = asyncio.Lock()
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
@@ -173,6 +177,7 @@ class HttpFetcher:
                 response = await self._sent(request)
         except FetchError as error:
             self.statistics.failed(error)
+            _log.debug("fetch_attempt_failed", error_class=error.error_class.value, error=str(error))
             raise
         self.statistics.answered(response)
         return response
@@ -188,7 +193,8 @@ class HttpFetcher:
             reason = f"no whole answer within {self._timeout.total:g} s"
             raise TransientFetchError(self._slug, request.subject, reason, timed_out=True) from error
         except (ClientError, OSError, zlib.error) as error:
-            reason = f"{type(error).__name__}: {error}"
+            # Not as it comes: an error about a proxy names its address, password included.
+            reason = without_secrets(f"{type(error).__name__}: {error}")
             raise TransientFetchError(self._slug, request.subject, reason) from error
 
     async def _exchange(self, request: _Request) -> Response:
@@ -252,11 +258,19 @@ class HttpFetcher:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
 
 
+def _proxy_address(slug: str, proxy: str | None) -> str | None:
+    # Not shown in any case: what is no address may be a password with something in front of it.
+    if proxy is None or (proxy.startswith(("http://", "https://")) and URL(proxy).host):
+        return proxy
+    raise SettingsError(f"{slug}: the proxy is not an absolute http(s) address, such as http://user:password@host:3128")
+
+
 def _base_address(slug: str, base_url: str) -> str:
+    shown = without_secrets(base_url)
     try:
         origin = URL(base_url).origin()
     except ValueError as error:
-        raise SettingsError(f"{slug}: base_url {base_url!r} is not an absolute address: {error}") from error
+        raise SettingsError(f"{slug}: base_url {shown!r} is not an absolute address: {error}") from error
     if origin.scheme not in ("http", "https"):
-        raise SettingsError(f"{slug}: base_url {base_url!r} is neither http nor https")
+        raise SettingsError(f"{slug}: base_url {shown!r} is neither http nor https")
     return base_url.rstrip("/")

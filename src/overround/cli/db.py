@@ -44,26 +44,16 @@ async def _upgrade() -> tuple[str, str]:
     from overround.settings import Settings  # noqa: PLC0415 - as above
     from overround.wiring import database_address  # noqa: PLC0415 - as above
 
-    async with database_address(Settings()) as url:
+    async with database_address(Settings(), shared=True) as url:
         return await upgrade(url), head()
 
 
 async def _status() -> dict[str, object]:
     import msgspec  # noqa: PLC0415 - command groups import lazily
 
-    from overround.db.engine import create_engine  # noqa: PLC0415 - as above
-    from overround.db.migrate import current, head  # noqa: PLC0415 - as above
-    from overround.db.repositories import FactsRepository  # noqa: PLC0415 - as above
-    from overround.settings import Settings  # noqa: PLC0415 - as above
-    from overround.wiring import database_address  # noqa: PLC0415 - as above
+    from overround.cli.database_access import database  # noqa: PLC0415 - as above
+    from overround.db.inventory import inventory  # noqa: PLC0415 - as above
 
-    async with database_address(Settings()) as url:
-        revision = await current(url)
-        if not revision:
-            return {"revision": None, "head": head()}
-        engine = create_engine(url, "overround db status")
-        try:
-            facts = await FactsRepository(engine).facts()
-        finally:
-            await engine.dispose()
-    return {"revision": revision, "head": head(), **msgspec.to_builtins(facts)}
+    async with database("overround db status") as engine:
+        facts: dict[str, object] = msgspec.to_builtins(await inventory(engine))
+        return facts

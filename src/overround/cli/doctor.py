@@ -9,10 +9,10 @@ import typer
 from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
 
 if TYPE_CHECKING:
-    from overround.markets.checks import Finding
     from overround.markets.probabilities import Priced
 
-_PAGE = 200
+_COLUMNS = ("part", "state", "text", "remedy")
+_MOST = 10_000  # findings to name
 
 
 def doctor(
@@ -27,28 +27,45 @@ def doctor(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Check prices for what a wrong mapping would break, or that cache and database agree.
+    """Say what is wrong: with settings, service, bookmakers, database, disk; or check one thing thoroughly.
 
-    Prices are those of captures, or else of the running service.
+    With --markets, check prices for what a wrong mapping would break: those of captures, or else of the running
+    service. With --integrity, check that cache and database agree.
 
-    Exit codes: 0 nothing was found, 1 no file could be read, 2 no check was asked for, 3 something was found,
-    4 no service is running.
+    Exit codes: 0 nothing was found, 1 no file could be read, 3 something was found, 4 --markets or --integrity,
+    and no service is running.
     """
-    if markets == integrity:
-        raise fail("say what to check: --markets or --integrity", ExitCode.USAGE)
+    if markets and integrity:
+        raise fail("one at a time: --markets or --integrity", ExitCode.USAGE)
+    if captures and not markets:
+        raise fail("--captures goes with --markets", ExitCode.USAGE)
+    if not markets and not integrity:
+        _diagnose(json=json)
+        return
     if integrity:
         _check_integrity(json=json)
         return
     with errors_as_one_line():
-        events = dict(_captured(captures)) if captures else dict(_served())
-        findings = _findings(events)
-    found = [_finding(sr_id, one) for sr_id, of_event in findings.items() for one in of_event]
-    report = {"events": len(events), "markets": sum(_size(prices) for prices in events.values()), "findings": found}
+        report = _captured_report(captures) if captures else _service_report()
     if json:
         print_json(report)
     else:
         _print(report)
-    if found:
+    if report["total"]:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _diagnose(*, json: bool) -> None:
+    from overround.cli.diagnosis import diagnosis  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.output import print_rows  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        report = diagnosis()
+    if json:
+        print_json(report)
+    else:
+        print_rows(f"Overround {report['version']}: {report['state']}", _COLUMNS, report["checks"])
+    if report["state"] != "ok":
         raise typer.Exit(ExitCode.PARTIAL)
 
 
@@ -89,63 +106,25 @@ def _captured(paths: list[Path]) -> "Iterator[tuple[str, Mapping[str, Priced]]]"
     yield from events.items()
 
 
-def _served() -> "Iterator[tuple[str, Mapping[str, Priced]]]":
-    """Yield the prices of the running service's events by bookmaker."""
+def _captured_report(paths: list[Path]) -> Mapping[str, Any]:
+    from overround.catalogue import load_catalogue  # noqa: PLC0415 - command groups import lazily
+    from overround.markets.checks import check_event  # noqa: PLC0415 - as above
+    from overround.markets.reports import finding  # noqa: PLC0415 - as above
+
+    events, catalogue = dict(_captured(paths)), load_catalogue()
+    found = [finding(sr_id, one) for sr_id, prices in events.items() for one in check_event(prices, catalogue)]
+    markets = sum(_size(prices) for prices in events.values())
+    return {"events": len(events), "markets": markets, "total": len(found), "findings": found}
+
+
+def _service_report() -> Mapping[str, Any]:
     from overround.cli.service_file import ask_service  # noqa: PLC0415 - command groups import lazily
     from overround.settings import Settings  # noqa: PLC0415 - as above
 
-    data_dir = Settings().data_dir
-    offset, total = 0, 1
-    while offset < total:
-        page = ask_service(data_dir, f"/api/events?limit={_PAGE}&offset={offset}")
-        if page is None:
-            raise fail("no service is running with this data directory; name captures", ExitCode.NOTHING_TO_DO)
-        for listed in page["events"]:
-            event = ask_service(data_dir, f"/api/events/{listed['sr_id']}")
-            if event is not None:
-                yield str(listed["sr_id"]), _served_prices(event)
-        offset, total = offset + _PAGE, page["total"]
-
-
-def _served_prices(event: Mapping[str, Any]) -> "Mapping[str, Priced]":
-    from overround.odds import MarketKey, MarketPrices, specifiers_text  # noqa: PLC0415 - command groups import lazily
-
-    prices: dict[str, dict[MarketKey, MarketPrices]] = {}
-    for market in event["markets"]:
-        key = MarketKey(market["market"], specifiers_text(market["specifiers"]))
-        offers = {slug: cell for slug, cell in market["bookmakers"].items() if cell["outcomes"]}
-        for bookmaker, offered in offers.items():
-            by_name = {one["outcome"]: _served_price(one) for one in offered["outcomes"]}
-            row = tuple(by_name.get(outcome, 0) for outcome in market["outcomes"])
-            prices.setdefault(bookmaker, {})[key] = MarketPrices(row)
-    return prices
-
-
-def _served_price(outcome: Mapping[str, Any]) -> int:
-    from overround.odds import SUSPENDED_UNPRICED, parse_price  # noqa: PLC0415 - command groups import lazily
-
-    if outcome["state"] is None:
-        return 0
-    return parse_price(outcome["price"]) if outcome["state"] == "active" else SUSPENDED_UNPRICED
-
-
-def _findings(events: "Mapping[str, Mapping[str, Priced]]") -> "Mapping[str, tuple[Finding, ...]]":
-    from overround.catalogue import load_catalogue  # noqa: PLC0415 - command groups import lazily
-    from overround.markets.checks import check_event  # noqa: PLC0415 - as above
-
-    catalogue = load_catalogue()
-    return {sr_id: check_event(prices, catalogue) for sr_id, prices in events.items()}
-
-
-def _finding(sr_id: str, finding: "Finding") -> dict[str, Any]:
-    return {
-        "event": sr_id,
-        "check": finding.check,
-        "bookmakers": list(finding.bookmakers),
-        "market": finding.market,
-        "specifiers": finding.specifiers,
-        "detail": finding.detail,
-    }
+    report = ask_service(Settings().data_dir, f"/api/markets/checks?limit={_MOST}")
+    if report is None:
+        raise fail("no service is running with this data directory; name captures", ExitCode.NOTHING_TO_DO)
+    return report
 
 
 def _size(prices: "Mapping[str, Priced]") -> int:
@@ -161,5 +140,5 @@ def _print(report: Mapping[str, Any]) -> None:
         table.add_row(
             one["event"], one["check"], ", ".join(one["bookmakers"]), one["market"], one["specifiers"], one["detail"]
         )
-    table.caption = f"{report['events']} events, {report['markets']} markets, {len(report['findings'])} findings"
+    table.caption = f"{report['events']} events, {report['markets']} markets, {report['total']} findings"
     Console().print(table)

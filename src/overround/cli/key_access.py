@@ -8,13 +8,11 @@ from typing import Any
 import msgspec
 
 from overround.access.tokens import mint_key
+from overround.cli.database_access import database
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
-from overround.db.engine import create_engine
 from overround.db.migrate import upgrade
-from overround.settings import Settings
 from overround.stored import ApiKey, Role
-from overround.wiring import database_address
 
 
 def role_of(text: str) -> Role | None:
@@ -62,13 +60,9 @@ async def _keys() -> AsyncIterator[PostgresKeyRepository]:
     Raises:
         DatabaseUnavailableError: the database does not answer.
     """
-    async with database_address(Settings()) as url:
-        await upgrade(url)
-        engine = create_engine(url, "overround keys")
-        try:
-            yield PostgresKeyRepository(engine)
-        finally:
-            await engine.dispose()
+    async with database("overround keys") as engine:
+        await upgrade(engine.url.render_as_string(hide_password=False))
+        yield PostgresKeyRepository(engine)
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

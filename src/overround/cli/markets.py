@@ -30,8 +30,9 @@ def list_(
     from overround.markets.reports import definition  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
-        catalogue = load_catalogue()
+        catalogue = load_catalogue(_mapping_file())
     found = [market for market in catalogue if sport in ("", market.sport) and group in ("", market.group)]
+    found.sort(key=lambda market: market.number)
     if json:
         print_json({"markets": [definition(market) for market in found]})
     else:
@@ -46,7 +47,7 @@ def show(key: Annotated[str, typer.Argument(help="The market's key.")], *, json:
     from overround.markets.reports import definition  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
-        catalogue = load_catalogue()
+        catalogue = load_catalogue(_mapping_file())
         market = catalogue.find(key)
         if market is None:
             raise fail(f"the catalogue has no market {key!r}", ExitCode.USAGE)

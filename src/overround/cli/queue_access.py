@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from overround.cli.database_access import database
 from overround.cli.service_file import ask_service
 from overround.db.dead_letters import DeadLetterRepository
-from overround.db.engine import create_engine
 from overround.db.server_home import home_of
 from overround.settings import Settings
-from overround.wiring import database_address
 
 Offline = Callable[[DeadLetterRepository], Awaitable[dict[str, Any]]]
 
@@ -24,7 +23,7 @@ def read(path: str, offline: Offline) -> dict[str, Any] | None:
     answer = ask_service(settings.data_dir, path)
     if answer is not None or not _has_database(settings):
         return answer
-    return asyncio.run(_from_database(settings, offline))
+    return asyncio.run(_from_database(offline))
 
 
 def _has_database(settings: Settings) -> bool:
@@ -32,10 +31,6 @@ def _has_database(settings: Settings) -> bool:
     return settings.database_url is not None or home_of(settings.data_dir).cluster.exists()
 
 
-async def _from_database(settings: Settings, offline: Offline) -> dict[str, Any]:
-    async with database_address(settings) as url:
-        engine = create_engine(url, "overround queue")
-        try:
-            return await offline(DeadLetterRepository(engine))
-        finally:
-            await engine.dispose()
+async def _from_database(offline: Offline) -> dict[str, Any]:
+    async with database("overround queue") as engine:
+        return await offline(DeadLetterRepository(engine))

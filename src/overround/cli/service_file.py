@@ -28,6 +28,14 @@ def announced(data_dir: Path, address: str) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
+def stated_address(data_dir: Path) -> str | None:
+    """Return the address that a service wrote there; one that was killed does not take it back."""
+    try:
+        return str(json.loads((data_dir / _NAME).read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def ask_service(data_dir: Path, path: str, *, method: str = "GET", body: object = None) -> dict[str, Any] | None:
     """Return the JSON object that the running service answers to a request with a JSON body; None if none runs.
 
@@ -36,9 +44,8 @@ def ask_service(data_dir: Path, path: str, *, method: str = "GET", body: object 
     Raises:
         OverroundError: it answers with an error, or not with JSON.
     """
-    try:
-        address = json.loads((data_dir / _NAME).read_text(encoding="utf-8"))["address"]
-    except (OSError, ValueError, KeyError):
+    address = stated_address(data_dir)
+    if address is None:
         return None
     try:
         content = None if body is None else json.dumps(body).encode()

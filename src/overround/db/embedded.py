@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ import psutil
 import structlog
 
 from overround.db.server_home import ServerHome, binaries, home_of, process_options
-from overround.errors import DatabaseUnavailableError
+from overround.errors import DatabaseInUseError, DatabaseUnavailableError
 
 DATABASE = "overround"
 USER = "overround"
@@ -70,7 +70,8 @@ async def running_postgres(
     the end; `options` are further server parameters. If this process is killed the server stops by itself.
 
     Raises:
-        DatabaseUnavailableError: another process runs it, or it cannot be started within `START_LIMIT`.
+        DatabaseInUseError: another process runs it.
+        DatabaseUnavailableError: it cannot be started within `START_LIMIT`.
     """
     with _owned(data_dir):
         home = home_of(data_dir)
@@ -83,6 +84,40 @@ async def running_postgres(
             await _finish(server.stop())
             if ephemeral:
                 await asyncio.to_thread(home.remove)
+
+
+@asynccontextmanager
+async def shared_postgres(data_dir: Path) -> AsyncIterator[str]:
+    """Yield the address of `data_dir`'s database on the server that another process runs; else run one meanwhile.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be started, by whomever, within `START_LIMIT`.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            url = await stack.enter_async_context(running_postgres(data_dir))
+        except DatabaseInUseError:
+            url = await _url_in_use(home_of(data_dir))
+        yield url
+
+
+async def _url_in_use(home: ServerHome) -> str:
+    """Return the address of a server that another process has, or is about to have."""
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            await _until_served(home)
+    except TimeoutError as error:
+        message = f"the PostgreSQL that another process runs was not ready within {START_LIMIT:.0f} s"
+        raise DatabaseUnavailableError(message) from error
+    return _url(home)
+
+
+async def _until_served(home: ServerHome) -> None:
+    while True:
+        found = _postmaster(home)
+        if found is not None and found[1] == "ready":
+            return
+        await asyncio.sleep(_POLL)
 
 
 @asynccontextmanager
@@ -115,7 +150,7 @@ class _Server:
 
     @property
     def url(self) -> str:
-        return f"postgresql+asyncpg://{USER}@/{DATABASE}?host={self._home.sockets}"
+        return _url(self._home)
 
     async def start(self) -> None:
         try:
@@ -210,6 +245,10 @@ class _Server:
             return f"its log cannot be read: {error}"
 
 
+def _url(home: ServerHome) -> str:
+    return f"postgresql+asyncpg://{USER}@/{DATABASE}?host={home.sockets}"
+
+
 @contextmanager
 def _owned(data_dir: Path) -> Iterator[None]:
     """Hold the data directory's lock; the system drops it when the holder dies."""
@@ -224,7 +263,7 @@ def _owned(data_dir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             lock.seek(0)
             message = f"process {lock.read().strip() or '?'} runs the database in {data_dir} already"
-            raise DatabaseUnavailableError(message) from error
+            raise DatabaseInUseError(message) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

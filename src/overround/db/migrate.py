@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import create_engine
 from overround.errors import DatabaseUnavailableError
@@ -31,12 +32,22 @@ async def current(url: str) -> str:
     """
     engine = create_engine(url, _APPLICATION)
     try:
+        return await revision_of(engine)
+    finally:
+        await engine.dispose()
+
+
+async def revision_of(engine: AsyncEngine) -> str:
+    """Return the revision of an engine's database; empty for a database without our tables.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be reached.
+    """
+    try:
         async with engine.connect() as connection:
             return await connection.run_sync(_current)
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailableError(f"cannot read the schema's revision: {error}") from error
-    finally:
-        await engine.dispose()
 
 
 async def upgrade(url: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
-from overround.db.engine import driver_connection
+from overround.db.engine import driver_connection, reachable_connection
 from overround.errors import BookmakerMismatchError
 from overround.event import Event, Listing
 from overround.stored import LatestRow, StoredListing
@@ -180,8 +180,12 @@ class FactsRepository:
         self._engine = engine
 
     async def facts(self) -> DatabaseFacts:
-        """Count events, snapshots, market changes, and snapshot ids that are stored more than once."""
-        async with driver_connection(self._engine) as connection:
+        """Count events, snapshots, market changes, and snapshot ids that are stored more than once.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached.
+        """
+        async with reachable_connection(self._engine) as connection:
             return DatabaseFacts(**await connection.fetchrow(_FACTS))
 
     async def last_instant(self) -> datetime | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from overround.catalogue import Market
+from overround.markets.checks import Finding
 from overround.markets.coverage import Coverage, EventCoverage, summed
 
 
@@ -25,6 +26,18 @@ def definition(market: Market) -> dict[str, Any]:
         "specifiers": list(market.specifiers),
         "outcomes": list(market.outcomes),
         "probability_sum": market.probability_sum,
+    }
+
+
+def finding(event: str, found: Finding) -> dict[str, Any]:
+    """Return a finding on an event's prices as an object."""
+    return {
+        "event": event,
+        "check": found.check,
+        "bookmakers": list(found.bookmakers),
+        "market": found.market,
+        "specifiers": found.specifiers,
+        "detail": found.detail,
     }
 
 

@@ -149,6 +149,8 @@ class ScrapeScheduler:
         return self._left_out
 
     async def _tick(self) -> None:
+        # A timer that was set by a request (to pause, to resume) would carry that request's id for ever.
+        structlog.contextvars.clear_contextvars()
         if self._eases_off():
             _log.warning("cycle_left_out", reason="the journal is filling up")
             return

@@ -15,10 +15,10 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
-from overround.errors import ErrorClass, JournalWriteError, UnknownEventError
+from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
-from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
+from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.landing import Landing
 from overround.scraping.precedence import Precedence
 from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
@@ -143,17 +143,20 @@ class EventCoordinator:
         Returns the finished run; a near run does not discover, nor does one that is handed its targets.
         """
         run = run or self._context.runs.begin(RunKind.CYCLE)
+        with structlog.contextvars.bound_contextvars(run=run.run_id):
+            return await self._cycle(run, targets)
+
+    async def _cycle(self, run: ScrapeRun, targets: Sequence[EventTarget] | None) -> ScrapeRun:
         tally = RunTally()
         self._context.progress.publish(RunStarted(run=run))
         try:
             chosen = await self._chosen(run, tally, targets)
-            tally.events = len(chosen)
             await self._scrape_all(run, tally, chosen)
         except asyncio.CancelledError:
             await self._finish(run, tally, RunStatus.INTERRUPTED)
             raise
         except Exception as error:  # noqa: BLE001 - supervision point: a run always ends, and says how
-            _log.error("cycle_failed", run=run.run_id, exc_info=error)
+            _log.error("cycle_failed", exc_info=error)
             tally.errors[ErrorClass.INTERNAL] += 1
             return await self._finish(run, tally, RunStatus.FAILED)
         self._evict_started()
@@ -172,10 +175,9 @@ class EventCoordinator:
             raise UnknownEventError(sr_id)
         run = run or self._context.runs.begin(RunKind.EVENT)
         tally = RunTally()
-        tally.events = 1
-        results = await self.scrape_batch(run, [EventTarget(event=event, listings=offered)])
-        await self._store_or_count(run, tally, results)
-        return await self._finish(run, tally)
+        with structlog.contextvars.bound_contextvars(run=run.run_id):
+            await self._scrape_all(run, tally, [EventTarget(event=event, listings=offered)])
+            return await self._finish(run, tally)
 
     async def scrape_batch(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Sequence[EventResult]:
         """Fetch all listings of a batch at once, within the bookmakers' limits; failures come back as results."""
@@ -185,6 +187,8 @@ class EventCoordinator:
         self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally
     ) -> Stored:
         """Classify a batch against the cache, update the cache, hand what changed to the write path."""
+        for result in results:
+            note_fetched(result, batch_index)
         current = [result for result in results if self._context.book.event(result.sr_id) is not None]
         with self._stores_first.storing():
             stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
@@ -252,11 +256,12 @@ class EventCoordinator:
         return enter_listings(book, current, self._precedence(), now)
 
     async def _scrape_all(self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget]) -> None:
+        tally.events = len(targets)
         batches = batches_of(targets, self._options.batch_size)
         began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
             async for results in scraped:
-                await self._store_or_count(run, tally, results)
+                await self._store_or_count(run, tally.next_batch(), tally, results)
         tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
@@ -314,11 +319,13 @@ class EventCoordinator:
         )
         return result
 
-    async def _store_or_count(self, run: ScrapeRun, tally: RunTally, results: Sequence[EventResult]) -> None:
+    async def _store_or_count(
+        self, run: ScrapeRun, index: int, tally: RunTally, results: Sequence[EventResult]
+    ) -> None:
         try:
-            await self.store_batch_results(run, tally.next_batch(), results, tally)
+            await self.store_batch_results(run, index, results, tally)
         except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
-            _count_storage_failure(run, tally, error)
+            _count_storage_failure(tally, error)
 
     async def _write_or_count(self, run: ScrapeRun, tally: RunTally) -> None:
         """Write the run's state and what the event book owes the database."""
@@ -335,7 +342,7 @@ class EventCoordinator:
         try:
             await self._store.write(batch)
         except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
-            _count_storage_failure(run, tally, error)
+            _count_storage_failure(tally, error)
         else:
             if self._owed is owed:
                 self._owed = BookUpdate(events=(), listings=())
@@ -381,6 +388,7 @@ def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
         _log.warning("discovery_call_failed", bookmaker=failure.bookmaker, league=failure.league, error=failure.message)
 
 
-def _count_storage_failure(run: ScrapeRun, tally: RunTally, error: Exception) -> None:
+def _count_storage_failure(tally: RunTally, error: Exception) -> None:
     tally.errors[ErrorClass.STORAGE] += 1
-    _log.error("batch_not_stored", run=run.run_id, error=repr(error), exc_info=error)
+    unforeseen = None if isinstance(error, OverroundError) else error
+    _log.error("batch_not_stored", error=repr(error), exc_info=unforeseen)

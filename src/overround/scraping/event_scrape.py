@@ -53,6 +53,20 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ahead: PreparedStore | None = None
 
 
+def note_fetched(result: EventResult, batch_index: int) -> None:
+    """Log what a fetch brought, with the batch that it is stored in: the way from a request to a commit."""
+    _log.debug(
+        "event_fetched",
+        bookmaker=result.bookmaker,
+        sr_id=result.sr_id,
+        batch_index=batch_index,
+        duration_ms=result.duration_ms,
+        bytes=result.bytes,
+        error_class=result.error_class,
+        message=result.message,
+    )
+
+
 def prepared_result(result: EventResult, cache: OddsCache, catalogue: Catalogue, clock: Clock) -> EventResult:
     """Return a result with what storing it needs."""
     if result.snapshot is None:
@@ -78,7 +92,7 @@ async def scrape_listing(
         failure, message = error.error_class, str(error)
     except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
         failure, message = ErrorClass.INTERNAL, f"{source.slug}: event {listing.listing_id}: {error!r}"
-        _log.error("event_scrape_bug", bookmaker=source.slug, event=sr_id, exc_info=error)
+        _log.error("event_scrape_bug", bookmaker=source.slug, sr_id=sr_id, exc_info=error)
     return EventResult(
         sr_id=sr_id,
         bookmaker=source.slug,

@@ -78,6 +78,20 @@ export interface CandidateView {
   likeness: number;
 }
 
+export interface CheckView {
+  part: string;
+  state: string;
+  text: string;
+  remedy: string;
+}
+
+export interface ChecksView {
+  events: number;
+  markets: number;
+  total: number;
+  findings: FindingView[];
+}
+
 export interface Chosen {
   ids?: number[] | null;
   all?: boolean;
@@ -139,6 +153,13 @@ export interface DeadLetterView {
   payload_bytes: number;
 }
 
+export interface Diagnosis {
+  checked_at: string;
+  version: string;
+  state: string;
+  checks: CheckView[];
+}
+
 export interface EventCoverageView {
   listing_id: string;
   mapped: number;
@@ -194,6 +215,15 @@ export interface FailureView {
 
 export type FillState = "normal" | "slow" | "waiting";
 
+export interface FindingView {
+  event: string;
+  check: string;
+  bookmakers: string[];
+  market: string;
+  specifiers: string;
+  detail: string;
+}
+
 export interface Health {
   status: string;
   reasons: string[];
@@ -214,6 +244,28 @@ export interface IntegrityView {
   lost: number;
   extra: number;
   moving: number;
+}
+
+export interface InventoryView {
+  revision: string | null;
+  head: string;
+  size_bytes: number;
+  events: number | null;
+  odds_snapshots: number | null;
+  market_odds: number | null;
+  doubled: number | null;
+}
+
+export interface KeyList {
+  keys: KeyView[];
+}
+
+export interface KeyView {
+  id: string;
+  name: string;
+  role: Role;
+  created_at: string;
+  revoked_at: string | null;
 }
 
 export interface LastErrorView {
@@ -283,6 +335,24 @@ export interface MarketDefinition {
   specifiers: string[];
   outcomes: string[];
   probability_sum: number | null;
+}
+
+export interface MarketDetail {
+  number: number;
+  key: string;
+  name: string;
+  sport: string;
+  group: string;
+  counts: string;
+  side: string;
+  period: string;
+  settles: string;
+  overtime: boolean;
+  parts: string[];
+  specifiers: string[];
+  outcomes: string[];
+  probability_sum: number | null;
+  mapped_by: string[];
 }
 
 export interface MarketPage {
@@ -650,14 +720,19 @@ export interface MarketsDroppedView {
 export interface Answers {
   "/api/bookmakers": BookmakersView;
   "/api/coverage": CoverageCoverageView;
+  "/api/database": InventoryView;
+  "/api/doctor": Diagnosis;
   "/api/events": EventPage;
   "/api/events/{sr_id}": SingleEvent;
   "/api/events/{sr_id}/history": HistoryModel;
   "/api/integrity": IntegrityView | null;
+  "/api/keys": KeyList;
   "/api/listings/links": LinkPage;
   "/api/listings/unmatched": UnmatchedPage;
   "/api/markets": MarketPage;
+  "/api/markets/checks": ChecksView;
   "/api/markets/coverage": CoverageReport;
+  "/api/markets/{key}": MarketDetail;
   "/api/queue": QueueView;
   "/api/queue/dead-letters": DeadLetterPage;
   "/api/queue/dead-letters/{letter_id}": DeadLetterDetail;
