@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test docs check check-format check-lint check-types check-layers check-house check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-api crash lock clean FORCE
+.PHONY: help setup web demo test docs check check-format check-lint check-types check-layers check-house check-docker check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-api crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -46,7 +46,7 @@ test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
 docs: $(STAMP) ## Write docs/api.md from the OpenAPI document
 	$(BIN)/python -m scripts.api_docs
 
-check: check-format check-lint check-types check-layers check-house check-web ## Format, lint, types, import layers, house rules, the page's types (-k: go on after a finding)
+check: check-format check-lint check-types check-layers check-house check-docker check-web ## Format, lint, types, import layers, house rules, Dockerfile, the page's types (-k: go on after a finding)
 
 check-format: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -62,6 +62,9 @@ check-layers: $(STAMP)
 
 check-house: $(STAMP)
 	$(BIN)/python -m scripts.house_rules
+
+check-docker: $(STAMP)
+	$(BIN)/hadolint Dockerfile
 
 check-web: $(WEB_MODULES)
 	$(NPM) run --silent types

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
-_SHUTDOWN = 10  # seconds for requests under way
+SHUTDOWN_SECONDS = 10  # seconds for requests under way
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 130
 
@@ -73,7 +73,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
     with _listening(host, port) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=_SHUTDOWN
+            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
         )
         server = _Server(config)
         with announced(data_dir, address), stopping.handled_by(server.ask_to_exit):
