@@ -43,8 +43,9 @@ test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
 	$(NPM) test --silent
 	$(PYTEST) -n 2 $(ARGS)
 
-docs: $(STAMP) ## Write docs/api.md from the OpenAPI document
+docs: $(STAMP) ## Write docs/api.md and the page's types from the OpenAPI document
 	$(BIN)/python -m scripts.api_docs
+	$(BIN)/python -m scripts.api_types
 
 check: check-format check-lint check-types check-layers check-house check-docker check-web ## Format, lint, types, import layers, house rules, Dockerfile, the page's types (-k: go on after a finding)
 
@@ -67,6 +68,7 @@ check-docker: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 check-web: $(WEB_MODULES)
+	$(BIN)/python -m scripts.api_types --check
 	$(NPM) run --silent types
 
 format: $(STAMP) ## Format the code and apply safe lint fixes

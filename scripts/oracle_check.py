@@ -9,12 +9,14 @@ import asyncio
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
+from overround.batch import ScrapeRun
 from overround.bookmakers.simulation import Size
 from overround.cli.market import Market, MarketRequest, running_market
 from overround.db.engine import driver_connection
@@ -30,6 +32,11 @@ from overround.wiring import Service, running_database, running_service
 
 Key = tuple[int, str]
 Markets = Mapping[MarketKey, MarketPrices]
+
+_HASTE = 2.0  # seconds for an answer: less than one that hangs or comes slowly takes
+_PATIENCE = 60.0  # nothing fails because this machine is busy
+_AFTER_KICKOFF = "fetched after kick-off: the state before it was compared instead"
+_EVICTED = "evicted after kick-off"
 
 _HISTORY = """
 select s.event_id, b.slug, s.scrape_run_id, s.market_ids, s.specifiers, s.counts, s.prices
@@ -47,10 +54,16 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, kw_only=True):
-    """What was compared, in (event, bookmaker) states, and where something else was found than expected."""
+    """What was compared, in (event, bookmaker) states, and where something else was found than expected.
+
+    `skipped` were not compared, by reason; `missed` are listed events that were neither fetched nor failed,
+    by bookmaker.
+    """
 
     compared: int = 0
-    failed_fetches: dict[str, int] = {}
+    skipped: Counter[str] = msgspec.field(default_factory=Counter)
+    missed: Counter[str] = msgspec.field(default_factory=Counter)
+    failed_fetches: Counter[str] = msgspec.field(default_factory=Counter)
     differing: list[str] = []
     stored_compared: int = 0
     stored_differing: list[str] = []
@@ -83,8 +96,8 @@ class Check:
         self._model = build_model(parameters, service.context.catalogue)
         self.verdict = Verdict()
 
-    async def cycle(self, faults: Sequence[Fault]) -> None:
-        """Move the market by a tick, scrape it with these faults, and compare the cache."""
+    async def cycle(self, faults: Sequence[Fault]) -> ScrapeRun:
+        """Move the market by a tick, scrape it with these faults, and compare the cache; return the run."""
         await self._market.next_cycle()
         await self._market.simulator.set_faults(*faults)
         tick = await self._market.simulator.tick()
@@ -95,18 +108,37 @@ class Check:
             if isinstance(notification, Scraped):
                 fetched.append(notification)
 
-        context = self._service.context
-        with context.progress.listening(listener):
+        with self._service.context.progress.listening(listener):
             run = await self._service.control.run_cycle()
         self.verdict.statuses.append(run.status)
         for one in fetched:
-            listing = context.book.listings_of(one.sr_id).get(one.bookmaker)
-            if one.error_class or listing is None:
-                failed = self.verdict.failed_fetches
-                failed[one.bookmaker] = failed.get(one.bookmaker, 0) + 1
-                continue
-            self._seen[one.sr_id, one.bookmaker].append(Seen(run.run_id, tick, listing.listing_id))
-        self._compare_cache()
+            self._note(one, run.run_id, tick)
+        self._count_missed(fetched, tick)
+        self._compare_cache(tick)
+        return run
+
+    def _note(self, one: Scraped, run_id: int, tick: int) -> None:
+        """Keep that an event was seen; what is seen after kick-off shows no prices, and the state before it stands."""
+        listing = self._service.context.book.listings_of(one.sr_id).get(one.bookmaker)
+        if one.error_class or listing is None:
+            self.verdict.failed_fetches[one.bookmaker] += 1
+        elif self._oracle(tick).state(one.bookmaker, listing.listing_id, tick) is None:
+            self.verdict.skipped[_AFTER_KICKOFF] += 1
+        else:
+            self._seen[one.sr_id, one.bookmaker].append(Seen(run_id, tick, listing.listing_id))
+
+    def _count_missed(self, fetched: Sequence[Scraped], tick: int) -> None:
+        tried = {(one.sr_id, one.bookmaker) for one in fetched}
+        for slug in self._model.bookmakers:
+            listed = {listing.sr_id for listing in self._oracle(tick).listings(slug, tick) if listing.sr_id}
+            self.verdict.missed[slug] += sum((sr_id, slug) not in tried for sr_id in listed)
+
+    def odd_listings(self, slug: str) -> int:
+        """Return how many of a bookmaker's listings the faults of the newest tick add or number wrong."""
+        tick = max(self._faults)
+        right = {(listing.listing_id, listing.sr_id) for listing in Oracle(self._model).listings(slug, tick)}
+        told = {(listing.listing_id, listing.sr_id) for listing in self._oracle(tick).listings(slug, tick)}
+        return len(told - right)
 
     async def stored(self) -> None:
         """Fold the stored history, run by run, and compare each state with the model's."""
@@ -122,18 +154,20 @@ class Check:
                 self._judge(key, seen, held, self.verdict.stored_differing)
                 self.verdict.stored_compared += 1
 
-    def _compare_cache(self) -> None:
+    def _compare_cache(self, tick: int) -> None:
         for (sr_id, slug), sights in self._seen.items():
             cached = self._service.context.cache.get(sr_id, slug)
-            if cached is None:
-                continue  # evicted: it has started
-            self._judge((sr_id, slug), sights[-1], cached.markets, self.verdict.differing)
-            self.verdict.compared += 1
+            if cached is not None:
+                self._judge((sr_id, slug), sights[-1], cached.markets, self.verdict.differing)
+                self.verdict.compared += 1
+            elif self._oracle(tick).state(slug, sights[-1].listing_id, tick) is None:
+                self.verdict.skipped[_EVICTED] += 1
+            else:
+                self.verdict.differing.append(f"event {sr_id} at {slug}, tick {tick}: not in the cache")
 
     def _judge(self, key: Key, seen: Seen, found: Markets, differing: list[str]) -> None:
         expected = self._oracle(seen.tick).state(key[1], seen.listing_id, seen.tick)
-        if expected is None:
-            return  # it started between the list and the fetch
+        assert expected is not None  # noqa: S101 - what has no state is not kept as seen
         offered = {market: prices for market, prices in found.items() if prices.prices}
         if offered != expected.markets:
             others = offered.keys() ^ expected.markets.keys() or [
@@ -173,38 +207,51 @@ def _folded(rows: Sequence[tuple[int, Markets]], run_id: int) -> Markets:
     return state
 
 
-def _settings(market: Market, data_dir: Path) -> Settings:
+def _settings(market: Market, data_dir: Path, hasty: Collection[str], scraping: Mapping[str, object]) -> Settings:
     given = Settings()
     bookmakers = {
-        slug: BookmakerSettings(base_url=market.simulator.base_url(slug), min_interval_ms=0, timeout=2.0)
+        slug: BookmakerSettings(
+            base_url=market.simulator.base_url(slug), min_interval_ms=0, timeout=_HASTE if slug in hasty else _PATIENCE
+        )
         for slug in market.simulator.listings
     }
     return given.with_values(
         data_dir=data_dir,
         database_url=None,
         bookmakers=bookmakers,
-        scraping=given.scraping.model_copy(
-            update={"horizon": None, "retry_base": timedelta(milliseconds=10), "retry_cap": timedelta(seconds=1)}
-        ),
+        scraping=given.scraping.model_copy(update={"horizon": None, **scraping}),
         schedule=given.schedule.model_copy(update={"enabled": False}),
     )
 
 
-async def check(request: MarketRequest, cycles: int, faults: Sequence[Fault] = ()) -> Verdict:
-    """Run the cycles, with the faults in all of them but the first and the last, and compare."""
+@asynccontextmanager
+async def checking(
+    request: MarketRequest, hasty: Collection[str], **scraping: object
+) -> AsyncIterator[tuple[Check, Service]]:
+    """Run a market with a service that scrapes it on demand alone.
+
+    The `hasty` bookmakers get little time to answer; `scraping` changes settings of that name.
+    """
     with tempfile.TemporaryDirectory(prefix="overround-oracle-") as temporary:
         data_dir = Path(temporary)
         async with running_market(data_dir, request) as market:
-            settings = _settings(market, data_dir)
+            settings = _settings(market, data_dir, hasty, scraping)
             async with (
                 running_database(settings, ephemeral=True) as database,
                 running_service(settings, database, market.clock) as service,
             ):
-                examination = Check(service, market)
-                for number in range(cycles):
-                    await examination.cycle(faults if 0 < number < cycles - 1 else ())
-                await examination.stored()
-                return examination.verdict
+                yield Check(service, market), service
+
+
+async def check(request: MarketRequest, cycles: int, faults: Sequence[Fault] = ()) -> Verdict:
+    """Run the cycles, with the faults in all of them but the first and the last, and compare."""
+    haste = {"retry_base": timedelta(milliseconds=10), "retry_cap": timedelta(seconds=1)}
+    struck = {slug for fault in faults for slug in fault.bookmakers}
+    async with checking(request, struck, **haste) as (examination, _):
+        for number in range(cycles):
+            await examination.cycle(faults if 0 < number < cycles - 1 else ())
+        await examination.stored()
+        return examination.verdict
 
 
 def main() -> int:

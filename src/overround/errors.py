@@ -179,6 +179,14 @@ class UnknownRunError(OverroundError):
         super().__init__(f"scrape run {run_id} is not known")
 
 
+class RecoveringError(OverroundError):
+    """The cache has not caught up yet with what an earlier process journalled; `percent` is how far it is."""
+
+    def __init__(self, percent: int) -> None:
+        self.percent = percent
+        super().__init__(f"recovering: the cache takes over the journal, {percent} % done")
+
+
 class NothingToRetryError(OverroundError):
     """A run had no failure whose event is still to come."""
 
@@ -194,6 +202,13 @@ class CoolingDownError(OverroundError):
         self.sr_id = sr_id
         self.retry_after = retry_after
         super().__init__(f"event {sr_id} was scraped just now: again in {retry_after:.1f} s")
+
+
+class TooManyStreamsError(OverroundError):
+    """As many clients follow live streams as there may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} streams already")
 
 
 class DatabaseUnavailableError(OverroundError):

@@ -208,6 +208,9 @@ class Journal(Protocol):
     async def advance(self, seq: int) -> None:
         """Release up to the database's watermark, and give out only greater seqs from now on."""
 
+    async def keep(self, after: int | None) -> None:
+        """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
+
     def stats(self) -> JournalStats:
         """Return how much is pending."""
 

@@ -16,7 +16,6 @@ from overround.bookmakers.registry import configured_options, load_bookmakers, r
 from overround.bookmakers.statistics import WatchedNormaliser
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
-from overround.caching.warmup import apply_journalled, enter_journalled
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
@@ -35,6 +34,7 @@ from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
+from overround.scraping.catching_up import CatchUp
 from overround.scraping.control import ScrapeController
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
@@ -42,11 +42,11 @@ from overround.scraping.linking import ListingLinker
 from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
 from overround.scraping.runs import RunBook
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.warm_up import WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
-from overround.storage.batch_codec import read_entry
 from overround.storage.dead_letters import DeadLetters
 from overround.storage.disk import LocalDisk
 from overround.storage.inline import InlineWriter
@@ -60,7 +60,6 @@ BeforeCycle = Callable[[], Awaitable[None]]
 
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
-_REPLAYED_AT_ONCE = 100
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,12 +90,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     write_queue: Queue | None
     dead_letters: DeadLetters
     warm: asyncio.Event
+    catch_up: CatchUp
     maintenance: Maintenance
     integrity: IntegrityCheck
     coverage: CoverageBook
     fetchers: Mapping[str, HttpFetcher]
     roster: Roster
     live: LiveSettings
+    stream: StreamHub
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -186,18 +187,13 @@ async def _started_service(
         session = await stack.enter_async_context(open_session(settings.user_agent))
         roster = parts.roster(bookmakers, options, session)
         context = parts.context(roster)
-        warm_up = parts.warm_up(context)
-        await stack.enter_async_context(warm_up.running())
-        write_queue = None
-        if settings.asynchronous_writes:
-            write_queue = await stack.enter_async_context(parts.running_queue(context))
-        inline = None if write_queue else parts.inline_writer()
-        coordinator = EventCoordinator.from_settings(settings, context, write_queue, inline)
-        await coordinator.close_open_runs()
-        control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down)
+        path = await stack.enter_async_context(parts.write_path(context))
+        coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
+        await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
+        control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
         stack.push_async_callback(control.stop)
-        maintenance, integrity = parts.maintenance(), parts.integrity(context, write_queue)
-        jobs = Jobs(write_queue=write_queue, odds_cache=context.cache, control=control)
+        maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
+        jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
         for job, name in ((maintenance.run, "maintenance"), (integrity.run_quietly, "integrity")):
             scheduler.every(_MAINTENANCE, job, name)
@@ -212,16 +208,27 @@ async def _started_service(
             linker=parts.linker(coordinator, context),
             scheduler=scheduler,
             database=database,
-            write_queue=write_queue,
-            dead_letters=parts.dead_letters(write_queue, inline),
-            warm=warm_up.done,
+            write_queue=path.queue,
+            dead_letters=parts.dead_letters(path.queue, path.inline),
+            warm=path.warm,
+            catch_up=path.catch_up,
             maintenance=maintenance,
             integrity=integrity,
             coverage=parts.coverage,
             fetchers=parts.fetchers,
             roster=roster,
             live=live,
+            stream=parts.stream,
         )
+
+
+class _WritePath(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to the database: the queue or, without one, the inline writer; and how far the cache is filled."""
+
+    warm: asyncio.Event
+    catch_up: CatchUp
+    queue: Queue | None = None
+    inline: InlineWriter | None = None
 
 
 class _Parts:
@@ -235,17 +242,20 @@ class _Parts:
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
+        self._book = EventBook()
+        self.stream = StreamHub(self._book, clock)
         self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
 
     def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
         return ScrapeContext(
             sources=sources,
             cache=OddsCache(),
-            book=EventBook(),
+            book=self._book,
             runs=RunBook(self._clock, _RUNS_REMEMBERED),
             catalogue=self._catalogue,
             clock=self._clock,
             progress=ProgressHub(),
+            stream=self.stream,
         )
 
     def roster(
@@ -254,9 +264,9 @@ class _Parts:
         everyone = {slug: self.source(bookmakers[slug], one, session) for slug, one in options.items()}
         return Roster(everyone, [slug for slug, one in options.items() if one.enabled])
 
-    def warm_up(self, context: ScrapeContext) -> WarmUp:
+    def warm_up(self, context: ScrapeContext, caught_up: asyncio.Event) -> WarmUp:
         database, grace = self._database, self._settings.scraping.eviction_grace
-        return WarmUp(database.ready, database.repository, database.links, context, grace, _RUNS_REMEMBERED)
+        return WarmUp(database.ready, database.repository, database.links, context, grace, _RUNS_REMEMBERED, caught_up)
 
     def source(self, bookmaker: Bookmaker, options: BookmakerOptions, session: ClientSession) -> Source:
         scraping = self._settings.scraping
@@ -285,14 +295,17 @@ class _Parts:
         database = self._database
         return Maintenance(database.engine, database.ready, self._clock, self._settings.retention.model_dump())
 
-    def integrity(self, context: ScrapeContext, write_queue: Queue | None) -> IntegrityCheck:
-        return IntegrityCheck(context.cache, self._database.repository, self._catalogue, self._clock, write_queue)
+    def integrity(self, context: ScrapeContext, path: "_WritePath") -> IntegrityCheck:
+        repository = self._database.repository
+        return IntegrityCheck(context.cache, repository, self._catalogue, self._clock, path.queue, path.catch_up)
 
     def linker(self, coordinator: EventCoordinator, context: ScrapeContext) -> ListingLinker:
         return ListingLinker(coordinator, context.book, self._database.links, self._clock)
 
     def inline_writer(self) -> InlineWriter:
-        return InlineWriter(self.handler(self._database.engine), self._clock)
+        writer = InlineWriter(self.handler(self._database.engine), self._clock)
+        self.stream.begin(writer.epoch, 0)
+        return writer
 
     def dead_letters(self, write_queue: Queue | None, inline: InlineWriter | None) -> DeadLetters:
         async def submit(batch: WriteBatch) -> None:
@@ -312,48 +325,56 @@ class _Parts:
         return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes, last_epoch=last_epoch)
 
     @asynccontextmanager
-    async def running_queue(self, context: ScrapeContext) -> AsyncIterator[Queue]:
+    async def write_path(self, context: ScrapeContext) -> AsyncIterator["_WritePath"]:
+        """Own the journal before anything is read from the database: nobody writes there from then on but the queue."""
+        caught_up = asyncio.Event()
+        warm_up = self.warm_up(context, caught_up)
+        if not self._settings.asynchronous_writes:
+            nothing = CatchUp(MemoryJournal(self._clock, 0), context, caught_up)
+            async with warm_up.running():
+                yield _WritePath(warm=warm_up.done, catch_up=nothing, inline=self.inline_writer())
+            return
+        async with self.opened_journal() as journal, warm_up.running():
+            catch_up = CatchUp(journal, context, caught_up)
+            async with self.running_queue(journal, context) as queue:
+                yield _WritePath(warm=warm_up.done, catch_up=catch_up, queue=queue)
+
+    @asynccontextmanager
+    async def opened_journal(self) -> AsyncIterator[Journal]:
+        """Own the journal; what the database does not have for certain is kept until the cache has caught up."""
+        database = self._database
+        ready = database.ready.is_set()
+        journal = self._journal(await database.repository.last_epoch() if ready else 0)
+        await journal.open()
+        try:
+            applied = await self.handler(database.engine).applied(journal.journal_id) if ready else 0
+            await journal.advance(applied)
+            await journal.keep(applied)
+            stats = journal.stats()
+            self.stream.begin(stats.epoch, stats.last_seq)
+            yield journal
+        finally:
+            await journal.close()
+
+    @asynccontextmanager
+    async def running_queue(self, journal: Journal, context: ScrapeContext) -> AsyncIterator[Queue]:
         options = self._settings.queue
-        last_epoch = await self._database.repository.last_epoch() if self._database.ready.is_set() else 0
-        async with _open_journal(self._journal(last_epoch)) as journal:
-            await _replay(journal, context)
-            queue = AsyncWriteQueue(
-                session_factory=self._database.engine,
-                journal=journal,
-                handler=self.handler,
-                clock=self._clock,
-                maxsize=options.read_ahead,
-                backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
-                on_missed=context.cache.unaccept,
-            )
-            if options.ack_log is not None:
-                queue.on_accepted(AckLog(options.ack_log).note)
-            await queue.start()
-            try:
-                yield queue
-            finally:
-                await queue.stop(options.stop_deadline.total_seconds())
-
-
-@asynccontextmanager
-async def _open_journal(journal: Journal) -> AsyncIterator[Journal]:
-    await journal.open()
-    try:
-        yield journal
-    finally:
-        await journal.close()
-
-
-async def _replay(journal: Journal, context: ScrapeContext) -> None:
-    """Put over cache, book and runs what an earlier process journalled and the database may not have yet."""
-    seq = 0
-    while entries := await journal.read(seq, _REPLAYED_AT_ONCE, wait=False):
-        for entry in entries:
-            batch = read_entry(entry).batch
-            apply_journalled(context.cache, batch.snapshots, context.catalogue)
-            enter_journalled(context.book, batch.events, batch.listings)
-            context.runs.warm([batch.run] if batch.run else [], batch.scrape_run_id)
-        seq = entries[-1].seq
+        queue = AsyncWriteQueue(
+            session_factory=self._database.engine,
+            journal=journal,
+            handler=self.handler,
+            clock=self._clock,
+            maxsize=options.read_ahead,
+            backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
+            on_missed=context.cache.unaccept,
+        )
+        if options.ack_log is not None:
+            queue.on_accepted(AckLog(options.ack_log).note)
+        await queue.start()
+        try:
+            yield queue
+        finally:
+            await queue.stop(options.stop_deadline.total_seconds())
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:

@@ -19,10 +19,11 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     """How much the journal holds that is not yet released, and how it fares.
 
-    `last_seq` is the greatest seq that a batch has or had. `bytes` are those on disk, of at most
-    about `max_bytes`. The damaged frames and bytes are those found since `open`. The append times
-    are of the latest appends, from the call until the batch was durable; `write_error` says why
-    the disk refused the latest group of batches, and is empty when it did not.
+    `last_seq` is the greatest seq that a batch has or had. `pending_bytes` are those of the pending
+    entries, `bytes` all those on disk, of at most about `max_bytes`. The damaged frames and bytes
+    are those found since `open`. The append times are of the latest appends, from the call until the
+    batch was durable; `write_error` says why the disk refused the latest group of batches, and is
+    empty when it did not.
     """
 
     epoch: int
@@ -30,6 +31,7 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     bytes: int
     oldest_at: datetime | None
+    pending_bytes: int = 0
     max_bytes: int = 0
     damaged_frames: int = 0
     damaged_bytes: int = 0
@@ -58,7 +60,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     confirmations among them; `settled` are the snapshots and confirmations of retried dead letters
     that were gone already. `applied_before` and `dead_before` are those of batches that were skipped,
     as the database recorded them. `tries` is how often a part of the transaction was tried.
-    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT.
+    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT. `place` is (epoch, seq) of
+    the batch, where it was written without a journal.
     """
 
     batches: int
@@ -74,6 +77,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 1
     flush_ms: float = 0.0
     commit_ms: float = 0.0
+    place: tuple[int, int] = (0, 0)
 
 
 class WriterState(StrEnum):

@@ -217,3 +217,20 @@ async def _take_all(journal: Journal, read: list[JournalEntry]) -> None:
 async def _keep(journal: Journal, read: list[JournalEntry], entries: Sequence[JournalEntry]) -> None:
     read += [entry for entry in entries if not read or entry.seq > read[-1].seq]
     await journal.release(read[-1].seq)
+
+
+async def test_kept_entries_can_be_read_though_they_are_released(journal: Journal) -> None:
+    """What is kept is read after its release, is no longer pending, and is forgotten when nobody keeps it."""
+    for number in range(4):
+        await journal.append(noise(800, number))
+    await journal.release(1)
+    await journal.keep(1)
+    await journal.release(4)
+    assert [entry.seq for entry in await journal.read(0, 10, wait=False)] == [2, 3, 4]
+    stats = journal.stats()
+    assert (stats.pending, stats.pending_bytes, stats.last_seq) == (0, 0, 4)
+    await journal.keep(3)
+    assert [entry.seq for entry in await journal.read(0, 10, wait=False)] == [4]
+    await journal.keep(None)
+    assert list(await journal.read(0, 10, wait=False)) == []
+    assert (await journal.append(b"next")).seq == 5

@@ -82,6 +82,10 @@ class KillingJournal:
         """Advance the journal."""
         await self._journal.advance(seq)
 
+    async def keep(self, after: int | None) -> None:
+        """Keep entries of the journal."""
+        await self._journal.keep(after)
+
     def stats(self) -> JournalStats:
         """Return the journal's figures."""
         return self._journal.stats()

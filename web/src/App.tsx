@@ -1,13 +1,13 @@
-import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useState } from "react";
 import { GridPage } from "./grid/GridPage";
-import { parseView } from "./model/view";
+import { parseView, serviceQuery } from "./model/view";
 import { DeskProvider, useDesk } from "./ui/desk";
 import { Banner } from "./ui/Banner";
+import { Gate, LogOut } from "./ui/Gate";
 import { Link, Notice } from "./ui/parts";
 import { useEndpoint } from "./ui/queries";
 import { navigate, useAddress } from "./ui/router";
-import { nextTheme, useTheme } from "./ui/theme";
-import type { WireBookmaker } from "./api/types";
+import { nextTheme, type Theme, useTheme } from "./ui/theme";
 
 const EventPage = lazy(() => import("./pages/EventPage"));
 const RunsPage = lazy(() => import("./pages/RunsPage"));
@@ -34,49 +34,66 @@ export function App(): ReactNode {
   const [theme, setTheme] = useTheme();
   const [help, setHelp] = useState(false);
   useKeys(() => setHelp((shown) => !shown));
-  const markets = parseView(search).markets;
+  const view = parseView(search);
   return (
-    <DeskProvider markets={markets}>
+    <Gate>
+      <DeskProvider markets={view.markets} first={serviceQuery(view, Date.now())}>
       <header className="top">
         <strong className="brand">Overround</strong>
         <nav aria-label="Pages">
           {PAGES.map(([to, name]) => <Link key={to} to={to === "/" ? `/${lastGrid}` : to} current={path === to}>{name}</Link>)}
         </nav>
         <LinkState />
+        <LogOut />
         <button onClick={() => setTheme(nextTheme(theme))} title="Colours: light, dark, or as the system">{theme}</button>
         <button onClick={() => setHelp(!help)} aria-label="Keyboard shortcuts" aria-expanded={help}>?</button>
       </header>
       <Banner />
       {help ? <Help /> : null}
       <main>
-        <Suspense fallback={<Notice title="Loading…" />}><Page path={path} query={query} search={search} /></Suspense>
+        <Suspense fallback={<Notice title="Loading…" />}><Page path={path} query={query} search={search} theme={theme} setTheme={setTheme} /></Suspense>
       </main>
     </DeskProvider>
+    </Gate>
   );
 }
 
-function Page({ path, query, search }: { path: string; query: string; search: string }): ReactNode {
+interface PageProps {
+  path: string;
+  query: string;
+  search: string;
+  theme: Theme;
+  setTheme: (theme: Theme) => void;
+}
+
+function Page({ path, query, search, theme, setTheme }: PageProps): ReactNode {
   const names = useNames();
   const event = /^\/events\/(\d+)$/.exec(path);
   if (event) return <EventPage id={Number(event[1])} query={query} names={names} />;
   if (path === "/coverage") return <CoveragePage names={names} />;
   if (path === "/runs") return <RunsPage names={names} />;
   if (path === "/health-board") return <HealthPage />;
-  if (path === "/settings") return <SettingsPage names={names} />;
+  if (path === "/settings") return <SettingsPage names={names} theme={theme} setTheme={setTheme} />;
   if (path === "/") return <GridPage search={search} names={names} />;
   return <Notice title="There is no such page."><Link to="/">To the odds</Link></Notice>;
 }
 
 function useNames(): Readonly<Record<string, string>> {
-  const found = useEndpoint<{ bookmakers: WireBookmaker[] }>("/api/bookmakers");
-  return Object.fromEntries((found.data?.bookmakers ?? []).map(({ slug, name }) => [slug, name]));
+  const found = useEndpoint("/api/bookmakers").data;
+  return useMemo(() => Object.fromEntries((found?.bookmakers ?? []).map(({ slug, name }) => [slug, name])), [found]);
 }
 
-const LINK = { loading: "connecting…", live: "live", polling: "asking every 5 s", lost: "reconnecting…" } as const;
+const LINK = { loading: "connecting…", live: "live", conflated: "catching up", polling: "asking every 5 s", lost: "reconnecting…" } as const;
+
+const LINK_TITLE = {
+  loading: "Prices are being loaded", live: "Prices arrive as they change", polling: "Prices are asked for every 5 s",
+  conflated: "This page or its network was too slow for all changes: it was sent the newest prices only",
+  lost: "The service does not answer: prices are as they were",
+} as const;
 
 function LinkState(): ReactNode {
   const { link } = useDesk();
-  return <span className={`link ${link}`} role="status" title="How prices reach this page">{LINK[link]}</span>;
+  return <span className={`link ${link}`} role="status" title={LINK_TITLE[link]}>{LINK[link]}</span>;
 }
 
 function Help(): ReactNode {

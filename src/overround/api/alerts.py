@@ -8,6 +8,7 @@ import msgspec
 from overround.api.bookmakers import held, last_success
 from overround.api.state import ApiState
 from overround.bookmakers.breaker import BreakerState
+from overround.scraping.catching_up import CatchUpProgress
 from overround.writing import FillState, QueueStats, WriterState
 
 _STALE_SECONDS = 900.0  # as the alert rule OverroundPricesStale
@@ -31,13 +32,25 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 def not_ready(state: ApiState) -> list[Alert]:
     """Return why the service is not ready; nothing, if it is."""
     queue = [] if state.write_queue is None else _queue_faults(state.write_queue.stats())
-    return [_critical(code, text) for code, text in (*_database_faults(state), *queue)]
+    return [_critical(code, text) for code, text in (*_recovery(state), *_database_faults(state), *queue)]
 
 
 def alerts(state: ApiState) -> list[Alert]:
     """Return all that is not well, what makes the service not ready first."""
     broken = [_critical(code, text) for code, text in _broken(state)]
     return [*not_ready(state), *broken, *(_warning(code, text) for code, text in _worries(state))]
+
+
+def recovering(state: ApiState) -> CatchUpProgress | None:
+    """Return how far the cache has caught up with the journal; None once it has."""
+    return None if state.catch_up.done.is_set() else state.catch_up.progress
+
+
+def _recovery(state: ApiState) -> Iterator[tuple[str, str]]:
+    progress = recovering(state)
+    if progress is not None:
+        batches = f"{progress.batches_read} of {progress.batches} batches read"
+        yield "recovering", f"the cache takes over the journal: {progress.percent} %, {batches}"
 
 
 def _database_faults(state: ApiState) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The composition root of the HTTP service: `uvicorn overround.api.app:app`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -30,6 +31,7 @@ from overround.api import (
     scrape,
     sessions,
     status,
+    stream,
     tuning,
     web,
 )
@@ -40,9 +42,11 @@ from overround.api.middleware import Admission, RequestContext
 from overround.api.openapi import DescribedApi
 from overround.api.price_checks import check_cache
 from overround.api.problems import install_problem_handlers
+from overround.api.progress_board import ProgressBoard
 from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
 from overround.api.state import ApiState, ShownNames
+from overround.api.stream_desk import StreamDesk
 from overround.clock import SystemClock
 from overround.db.inventory import inventory
 from overround.logs import configure_logs
@@ -61,6 +65,7 @@ _SLICES = (
     market_checks,
     markets,
     scrape,
+    stream,
     scheduler,
     tuning,
     queue,
@@ -103,7 +108,10 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.service = state = _api_state(running, meter, loop_lag)
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
-            yield
+            app.state.streams = streams = StreamDesk(state, app.state.stopping)
+            app.state.progress = board = ProgressBoard(SystemClock(), running.control.detail, app.state.stopping)
+            async with streams.running(), board.listening(state.progress):
+                yield
 
     app = DescribedApi(
         title="Overround",
@@ -114,6 +122,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=meter)
@@ -150,6 +159,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         dead_letters=service.dead_letters,
         database_ready=service.database.ready,
         warm=service.warm,
+        catch_up=service.catch_up,
         maintenance=service.maintenance,
         integrity=service.integrity,
         coverage=service.coverage,
@@ -160,6 +170,8 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         installed=names,
         roster=service.roster,
         live=service.live,
+        stream=service.stream,
+        progress=service.context.progress,
         meter=meter,
         loop_lag=loop_lag,
         process=psutil.Process(),

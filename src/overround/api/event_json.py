@@ -11,6 +11,7 @@ from operator import add
 import msgspec
 
 from overround.bookmakers.memo import Memo
+from overround.caching.cells import Cell, cell_of
 from overround.caching.odds_cache import CachedSnapshot
 from overround.catalogue import Catalogue, Market
 from overround.markets.comparison import Offers, Outcome, compare, market_margin
@@ -78,12 +79,12 @@ class MarketWriter:
             cached = snapshots.get(slug)
             prices = None if cached is None else cached.markets.get(key)
             if cached is None or prices is None:
-                cells.append(name + _EMPTY[self._why_empty(key, slug, cached)])
+                cells.append(name + self.empty_cell(key, slug, cached))
                 rows.append(())
                 margins.append(None)
                 continue
             margin = market_margin(facts.definition, prices.prices)
-            cells.append(name + self._cell(facts, key, cached, margin))
+            cells.append(name + self._cell(facts, cell_of(cached, key), margin))
             rows.append(prices.prices if compared else ())
             margins.append(margin)
         outcomes = compare(Offers(rows, margins, self._reference), len(facts.outcomes))
@@ -94,20 +95,25 @@ class MarketWriter:
             min(gaps, default=None),
         )
 
-    def _cell(self, facts: _Facts, key: MarketKey, cached: CachedSnapshot, margin: float | None) -> str:
-        prices = cached.markets[key]
-        before = cached.previous.get(key)
+    def cell(self, cell: Cell) -> str | None:
+        """Write one bookmaker's cell of a market; None for a market that the catalogue does not have."""
+        facts = self._facts[cell.key]
+        return None if facts is None else self._cell(facts, cell, market_margin(facts.definition, cell.prices.prices))
+
+    def empty_cell(self, key: MarketKey, slug: str, cached: CachedSnapshot | None) -> str:
+        """Write the cell of a market that a bookmaker's state does not hold; it says why."""
+        return _EMPTY[self._why_empty(key, slug, cached)]
+
+    def _cell(self, facts: _Facts, cell: Cell, margin: float | None) -> str:
+        prices, before = cell.prices, cell.previous
         if before is None:
             tails: Iterable[str] = map(self._prices.__getitem__, prices.prices)
         else:
             earlier = (*before.prices, *[0] * len(prices.prices))
             tails = map(self._moved_prices.__getitem__, zip(prices.prices, earlier, strict=False))
-        changed_at = cached.changed.get(key, cached.since)
-        confirmed = "null"
-        if key in cached.lagging or changed_at > cached.confirmed_at:
-            confirmed = self._times[cached.market_confirmed_at(key)]
+        confirmed = "null" if cell.confirmed_at is None else self._times[cell.confirmed_at]
         return (
-            f'{{"state":"{prices.state}","margin":{_number(margin)},"changed_at":{self._times[changed_at]}'
+            f'{{"state":"{prices.state}","margin":{_number(margin)},"changed_at":{self._times[cell.changed_at]}'
             f',"confirmed_at":{confirmed},"outcomes":[{",".join(map(add, facts.outcomes, tails))}]}}'
         )
 

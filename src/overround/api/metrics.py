@@ -10,6 +10,9 @@ from prometheus_client.registry import Collector
 from overround.api.bookmaker_metrics import bookmaker_metrics
 from overround.api.metric_families import buckets
 from overround.api.state import ApiState, State
+from overround.api.stream_client import StreamFigures
+from overround.api.stream_desk import Streams
+from overround.api.stream_metrics import stream_metrics
 from overround.writing import FillState, Latency, QueueStats, WriterState
 
 router = APIRouter(tags=["health"])
@@ -19,18 +22,19 @@ _FINISHED_RUNS = "overround_scrape_run"
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def read_metrics(state: State) -> Response:
+async def read_metrics(state: State, streams: Streams) -> Response:
     """Return all figures in the Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_ServiceCollector(state))
+    registry.register(_ServiceCollector(state, streams.figures))
     return Response(generate_latest(registry), media_type=_MEDIA_TYPE)
 
 
 class _ServiceCollector(Collector):
     """Reads the running parts."""
 
-    def __init__(self, state: ApiState) -> None:
+    def __init__(self, state: ApiState, streams: StreamFigures) -> None:
         self._state = state
+        self._streams = streams
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric of the service."""
@@ -41,6 +45,7 @@ class _ServiceCollector(Collector):
         yield _gauge(
             "overround_ready_cache", "1 once the cache has been filled from the database.", state.warm.is_set()
         )
+        yield from _recovery_metrics(state)
         yield from _cache_metrics(state)
         yield from bookmaker_metrics(state)
         yield from _service_metrics(state)
@@ -50,7 +55,18 @@ class _ServiceCollector(Collector):
             yield from _queue_gauges(stats)
             yield from _queue_counters(stats)
             yield from _queue_latencies(stats)
+        yield from stream_metrics(self._streams)
         yield from _integrity_metrics(state)
+
+
+def _recovery_metrics(state: ApiState) -> Iterator[Metric]:
+    progress = state.catch_up.progress
+    running = not state.catch_up.done.is_set()
+    yield _gauge("overround_recovering", "1 while the cache takes over the journal of an earlier process.", running)
+    yield _gauge("overround_recovery_batches", "Batches that the journal held at start.", progress.batches)
+    yield _gauge("overround_recovery_read_batches", "Of these, looked through.", progress.batches_read)
+    yield _gauge("overround_recovery_snapshots", "Newest snapshots among them, known at the end.", progress.snapshots)
+    yield _gauge("overround_recovery_taken_snapshots", "Of these, in the cache.", progress.snapshots_taken)
 
 
 def _cache_metrics(state: ApiState) -> Iterator[Metric]:

@@ -19,8 +19,10 @@ from overround.errors import (
     JournalWriteError,
     NothingToRetryError,
     QueueClosedError,
+    RecoveringError,
     RunInProgressError,
     SettingsError,
+    TooManyStreamsError,
     UnknownDeadLetterError,
     UnknownEventError,
     UnknownListingError,
@@ -29,6 +31,7 @@ from overround.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_RECOVERING_RETRY = 5  # seconds
 REQUEST_ID = "overround.request_id"  # where a request's scope has it
 
 # By number and not by phrase: Python's phrases change between versions.
@@ -78,6 +81,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     for refused in (QueueClosedError, JournalFullError, JournalWriteError):
         app.add_exception_handler(refused, _queue_refuses)
+    app.add_exception_handler(RecoveringError, _recovering)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
     app.add_exception_handler(UnknownMarketError, _unknown_market)
@@ -85,6 +89,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(NothingToRetryError, _nothing_to_retry)
     app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(SettingsError, _settings_invalid)
+    app.add_exception_handler(TooManyStreamsError, _too_many_streams)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -104,6 +109,12 @@ async def _database_unavailable(_: Request, error: Exception) -> JSONResponse:
 
 async def _queue_refuses(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "queue_refuses", str(error))
+
+
+async def _recovering(_: Request, error: Exception) -> JSONResponse:
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "recovering", str(error))
+    response.headers["Retry-After"] = str(_RECOVERING_RETRY)
+    return response
 
 
 async def _run_in_progress(_: Request, error: Exception) -> JSONResponse:
@@ -129,6 +140,10 @@ async def _nothing_to_retry(_: Request, error: Exception) -> JSONResponse:
 
 async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "settings_invalid", str(error))
+
+
+async def _too_many_streams(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:

@@ -27,9 +27,12 @@ from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
 from overround.scheduling.scheduler import ScrapeScheduler
+from overround.scraping.catching_up import CatchUp
 from overround.scraping.control import ScrapeController
 from overround.scraping.linking import ListingLinker
+from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
+from overround.scraping.stream_hub import StreamHub
 from overround.storage.dead_letters import DeadLetters
 
 
@@ -82,6 +85,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: DeadLetters
     database_ready: asyncio.Event
     warm: asyncio.Event
+    catch_up: CatchUp
     maintenance: Maintenance
     integrity: IntegrityCheck
     coverage: CoverageBook
@@ -97,6 +101,8 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     installed: Mapping[str, str]
     roster: Roster
     live: LiveSettings
+    stream: StreamHub
+    progress: ProgressHub
     meter: RequestMeter
     loop_lag: LoopLag
     process: psutil.Process

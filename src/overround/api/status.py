@@ -6,9 +6,10 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from overround.api.alerts import alerts, not_ready
+from overround.api.alerts import alerts, not_ready, recovering
 from overround.api.security import AccessView, CurrentAccess, access_view
 from overround.api.state import ApiState, State
+from overround.api.stream_desk import Streams
 
 router = APIRouter(prefix="/api/status", tags=["status"])
 
@@ -30,6 +31,16 @@ class CacheView(BaseModel):
     unaccepted: int
 
 
+class RecoveryView(BaseModel):
+    """The cache catching up with the journal at start; of the snapshots only the newest are taken over."""
+
+    percent: int
+    batches: int
+    batches_read: int
+    snapshots: int
+    snapshots_taken: int
+
+
 class DatabaseView(BaseModel):
     """The database; its size is measured once an hour, and its growth over up to a day of that."""
 
@@ -45,22 +56,31 @@ class ProcessView(BaseModel):
     loop_lag_p99_ms: float
 
 
+class StreamsView(BaseModel):
+    """The live streams: clients at present, and how often one was too slow and got the newest states only."""
+
+    clients: int
+    conflated: int
+
+
 class StatusView(BaseModel):
-    """The service as a whole; `ready` is what /health/ready says."""
+    """The service as a whole; `ready` is what /health/ready says; `recovery` is null once the cache has caught up."""
 
     version: str
     started_at: datetime
     now: datetime
     ready: bool
     alerts: list[AlertView]
+    recovery: RecoveryView | None
     cache: CacheView
     database: DatabaseView
     process: ProcessView
+    streams: StreamsView
     access: AccessView
 
 
 @router.get("")
-async def read_status(state: State, access: CurrentAccess) -> StatusView:
+async def read_status(state: State, access: CurrentAccess, streams: Streams) -> StatusView:
     """Return how the service is, and what whoever asks may do."""
     return StatusView(
         version=state.version,
@@ -68,13 +88,20 @@ async def read_status(state: State, access: CurrentAccess) -> StatusView:
         now=state.clock.now(),
         ready=not not_ready(state),
         alerts=[AlertView(**msgspec.to_builtins(alert)) for alert in alerts(state)],
+        recovery=_recovery(state),
         cache=CacheView(**msgspec.to_builtins(state.cache.stats())),
         database=_database(state),
         process=ProcessView(
             rss_bytes=state.process.memory_info().rss, loop_lag_p99_ms=round(state.loop_lag.lag().p99 * 1000, 3)
         ),
+        streams=StreamsView(clients=streams.figures.clients, conflated=streams.figures.conflations),
         access=access_view(access),
     )
+
+
+def _recovery(state: ApiState) -> RecoveryView | None:
+    progress = recovering(state)
+    return None if progress is None else RecoveryView(percent=progress.percent, **msgspec.structs.asdict(progress))
 
 
 def _database(state: ApiState) -> DatabaseView:

@@ -76,7 +76,12 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
             app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
         )
         server = _Server(config)
-        with announced(data_dir, address), stopping.handled_by(server.ask_to_exit):
+
+        def stop() -> None:
+            server.ask_to_exit()
+            app.state.stopping.set()  # streams do not end by themselves
+
+        with announced(data_dir, address), stopping.handled_by(stop):
             print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
             await server.serve([listener])
 

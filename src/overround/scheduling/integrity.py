@@ -10,6 +10,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.caching.reconciliation import differing
 from overround.catalogue import Catalogue
 from overround.ports import Clock, WarmupRepository, WriteQueue
+from overround.scraping.catching_up import CatchUp
 
 _DRAIN_LIMIT = 30.0  # seconds
 
@@ -40,7 +41,9 @@ class IntegrityCheck:
         catalogue: Catalogue,
         clock: Clock,
         write_queue: WriteQueue | None,
+        catch_up: CatchUp | None = None,
     ) -> None:
+        self._catch_up = catch_up
         self._cache = cache
         self._repository = repository
         self._catalogue = catalogue
@@ -50,7 +53,13 @@ class IntegrityCheck:
         self.last: IntegrityReport | None = None
 
     async def run(self) -> IntegrityReport:
-        """Compare, and remember the report; differences that stay are logged as an error."""
+        """Compare, and remember the report; differences that stay are logged as an error.
+
+        Raises:
+            RecoveringError: the cache has not caught up yet with the journal.
+        """
+        if self._catch_up is not None:
+            self._catch_up.require_done()
         async with self._one_at_a_time:
             self.last = await self._compare()
         if self.last.lost or self.last.extra:
@@ -58,7 +67,9 @@ class IntegrityCheck:
         return self.last
 
     async def run_quietly(self) -> None:
-        """Compare by the clock; a database that is away is no finding."""
+        """Compare by the clock, once the cache has caught up; a database that is away is no finding."""
+        if self._catch_up is not None:
+            await self._catch_up.done.wait()
         try:
             await self.run()
         except Exception as error:  # noqa: BLE001 - supervision point: the next round tries again

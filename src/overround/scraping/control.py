@@ -9,6 +9,7 @@ import structlog
 from overround.batch import RunKind, ScrapeRun
 from overround.errors import NothingToRetryError, RunInProgressError, UnknownRunError
 from overround.ports import EventScrape
+from overround.scraping.catching_up import CatchUp
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.on_demand import OnDemandScraper
 from overround.scraping.progress import Progress
@@ -21,9 +22,19 @@ _log = structlog.get_logger(__name__)
 class ScrapeController:
     """Owns the task of the cycle under way."""
 
-    def __init__(self, coordinator: EventCoordinator, context: ScrapeContext, cool_down: timedelta) -> None:
-        """Build it; a single event is scraped on demand no sooner than `cool_down` after its last time."""
+    def __init__(
+        self,
+        coordinator: EventCoordinator,
+        context: ScrapeContext,
+        cool_down: timedelta,
+        catch_up: CatchUp | None = None,
+    ) -> None:
+        """Build it; a single event is scraped on demand no sooner than `cool_down` after its last time.
+
+        Nothing is scraped before the cache has caught up with the journal, where there is one.
+        """
         self._coordinator = coordinator
+        self._catch_up = catch_up
         self._book = context.book
         self._runs = context.runs
         self._progress = context.progress
@@ -38,16 +49,20 @@ class ScrapeController:
 
         Raises:
             RunInProgressError: a cycle is under way.
+            RecoveringError: the cache has not caught up yet.
         """
+        self._require_caught_up()
         self._begin(RunKind.CYCLE)
         return self._run_id
 
     async def run_cycle(self, kind: RunKind = RunKind.CYCLE) -> ScrapeRun:
-        """Run a cycle to its end and return the finished run.
+        """Run a cycle to its end, as soon as the cache has caught up, and return the finished run.
 
         Raises:
             RunInProgressError: a cycle is under way.
         """
+        if self._catch_up is not None:
+            await self._catch_up.done.wait()
         # Whoever waits may be cancelled; the cycle belongs to this controller and goes on.
         return await asyncio.shield(self._begin(kind))
 
@@ -64,7 +79,9 @@ class ScrapeController:
             UnknownRunError: there is no such run.
             NothingToRetryError: it has no failures whose events are to come.
             RunInProgressError: a cycle is under way.
+            RecoveringError: the cache has not caught up yet.
         """
+        self._require_caught_up()
         targets = self._failed_targets(run_id)
         if not targets:
             raise NothingToRetryError(run_id)
@@ -77,7 +94,9 @@ class ScrapeController:
         Raises:
             UnknownEventError: nobody lists it.
             CoolingDownError: it was scraped on demand just before.
+            RecoveringError: the cache has not caught up yet.
         """
+        self._require_caught_up()
         return await self._on_demand.scrape(sr_id)
 
     def detail(self, run_id: int) -> RunDetail | None:
@@ -98,6 +117,10 @@ class ScrapeController:
         if self._cycle is not None and not self._cycle.done():
             self._cycle.cancel()
             await asyncio.gather(self._cycle, return_exceptions=True)
+
+    def _require_caught_up(self) -> None:
+        if self._catch_up is not None:
+            self._catch_up.require_done()
 
     def _failed_targets(self, run_id: int) -> Sequence[EventTarget]:
         detail = self._runs.detail(run_id)

@@ -14,7 +14,7 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
-from overround.errors import ErrorClass, UnknownEventError
+from overround.errors import ErrorClass, JournalWriteError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
 from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
@@ -23,6 +23,7 @@ from overround.scraping.progress import Discovered, ProgressHub, RunFinished, Ru
 from overround.scraping.resolution import ListingResolver
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
@@ -45,7 +46,7 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What the coordinator works on and with."""
+    """What the coordinator works on and with; `stream` hears of all that is written."""
 
     sources: Mapping[str, Source]
     cache: OddsCache
@@ -54,6 +55,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     clock: Clock
     progress: ProgressHub
+    stream: StreamHub | None = None
 
 
 class EventCoordinator:
@@ -73,10 +75,13 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(context.cache, context.catalogue, context.clock, write_queue, batch_writer)
+        self._store = BatchStore(
+            context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
+        )
         self._resolver = ListingResolver(context.sources, context.clock)
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
+        self._owed_runs: list[ScrapeRun] = []
 
     @classmethod
     def from_settings(
@@ -113,9 +118,19 @@ class EventCoordinator:
         self._owed = _joined(self._owed, update)
 
     async def close_open_runs(self) -> None:
-        """Store the runs that an earlier process left open as interrupted."""
-        for run in self._context.runs.close_open():
-            await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+        """Store the runs that an earlier process left open as interrupted; while the disk refuses, that is owed."""
+        self._owed_runs += self._context.runs.close_open()
+        await self._close_owed_runs()
+
+    async def _close_owed_runs(self) -> None:
+        while self._owed_runs:
+            run = self._owed_runs[0]
+            try:
+                await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+            except JournalWriteError as error:
+                _log.warning("open_runs_not_closed", runs=len(self._owed_runs), error=str(error))
+                return
+            self._owed_runs.pop(0)
 
     async def run_full_cycle(
         self, run: ScrapeRun | None = None, targets: Sequence[EventTarget] | None = None
@@ -303,6 +318,8 @@ class EventCoordinator:
     async def _write_or_count(self, run: ScrapeRun, tally: RunTally) -> None:
         """Write the run's state and what the event book owes the database."""
         owed = self._owed
+        if self._owed_runs:
+            await self._close_owed_runs()
         batch = WriteBatch(
             scrape_run_id=run.run_id,
             batch_index=tally.next_batch(),

@@ -41,7 +41,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, tag="stored"):
     `blocking_ms` is how long the scraper was kept from its next batch. Snapshots are compared and packed
     as their bodies arrive: `change_detection_ms` is what was left of comparing, `processing_ms` is for
     building the batch. Flush and commit are 0 where writing is asynchronous. `bp` counts the reference
-    bookmaker, `comp` its competitors.
+    bookmaker, `comp` its competitors; `changed` and `confirmed` count by bookmaker.
     """
 
     run_id: int
@@ -60,6 +60,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, tag="stored"):
     changed_comp: int
     unchanged_comp: int
     markets_changed: int
+    changed: dict[str, int] = {}
+    confirmed: dict[str, int] = {}
 
 
 class RunFinished(msgspec.Struct, frozen=True, kw_only=True, tag="run_finished"):

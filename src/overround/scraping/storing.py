@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from overround.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, SnapshotWriteData, WriteBatch
 from overround.caching.change_detection import BatchChanges, ChangedSnapshot, classify_batch_changes, update_cache
 from overround.caching.odds_cache import OddsCache
@@ -12,6 +14,7 @@ from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.event_scrape import EventResult
 from overround.scraping.progress import Stored
 from overround.scraping.runs import RunTally, ScrapeFailure
+from overround.scraping.stream_hub import StreamHub
 from overround.scraping.write_batch import confirmations, snapshot_write_data
 from overround.writing import WriteReport
 
@@ -45,13 +48,18 @@ class BatchStore:
         clock: Clock,
         write_queue: WriteQueue | None,
         batch_writer: BatchWriter | None,
+        stream: StreamHub | None = None,
     ) -> None:
-        """Build the store; without a queue, batches are committed inline by the batch writer."""
+        """Build the store; without a queue, batches are committed inline by the batch writer.
+
+        `stream` hears of what the journal or, inline, the database has.
+        """
         self._cache = cache
         self._catalogue = catalogue
         self._clock = clock
         self._queue = write_queue
         self._writer = batch_writer
+        self._stream = stream
 
     async def store(
         self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally, reference: str
@@ -74,6 +82,9 @@ class BatchStore:
         batch = self._batch(run, batch_index, results, changes)
         processing = watch.lap()
         report = await self.write(batch)
+        # Nothing is awaited before the entries count as accepted: the stream and the cache agree on what is.
+        if self._stream is not None:
+            self._stream.accepted(report.place, changes)
         for changed in changes.changed:
             snapshot = changed.snapshot
             self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
@@ -95,14 +106,22 @@ class BatchStore:
             storage_commit_ms=report.commit_ms,
             blocking_ms=watch.total(),
             markets_changed=markets_changed,
+            changed=dict(Counter(one.snapshot.bookmaker for one in changes.changed)),
+            confirmed=dict(Counter(one.snapshot.bookmaker for one in changes.confirmed)),
             **_by_role(changes, reference),
         )
 
     async def write(self, batch: WriteBatch) -> WriteReport:
         """Hand a batch to the queue or, without one, commit it."""
+        report = await self._written(batch)
+        if self._stream is not None and (batch.events or batch.listings):
+            self._stream.listed(report.place, batch)
+        return report
+
+    async def _written(self, batch: WriteBatch) -> WriteReport:
         if self._queue is not None:
-            await self._queue.enqueue(batch)
-            return _NOTHING_WRITTEN
+            entry = await self._queue.enqueue(batch)
+            return msgspec.structs.replace(_NOTHING_WRITTEN, place=(entry.epoch, entry.seq))
         if self._writer is None:
             return _NOTHING_WRITTEN
         report = await self._writer.write(batch)

@@ -26,7 +26,9 @@ class WarmUp:
         context: ScrapeContext,
         grace: timedelta,
         runs_remembered: int,
+        caught_up: asyncio.Event,
     ) -> None:
+        self._caught_up = caught_up
         self._ready = ready
         self._repository = repository
         self._links = links
@@ -53,6 +55,7 @@ class WarmUp:
 
     async def _warm_later(self) -> None:
         await self._ready.wait()
+        await self._caught_up.wait()  # what the cache has counts as newer than what the database has
         while not self.done.is_set():
             try:
                 await self._warm()

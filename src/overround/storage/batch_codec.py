@@ -1,16 +1,60 @@
 """A write batch as bytes, for the journal: MessagePack."""
 
+from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
 
-from overround.batch import WriteBatch
+from overround.batch import SnapshotWriteData, WriteBatch
 from overround.writing import JournalEntry, StampedBatch
 
+
+class _Envelope(WriteBatch, frozen=True, kw_only=True):
+    """A batch whose snapshots are still bytes."""
+
+    snapshots: tuple[msgspec.Raw, ...] = ()  # type: ignore[assignment]
+
+
+class SnapshotLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose prices a snapshot holds, and of when."""
+
+    sr_id: int
+    bookmaker: str
+    captured_at: datetime
+
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(WriteBatch)
+_ENVELOPES = msgspec.msgpack.Decoder(_Envelope)
+_LABELS = msgspec.msgpack.Decoder(SnapshotLabel)
+_SNAPSHOTS = msgspec.msgpack.Decoder(SnapshotWriteData)
 _HASH_BYTES = 16
 _NOTHING = WriteBatch(scrape_run_id=0, batch_index=0)
+
+
+class OpenBatch:
+    """A batch of which the snapshots are decoded one by one, and only those that are asked for."""
+
+    def __init__(self, body: bytes) -> None:
+        """Open the bytes that `encode_batch` returned.
+
+        Raises:
+            msgspec.DecodeError: the bytes are not a batch of a format that this release reads.
+        """
+        envelope = _ENVELOPES.decode(body)
+        self._snapshots = envelope.snapshots
+        self.rest = WriteBatch(**{**msgspec.structs.asdict(envelope), "snapshots": ()})
+
+    def __len__(self) -> int:
+        """Return how many snapshots there are."""
+        return len(self._snapshots)
+
+    def label(self, place: int) -> SnapshotLabel:
+        """Return whose a snapshot is, for a tenth of what decoding it costs."""
+        return _LABELS.decode(self._snapshots[place])
+
+    def snapshot(self, place: int) -> SnapshotWriteData:
+        """Return a snapshot."""
+        return _SNAPSHOTS.decode(self._snapshots[place])
 
 
 def encode_batch(batch: WriteBatch) -> bytes:
@@ -19,12 +63,14 @@ def encode_batch(batch: WriteBatch) -> bytes:
 
 
 def decode_batch(body: bytes) -> WriteBatch:
-    """Return the batch that `encode_batch` was given.
+    """Return the batch that `encode_batch` was given; in a thread, the others get their turn between snapshots.
 
     Raises:
         msgspec.DecodeError: the bytes are not a batch of a format that this release reads.
     """
-    return _DECODER.decode(body)
+    opened = OpenBatch(body)
+    snapshots = tuple(opened.snapshot(place) for place in range(len(opened)))
+    return msgspec.structs.replace(opened.rest, snapshots=snapshots)
 
 
 def read_entry(entry: JournalEntry) -> StampedBatch:

@@ -3,6 +3,8 @@
 import asyncio
 import uuid
 
+import msgspec
+
 from overround.batch import WriteBatch
 from overround.ports import Clock, WriteHandler
 from overround.writing import StampedBatch, WriteReport
@@ -33,4 +35,5 @@ class InlineWriter:
         self._seq += 1
         stamped = StampedBatch(epoch=self._epoch, seq=self._seq, batch=batch)
         async with self._turn:
-            return await self._handler.write(self._journal_id, [stamped])
+            report = await self._handler.write(self._journal_id, [stamped])
+        return msgspec.structs.replace(report, place=(stamped.epoch, stamped.seq))

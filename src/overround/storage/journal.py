@@ -158,6 +158,12 @@ class SegmentedJournal:
             await self._in_thread(self._log.advance, seq)
             self._wake.set()
 
+    async def keep(self, after: int | None) -> None:
+        """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
+        if self._open:
+            await self._in_thread(self._log.keep, after)
+            self._wake.set()
+
     def stats(self) -> JournalStats:
         """Return how much is pending, what was found damaged, and how long the latest appends took."""
         state = self._log.state
@@ -166,6 +172,7 @@ class SegmentedJournal:
             epoch=self._log.epoch,
             last_seq=state.last_seq,
             pending=state.pending,
+            pending_bytes=state.pending_bytes,
             bytes=state.bytes,
             oldest_at=None if state.oldest_at is None else _EPOCH + state.oldest_at * _MICROSECOND,
             max_bytes=self._max_bytes,

@@ -27,6 +27,8 @@ class MemoryJournal:
         self._waiting: deque[tuple[bytes, asyncio.Future[JournalEntry]]] = deque()
         self._bytes = 0
         self._last_seq = 0
+        self._released = 0
+        self._kept_after: int | None = None
         self._open = False
         self._grown = asyncio.Event()
 
@@ -72,31 +74,47 @@ class MemoryJournal:
             await self._grown.wait()
         if not self._open or not self._entries:
             return []
-        start = max(0, after + 1 - self._entries[0][0].seq)
+        start = self._place_of(after)
         return [entry for entry, _ in islice(self._entries, start, start + limit)]
 
     async def release(self, seq: int) -> None:
         """Forget all entries up to `seq` and let in those who wait, in their order."""
-        while self._entries and self._entries[0][0].seq <= seq:
-            entry, _ = self._entries.popleft()
-            self._bytes -= len(entry.body)
-        self._admit_waiting()
+        self._released = max(self._released, seq)
+        self._forget()
 
     async def advance(self, seq: int) -> None:
         """Release up to the database's watermark, and give out only greater seqs from now on."""
         await self.release(seq)
         self._last_seq = max(self._last_seq, seq)
 
+    async def keep(self, after: int | None) -> None:
+        """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
+        self._kept_after = after
+        self._forget()
+
     def stats(self) -> JournalStats:
         """Return how much is pending."""
+        released = self._place_of(self._released)
         return JournalStats(
             epoch=self._epoch,
             last_seq=self._last_seq,
-            pending=len(self._entries),
+            pending=len(self._entries) - released,
+            pending_bytes=sum(len(entry.body) for entry, _ in islice(self._entries, released, None)),
             bytes=self._bytes,
-            oldest_at=self._entries[0][1] if self._entries else None,
+            oldest_at=self._entries[released][1] if released < len(self._entries) else None,
             max_bytes=self._max_bytes,
         )
+
+    def _place_of(self, seq: int) -> int:
+        """Return how many of the entries held come up to `seq`."""
+        return max(0, min(len(self._entries), seq + 1 - self._entries[0][0].seq)) if self._entries else 0
+
+    def _forget(self) -> None:
+        freed = self._released if self._kept_after is None else min(self._released, self._kept_after)
+        while self._entries and self._entries[0][0].seq <= freed:
+            entry, _ = self._entries.popleft()
+            self._bytes -= len(entry.body)
+        self._admit_waiting()
 
     def _has_room(self, body: bytes) -> bool:
         return self._bytes + len(body) <= self._max_bytes

@@ -46,6 +46,11 @@ class Segment:
         """Return how many entries follow `after`."""
         return len(self._seqs) - bisect_right(self._seqs, after)
 
+    def bytes_after(self, after: int) -> int:
+        """Return how many bytes the entries that follow `after` take."""
+        start = bisect_right(self._seqs, after)
+        return self.size - self._offsets[start] if start < len(self._offsets) else 0
+
     def places(self, after: int) -> Iterator[tuple[int, int]]:
         """Yield seq and offset of the entries that follow `after`."""
         start = bisect_right(self._seqs, after)

@@ -42,11 +42,12 @@ class NewEntry(msgspec.Struct, frozen=True):
 
 
 class LogState(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture of the log between two operations; `newest` is the last pending seq, 0 without one."""
+    """A picture of the log between two operations; `newest` is the last seq that can be read, 0 without one."""
 
     newest: int = 0
     last_seq: int = 0
     pending: int = 0
+    pending_bytes: int = 0
     bytes: int = 0
     oldest_at: int | None = None
     damaged_frames: int = 0
@@ -74,6 +75,7 @@ class SegmentLog:
         self._next_seq = 1
         self._next_number = 1
         self._released = 0
+        self._kept_after: int | None = None
         self._damaged_frames = 0
         self._damaged_bytes = 0
 
@@ -121,7 +123,7 @@ class SegmentLog:
         """Return the entries that follow `after`: at most `limit`, and not much more than `READ_BYTES`."""
         entries: list[JournalEntry] = []
         size = 0
-        for entry in self._entries(max(after, self._released)):
+        for entry in self._entries(max(after, self._freed)):
             entries.append(entry)
             size += len(entry.body)
             if len(entries) >= limit or size >= READ_BYTES:
@@ -132,11 +134,26 @@ class SegmentLog:
     def release(self, seq: int) -> None:
         """Forget the entries up to `seq`, and delete the files that hold no others."""
         self._released = max(self._released, min(seq, self._next_seq - 1))
+        self._remove_delivered()
+        self._publish()
+
+    def keep(self, after: int | None) -> None:
+        """Keep the entries that follow `after`, released or not, until told otherwise; None keeps nothing."""
+        self._kept_after = after
+        self._remove_delivered()
+        self._publish()
+
+    @property
+    def _freed(self) -> int:
+        """Return the seq up to which nobody needs the entries."""
+        return self._released if self._kept_after is None else min(self._released, self._kept_after)
+
+    def _remove_delivered(self) -> None:
         newest = self._segments[-1] if self._segments else None
         full = self._active is None or self._active.size >= self._segment_bytes
-        if newest is not None and full and newest.last_seq <= self._released:
+        if newest is not None and full and newest.last_seq <= self._freed:
             self._try_start_segment()  # before the last file goes: the files carry the journal's identity
-        delivered = [one for one in self._segments if one is not self._active and one.last_seq <= self._released]
+        delivered = [one for one in self._segments if one is not self._active and one.last_seq <= self._freed]
         for segment in delivered:
             try:
                 self._disk.remove(segment.name)
@@ -144,7 +161,6 @@ class SegmentLog:
                 _log.warning("journal_remove_failed", file=segment.name, error=str(error))
                 break
             self._segments.remove(segment)
-        self._publish()
 
     def advance(self, seq: int) -> None:
         """Release up to the database's watermark, and use only greater seqs from now on."""
@@ -258,11 +274,12 @@ class SegmentLog:
 
     def _publish(self) -> None:
         pending = [segment for segment in self._segments if segment.count(self._released)]
-        newest = pending[-1].last_seq if pending else 0
+        newest = next((one.last_seq for one in reversed(self._segments) if one.count(self._freed)), 0)
         self.state = LogState(
             newest=newest,
             last_seq=max(newest, self._released),
             pending=sum(segment.count(self._released) for segment in pending),
+            pending_bytes=sum(segment.bytes_after(self._released) for segment in pending),
             bytes=sum(segment.size for segment in self._segments),
             oldest_at=pending[0].time_after(self._released) if pending else None,
             damaged_frames=self._damaged_frames,

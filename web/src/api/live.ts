@@ -1,14 +1,25 @@
-// Keeps the desk as the service's cache is: by the stream where there is one, else by asking again.
+// Keeps the desk as the service's cache is: the first rows at once, then all of it by the stream, which is resumed
+// where it broke off.
 
 import type { Desk } from "../model/desk";
 import { request, servedPaths } from "./http";
 import { cell, event, imageEvent, renamed } from "./normalise";
-import type { WireDelta, WireEventFields, WireEventPage, WireImage } from "./types";
+import type { WireConfirmed, WireDelta, WireImage } from "./stream";
+import type { WireEventFields, WireEventPage } from "./types";
+import type { BookmakersView } from "./schema";
 
+/** What the page looks at: market keys, and the query that gives its first rows. */
+export interface Wanted {
+  markets: readonly string[];
+  first: URLSearchParams;
+}
+
+export const FIRST_ROWS = 40;
 const PAGE = 200;
 const POLL_MS = 5000;
-const RETRY_MS = 2000;
-const AT_ONCE = 4;
+const RETRY_MS = 1500;
+/** The service says something every 5 s, so a longer silence is a connection that nobody serves. */
+export const SILENCE_MS = 16_000;
 
 const wait = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -16,16 +27,15 @@ const wait = (ms: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
   });
 
-/** Feed the desk with these markets until the signal. */
-export async function feed(desk: Desk, markets: readonly string[], signal: AbortSignal): Promise<void> {
+/** Feed the desk until the signal. */
+export async function feed(desk: Desk, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const place = { cursor: "" };
+  desk.setComplete(false);
   while (!signal.aborted) {
     try {
-      await load(desk, markets, signal);
-      if ((await servedPaths()).has("/api/stream")) await follow(desk, markets, signal);
-      else {
-        desk.setLink("polling");
-        await wait(POLL_MS, signal);
-      }
+      if (!place.cursor) await firstRows(desk, wanted, signal);
+      if ((await servedPaths()).has("/api/stream")) await follow(desk, wanted.markets, place, signal);
+      else await poll(desk, wanted.markets, signal);
     } catch {
       if (signal.aborted) return;
       desk.setLink("lost");
@@ -34,52 +44,82 @@ export async function feed(desk: Desk, markets: readonly string[], signal: Abort
   }
 }
 
-async function load(desk: Desk, markets: readonly string[], signal: AbortSignal): Promise<void> {
-  const ids = new Set<number>();
-  const page = async (offset: number): Promise<number> => {
-    const query = new URLSearchParams({ markets: markets.join(","), limit: String(PAGE), offset: String(offset) });
-    const answer = await request<WireEventPage>(`/api/events?${query}`, { signal });
-    for (const wire of answer.events) {
-      ids.add(wire.sr_id);
-      desk.put(event(wire));
-    }
-    return answer.total;
-  };
-  const total = await page(0);
-  for (let offset = PAGE; offset < total; offset += PAGE * AT_ONCE)
-    await Promise.all(Array.from({ length: AT_ONCE }, (_, at) => offset + at * PAGE).filter((at) => at < total).map(page));
-  desk.retain(ids);
-  desk.setComplete(true);
+async function firstRows(desk: Desk, { markets, first }: Wanted, signal: AbortSignal): Promise<void> {
+  const query = new URLSearchParams(first);
+  query.set("markets", markets.join(","));
+  query.set("limit", String(FIRST_ROWS));
+  const [bookmakers, page] = await Promise.all([
+    request<BookmakersView>("/api/bookmakers", { signal }), request<WireEventPage>(`/api/events?${query}`, { signal }),
+  ]);
+  desk.know(bookmakers.bookmakers.map(({ slug }) => slug));
+  for (const wire of page.events) desk.put(event(wire));
 }
 
-/** Resolves when the signal comes; rejects when the stream is refused, so that the caller starts anew. */
-function follow(desk: Desk, markets: readonly string[], signal: AbortSignal): Promise<void> {
-  const source = new EventSource(`/api/stream?${new URLSearchParams({ markets: markets.join(",") })}`);
-  const on = <T>(name: string, take: (data: T) => void): void =>
-    source.addEventListener(name, (message: MessageEvent<string>) => {
-      desk.setLink("live");
-      take(JSON.parse(message.data) as T);
-    });
+async function poll(desk: Desk, markets: readonly string[], signal: AbortSignal): Promise<void> {
+  const ids = new Set<number>();
+  for (let offset = 0, total = 1; offset < total; offset += PAGE) {
+    const query = new URLSearchParams({ markets: markets.join(","), limit: String(PAGE), offset: String(offset) });
+    const answer = await request<WireEventPage>(`/api/events?${query}`, { signal });
+    for (const wire of answer.events) (ids.add(wire.sr_id), desk.put(event(wire)));
+    total = answer.total;
+  }
+  desk.retain(ids);
+  desk.setComplete(true);
+  desk.setLink("polling");
+  await wait(POLL_MS, signal);
+}
+
+type Take = (data: never) => void;
+
+/** What to do with each kind of message. */
+export function handlers(desk: Desk): Readonly<Record<string, Take>> {
   let image = new Set<number>();
-  on<WireImage>("image", (data) => (image.add(data.sr_id), desk.put(imageEvent(data))));
-  on("image_end", () => (desk.retain(image), (image = new Set())));
-  on("reset", () => (image = new Set()));
-  on<WireDelta>("delta", (data) => {
-    const cells = Object.entries(data.markets).map(([key, wire]) => [key, cell(wire)] as const);
-    desk.move(data.sr_id, data.bookmaker, Date.parse(data.confirmed_at ?? data.received_at), Object.fromEntries(cells));
-  });
-  on<WireEventFields>("event", (data) => desk.put(renamed(desk.get(data.sr_id), data)));
-  on<{ sr_id: number }>("gone", (data) => desk.remove(data.sr_id));
-  on<{ bookmaker: string; confirmed_at: Record<string, string> }>("confirmed", (data) => {
-    for (const [id, at] of Object.entries(data.confirmed_at)) desk.confirm(Number(id), data.bookmaker, Date.parse(at));
-  });
-  on("heartbeat", () => undefined);
+  return {
+    image: (data: WireImage) => (image.add(data.sr_id), desk.put(imageEvent(data))),
+    image_end: () => (desk.retain(image), (image = new Set()), desk.setComplete(true)),
+    reset: () => (image = new Set()),
+    delta: (data: WireDelta) => {
+      const cells = Object.entries(data.markets).map(([key, wire]) => [key, cell(wire)] as const);
+      desk.move(data.sr_id, data.bookmaker, Date.parse(data.confirmed_at ?? data.received_at), Object.fromEntries(cells));
+    },
+    event: (data: WireEventFields) => desk.put(renamed(desk.get(data.sr_id), data)),
+    gone: (data: { sr_id: number }) => desk.remove(data.sr_id),
+    confirmed: (data: WireConfirmed) => {
+      for (const [id, at] of Object.entries(data.confirmed_at)) desk.confirm(Number(id), data.bookmaker, Date.parse(at));
+    },
+    heartbeat: () => undefined,
+    conflated: () => undefined,
+  };
+}
+
+/** Resolves when the signal comes, rejects when the connection is lost; the place is where to go on. */
+function follow(desk: Desk, markets: readonly string[], place: { cursor: string }, signal: AbortSignal): Promise<void> {
+  const query = new URLSearchParams({ markets: markets.join(","), ...(place.cursor ? { cursor: place.cursor } : {}) });
+  const source = new EventSource(`/api/stream?${query}`);
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => (source.close(), resolve()), { once: true });
-    source.addEventListener("open", () => desk.setLink("live"));
-    source.addEventListener("error", () => {
-      desk.setLink("lost");
-      if (source.readyState === EventSource.CLOSED) reject(new Error("the stream was refused"));
-    });
+    let behind = false;
+    let watch: ReturnType<typeof setTimeout> | undefined;
+    const lost = (): void => (close(), reject(new Error("the stream broke off")));
+    const ended = (): void => (close(), resolve());
+    const close = (): void => {
+      clearTimeout(watch);
+      signal.removeEventListener("abort", ended);
+      source.close();
+    };
+    const alive = (): void => {
+      clearTimeout(watch);
+      watch = setTimeout(lost, SILENCE_MS);
+    };
+    for (const [name, take] of Object.entries(handlers(desk)))
+      source.addEventListener(name, (message: MessageEvent<string>) => {
+        alive();
+        if (message.lastEventId) place.cursor = message.lastEventId;
+        behind = name === "conflated" || (behind && name !== "heartbeat");
+        desk.setLink(behind ? "conflated" : "live");
+        take(JSON.parse(message.data) as never);
+      });
+    source.addEventListener("error", lost);
+    signal.addEventListener("abort", ended, { once: true });
+    alive();
   });
 }

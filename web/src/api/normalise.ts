@@ -1,9 +1,8 @@
-// Turns what the service sends, in its older and its newer shapes, into what the page works on.
+// Turns what the service sends into what the page works on.
 
 import type { Catalogue, Cell, Definition, DeskEvent, Freshness, Price } from "../model/types";
-import type {
-  CellState, WireCell, WireDefinition, WireEvent, WireEventFields, WireFreshness, WireImage, WireMarket, WireOutcome,
-} from "./types";
+import type { WireImage } from "./stream";
+import type { CellState, WireCell, WireDefinition, WireEvent, WireEventFields, WireFreshness, WireOutcome } from "./types";
 
 const time = (text: string | null | undefined): number => (text ? Date.parse(text) : 0);
 
@@ -25,14 +24,7 @@ export const cell = (wire: WireCell): Cell => ({
   prices: wire.outcomes.map(price),
 });
 
-/** "total_goals:line=2.5"; several specifiers stand in the order of their names. */
-export function marketKey(wire: Pick<WireMarket, "key" | "market" | "specifiers">): string {
-  if (wire.key) return wire.key;
-  const texts = Object.entries(wire.specifiers).sort(([a], [b]) => (a < b ? -1 : 1));
-  return texts.length ? `${wire.market}:${texts.map(([name, value]) => `${name}=${value}`).join("|")}` : wire.market;
-}
-
-export const freshness = (wire: WireFreshness): Freshness => ({
+export const freshness = (wire: Omit<WireFreshness, "age_seconds">): Freshness => ({
   listed: wire.listing_id !== null || wire.received_at !== null,
   confirmedAt: time(wire.confirmed_at ?? wire.received_at),
   markets: wire.markets,
@@ -55,7 +47,7 @@ const mapped = <A, B>(record: Record<string, A>, each: (value: A) => B): Record<
 export const event = (wire: WireEvent): DeskEvent => ({
   ...fields(wire),
   books: mapped(wire.bookmakers, freshness),
-  cells: Object.fromEntries(wire.markets.map((market) => [marketKey(market), mapped(market.bookmakers, cell)])),
+  cells: Object.fromEntries(wire.markets.map((market) => [market.key, mapped(market.bookmakers, cell)])),
 });
 
 export function imageEvent(wire: WireImage): DeskEvent {
@@ -63,7 +55,7 @@ export function imageEvent(wire: WireImage): DeskEvent {
   for (const [slug, book] of Object.entries(wire.bookmakers))
     for (const [key, value] of Object.entries(book.markets)) (cells[key] ??= {})[slug] = cell(value);
   const books = mapped(wire.bookmakers, (book) => freshness({ ...book, markets: Object.keys(book.markets).length }));
-  return { ...fields(wire.event), id: wire.sr_id, books, cells };
+  return { ...fields({ ...wire.event, sr_id: wire.sr_id }), books, cells };
 }
 
 /** The event as the stream now states it, with the prices that were known. */
@@ -84,7 +76,7 @@ export const catalogue = (wire: WireDefinition[]): Catalogue =>
         sport: market.sport,
         group: market.group,
         specifiers: market.specifiers,
-        outcomes: market.outcomes.map((one) => (typeof one === "string" ? { key: one, name: outcomeName(one) } : one)),
+        outcomes: market.outcomes.map((key) => ({ key, name: outcomeName(key) })),
         probabilitySum: market.probability_sum,
       },
     ]),

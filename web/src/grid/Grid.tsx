@@ -1,10 +1,10 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useRef, useState } from "react";
+import { type CSSProperties, type KeyboardEvent, type ReactNode, useRef, useState } from "react";
 import type { DeskEvent } from "../model/types";
 import { useNow } from "../ui/parts";
 import { navigate } from "../ui/router";
 import { Block, cellId, type Column, type Cursor, ROW_PX } from "./Block";
-import { templateOf, widthOf } from "./columns";
+import { eventWidth, templateOf, widthOf } from "./columns";
 
 interface GridProps {
   events: readonly DeskEvent[];
@@ -42,7 +42,7 @@ export function Grid(props: GridProps): ReactNode {
   const chosen = cursor ? events[cursor.event] : undefined;
   return (
     <div
-      ref={scroller} className="grid" role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
+      ref={scroller} className="grid" style={{ "--event": eventWidth(columns) } as CSSProperties} role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
       aria-rowcount={events.length * slugs.length + 2} aria-activedescendant={chosen && cursor ? cellId(chosen.id, cursor.line, cursor.column) : undefined}
     >
       <Head columns={columns} template={template} width={width} />
@@ -61,7 +61,7 @@ export function Grid(props: GridProps): ReactNode {
   );
 }
 
-function Head({ columns, template, width }: { columns: readonly Column[]; template: string; width: number }): ReactNode {
+function Head({ columns, template, width }: { columns: readonly Column[]; template: string; width: string }): ReactNode {
   return (
     <div role="rowgroup" className="head" style={{ width }}>
       <div role="row" className="row" style={{ gridTemplateColumns: template }}>

@@ -22,7 +22,7 @@ export function GridPage({ search, names }: { search: string; names: Readonly<Re
   const set = (change: Partial<View>): void => navigate(`/${viewSearch({ ...view, ...change })}`, true);
   return (
     <>
-      <Toolbar view={view} set={set} events={desk.events} shown={events.length} catalogue={catalogue} />
+      <Toolbar view={view} set={set} events={desk.events} shown={events.length} complete={desk.complete} catalogue={catalogue} />
       {events.length > 0 ? (
         <Grid events={events} slugs={desk.slugs} names={names} columns={columns} cadence={cadence} />
       ) : (

@@ -1,6 +1,8 @@
-import type { ReactNode } from "react";
-import { AVAILABILITIES, type Availability, DEFAULT_MARKETS, type Sort, SORTS, type View } from "../model/view";
+import { type ReactNode, useMemo, useState } from "react";
+import { AVAILABILITIES, type Availability, serviceQuery, type Sort, SORTS, type View } from "../model/view";
 import type { Catalogue, DeskEvent } from "../model/types";
+import { useNow } from "../ui/parts";
+import { Columns } from "./Columns";
 
 const AVAILABILITY: Readonly<Record<Availability, string>> = {
   any: "Any availability", all: "At all bookmakers", missing_reference: "Missing at us", only_reference: "Only at us",
@@ -9,34 +11,74 @@ const SORT: Readonly<Record<Sort, string>> = {
   kickoff: "By kick-off", gap: "By how far we are off", margin: "By margin gap", moved: "By latest move",
 };
 
+const MINUTE_MS = 60_000;
+
 interface ToolbarProps {
   view: View;
   set: (change: Partial<View>) => void;
   events: ReadonlyMap<number, DeskEvent>;
   shown: number;
+  complete: boolean;
   catalogue: Catalogue;
 }
 
-export function Toolbar({ view, set, events, shown, catalogue }: ToolbarProps): ReactNode {
-  const all = [...events.values()];
-  const countries = [...new Set(all.map(({ country }) => country))].sort();
-  const here = all.filter(({ country }) => !view.country || country === view.country);
-  const tournaments = [...new Set(here.map(({ tournament }) => tournament))].sort();
+/** Countries of all events, and tournaments of the country chosen; the same text while they are the same. */
+function placesOf(events: ReadonlyMap<number, DeskEvent>, chosen: string): [string, string] {
+  const countries = new Set<string>();
+  const tournaments = new Set<string>();
+  for (const { country, tournament } of events.values()) {
+    countries.add(country);
+    if (!chosen || country === chosen) tournaments.add(tournament);
+  }
+  return [[...countries].sort().join("\n"), [...tournaments].sort().join("\n")];
+}
+
+const lines = (text: string): string[] => (text ? text.split("\n") : []);
+
+export function Toolbar({ view, set, events, shown, complete, catalogue }: ToolbarProps): ReactNode {
+  const [choosing, setChoosing] = useState(false);
+  const [countries, tournaments] = useMemo(() => placesOf(events, view.country), [events, view.country]);
+  return (
+    <>
+      <Filters view={view} set={set} countries={countries} tournaments={tournaments} choosing={choosing} choose={() => setChoosing(!choosing)}>
+        {count(shown, events.size, complete)}
+      </Filters>
+      {choosing ? <Columns keys={view.markets} catalogue={catalogue} set={(markets) => set({ markets })} /> : null}
+    </>
+  );
+}
+
+function count(shown: number, all: number, complete: boolean): string {
+  const events = shown === all ? `${shown} events` : `${shown} of ${all} events`;
+  return complete ? events : `${events}, loading…`;
+}
+
+interface FiltersProps extends Pick<ToolbarProps, "view" | "set"> {
+  countries: string;
+  tournaments: string;
+  choosing: boolean;
+  choose: () => void;
+  children: string;
+}
+
+function Filters({ view, set, countries, tournaments, choosing, choose, children }: FiltersProps): ReactNode {
+  const now = useNow(MINUTE_MS);
   return (
     <form className="toolbar" role="search" aria-label="Filter and sort events" onSubmit={(submit) => submit.preventDefault()}>
       <input
         id="search" type="search" value={view.text} placeholder="Search  ( / )" aria-label="Search teams, countries, tournaments"
         onChange={(change) => set({ text: change.target.value })}
       />
-      <Choice label="Country" value={view.country} options={[["", "All countries"], ...countries.map(pair)]} choose={(country) => set({ country, tournament: "" })} />
-      <Choice label="Tournament" value={view.tournament} options={[["", "All tournaments"], ...tournaments.map(pair)]} choose={(tournament) => set({ tournament })} />
+      <Choice label="Country" value={view.country} options={[["", "All countries"], ...lines(countries).map(pair)]} choose={(country) => set({ country, tournament: "" })} />
+      <Choice label="Tournament" value={view.tournament} options={[["", "All tournaments"], ...lines(tournaments).map(pair)]} choose={(tournament) => set({ tournament })} />
       <Choice label="Kick-off" value={String(view.within)} options={[["0", "Any kick-off"], ["1", "Within 1 h"], ["6", "Within 6 h"], ["24", "Within 24 h"], ["72", "Within 3 days"]]} choose={(within) => set({ within: Number(within) })} />
       <Choice label="Availability" value={view.availability} options={AVAILABILITIES.map((key) => [key, AVAILABILITY[key]])} choose={(availability) => set({ availability: availability as Availability })} />
       <Choice label="In play" value={view.play} options={[["any", "In play or not"], ["before", "Not started"], ["in_play", "In play"]]} choose={(play) => set({ play: play as View["play"] })} />
       <Choice label="Sort" value={view.sort} options={SORTS.map((key) => [key, SORT[key]])} choose={(sort) => set({ sort: sort as Sort })} />
       <button type="button" aria-label="Reverse the order" aria-pressed={view.down} onClick={() => set({ down: !view.down })}>{view.down ? "↑" : "↓"}</button>
-      <Markets view={view} set={set} catalogue={catalogue} />
-      <output className="dim count">{shown === events.size ? `${shown} events` : `${shown} of ${events.size} events`}</output>
+      <button type="button" aria-expanded={choosing} onClick={choose}>Markets…</button>
+      <a className="button" href={`/api/events.csv?${serviceQuery(view, now)}`} download title="These events with these markets, as CSV">CSV</a>
+      <output className="dim count">{children}</output>
     </form>
   );
 }
@@ -48,19 +90,5 @@ function Choice(props: { label: string; value: string; options: readonly (readon
     <select aria-label={props.label} value={props.value} className={props.value === props.options[0]?.[0] ? "" : "set"} onChange={(change) => props.choose(change.target.value)}>
       {props.options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
     </select>
-  );
-}
-
-function Markets({ view, set, catalogue }: Pick<ToolbarProps, "view" | "set" | "catalogue">): ReactNode {
-  const change = (text: string): void => {
-    const markets = text.split(/[\s,]+/).filter((key) => catalogue.has(key.split(":")[0] ?? ""));
-    set({ markets: markets.length ? markets : DEFAULT_MARKETS });
-  };
-  return (
-    <input
-      className="markets" key={view.markets.join()} defaultValue={view.markets.join(", ")} aria-label="Markets shown, as keys" list="market-keys"
-      title="Markets shown: keys with commas between, e.g. match_result, total_goals:line=2.5; Enter to apply"
-      onKeyDown={(press) => press.key === "Enter" && change(press.currentTarget.value)} onBlur={(leave) => change(leave.target.value)}
-    />
   );
 }

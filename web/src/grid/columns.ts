@@ -22,12 +22,20 @@ export function columnsOf(keys: readonly string[], catalogue: Catalogue): Column
 }
 
 const EVENT_PX = 206;
+const EVENT_MOST_PX = 340;
+const SCROLLBAR_PX = 16;
 const BOOK_PX = 94;
 const PRICE_PX = 82;
 const MARGIN_PX = 36;
 
-export const templateOf = (columns: readonly Column[]): string =>
-  `${EVENT_PX}px ${BOOK_PX}px ${columns.map(({ outcomes }) => `repeat(${outcomes.length}, ${PRICE_PX}px) ${MARGIN_PX}px`).join(" ")}`;
+const restOf = (columns: readonly Column[]): number =>
+  BOOK_PX + columns.reduce((sum, { outcomes }) => sum + outcomes.length * PRICE_PX + MARGIN_PX, 0);
 
-export const widthOf = (columns: readonly Column[]): number =>
-  EVENT_PX + BOOK_PX + columns.reduce((sum, { outcomes }) => sum + outcomes.length * PRICE_PX + MARGIN_PX, 0);
+/** The events' column takes what the others leave of the window, so that long names are not cut without need. */
+export const eventWidth = (columns: readonly Column[]): string =>
+  `clamp(${EVENT_PX}px, calc(100vw - ${restOf(columns) + SCROLLBAR_PX}px), ${EVENT_MOST_PX}px)`;
+
+export const templateOf = (columns: readonly Column[]): string =>
+  `var(--event) ${BOOK_PX}px ${columns.map(({ outcomes }) => `repeat(${outcomes.length}, ${PRICE_PX}px) ${MARGIN_PX}px`).join(" ")}`;
+
+export const widthOf = (columns: readonly Column[]): string => `calc(var(--event) + ${restOf(columns)}px)`;

@@ -2,7 +2,8 @@
 
 import type { Cell, DeskEvent, Freshness } from "./types";
 
-export type Link = "loading" | "live" | "polling" | "lost";
+/** "conflated": this page was too slow, and was sent the newest states only. */
+export type Link = "loading" | "live" | "conflated" | "polling" | "lost";
 
 export interface Snapshot {
   events: ReadonlyMap<number, DeskEvent>;
@@ -16,6 +17,19 @@ const UNSEEN: Freshness = { listed: false, confirmedAt: 0, markets: 0 };
 
 type Schedule = (run: () => void) => void;
 
+const CALM_MS = 100;
+
+/** In an animation frame, and no more often than an eye can follow. */
+export function calmly(): Schedule {
+  let last = 0;
+  return (run) => {
+    const frame = (): void => void requestAnimationFrame((at) => ((last = at), run()));
+    const rest = last + CALM_MS - performance.now();
+    if (rest > 0) setTimeout(frame, rest);
+    else frame();
+  };
+}
+
 export class Desk {
   private events = new Map<number, DeskEvent>();
   private slugs: readonly string[] = [];
@@ -25,7 +39,7 @@ export class Desk {
   private snapshot: Snapshot = { events: new Map(), slugs: [], link: "loading", complete: false, version: 0 };
   private readonly listeners = new Set<() => void>();
 
-  constructor(private readonly schedule: Schedule = (run) => void requestAnimationFrame(run)) {}
+  constructor(private readonly schedule: Schedule = calmly()) {}
 
   read = (): Snapshot => this.snapshot;
 
@@ -40,7 +54,14 @@ export class Desk {
     this.changed();
   }
 
+  /** Bookmakers in the order of their rows, the reference first. */
+  know(slugs: readonly string[]): void {
+    this.slugs = [...slugs, ...this.slugs.filter((slug) => !slugs.includes(slug))];
+    this.changed();
+  }
+
   setComplete(complete: boolean): void {
+    if (this.complete === complete) return;
     this.complete = complete;
     this.changed();
   }

@@ -50,6 +50,29 @@ export function bytes(count: number | null | undefined): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-export const number = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
+/** Digits after the point are as many as there are, up to `digits`. */
+export const number = (value: number | null | undefined, digits = 0): string =>
+  value === null || value === undefined ? "–" : value.toLocaleString("en", { maximumFractionDigits: digits });
 
 export const words = (key: string): string => key.replaceAll("_", " ");
+
+/** "25 Nov 07:15:09", in the zone of the reader's machine. */
+export function moment(at: number): string {
+  const date = new Date(at);
+  return `${date.getDate()} ${MONTHS[date.getMonth()]} ${clock(at)}`;
+}
+
+const clockShort = (at: number): string => clock(at).slice(0, 5);
+
+/** Labels of a time axis: as fine as its steps are, with the day where one begins. */
+export function ticks(times: readonly number[]): string[] {
+  const step = (times[1] ?? 0) - (times[0] ?? 0);
+  return times.map((at, index) => {
+    const date = new Date(at);
+    const day = `${date.getDate()} ${MONTHS[date.getMonth()]}`;
+    if (step >= DAY) return day;
+    const text = step < MINUTE ? clock(at) : clockShort(at);
+    const before = times[index - 1];
+    return before === undefined || new Date(before).getDate() !== date.getDate() ? `${text}\n${day}` : text;
+  });
+}

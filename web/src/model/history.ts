@@ -1,4 +1,4 @@
-// A step chart's columns out of series of points, and the same as a table and as CSV.
+// A chart's columns out of series of points: prices in steps, or the margin that they make up; and the same as CSV.
 
 import { thousandths } from "../api/normalise";
 import type { WireSeries } from "../api/types";
@@ -7,21 +7,46 @@ export interface Drawn {
   /** Seconds; the union of all series' times. */
   times: number[];
   slugs: string[];
-  /** Per bookmaker the price in force at each time; null is a gap. */
-  prices: (number | null)[][];
+  /** Per bookmaker the figure in force at each time; null is a gap. */
+  figures: (number | null)[][];
 }
 
 const seconds = (text: string): number => Date.parse(text) / 1000;
 
+function timesOf(series: readonly WireSeries[]): number[] {
+  const all = series.flatMap(({ points, until }) => [...points.map(({ at }) => at), until]);
+  return [...new Set(all.map(seconds))].sort((a, b) => a - b);
+}
+
+/** Prices of one outcome, a column for each bookmaker. */
 export function drawn(series: readonly WireSeries[]): Drawn {
-  const all = series.flatMap(({ points, until }) => [...points.map(({ at }) => at), ...(until ? [until] : [])]);
-  const times = [...new Set(all.map(seconds))].sort((a, b) => a - b);
-  return { times, slugs: series.map(({ bookmaker }) => bookmaker), prices: series.map((one) => inForce(one, times)) };
+  const times = timesOf(series);
+  return { times, slugs: series.map(({ bookmaker }) => bookmaker), figures: series.map((one) => inForce(one, times)) };
+}
+
+/** The margin in percent of a market's outcomes, a column for each bookmaker; a gap unless all are active. */
+export function margins(series: readonly WireSeries[], outcomes: number, probabilitySum: number): Drawn {
+  const times = timesOf(series);
+  const slugs = [...new Set(series.map(({ bookmaker }) => bookmaker))];
+  const figures = slugs.map((slug) => {
+    const prices = series.filter(({ bookmaker }) => bookmaker === slug).map((one) => inForce(one, times));
+    return times.map((_, at) => margin(prices.map((column) => column[at] ?? null), outcomes, probabilitySum));
+  });
+  return { times, slugs, figures };
+}
+
+function margin(prices: readonly (number | null)[], outcomes: number, probabilitySum: number): number | null {
+  let sum = 0;
+  for (const price of prices) {
+    if (price === null) return null;
+    sum += 1 / price;
+  }
+  return prices.length === outcomes ? Math.round((sum / probabilitySum - 1) * 100_000) / 1000 : null;
 }
 
 function inForce(series: WireSeries, times: readonly number[]): (number | null)[] {
   const points = series.points.map(({ at, price, state }) => ({ at: seconds(at), price: state === "active" ? thousandths(price) / 1000 : 0 }));
-  const until = series.until ? seconds(series.until) : Infinity;
+  const until = seconds(series.until);
   let next = 0;
   let now = 0;
   return times.map((time) => {
@@ -34,6 +59,6 @@ function inForce(series: WireSeries, times: readonly number[]): (number | null)[
 }
 
 export function csv(data: Drawn): string {
-  const rows = data.times.map((time, at) => [new Date(time * 1000).toISOString(), ...data.prices.map((column) => column[at] ?? "")].join(","));
+  const rows = data.times.map((time, at) => [new Date(time * 1000).toISOString(), ...data.figures.map((column) => column[at] ?? "")].join(","));
   return [["at", ...data.slugs].join(","), ...rows].join("\n") + "\n";
 }

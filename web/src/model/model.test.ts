@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cell, imageEvent, marketKey } from "../api/normalise";
+import { cell, imageEvent } from "../api/normalise";
 import { fairProbability, movement, standings } from "./compare";
 import { age, countdown, signed } from "./format";
 import { matches } from "./search";
@@ -85,10 +85,6 @@ describe("view", () => {
 });
 
 describe("shapes and texts", () => {
-  test("a key is put together where the service sends none", () => {
-    expect(marketKey({ market: "total_goals", specifiers: { line: "2.5" } })).toBe("total_goals:line=2.5");
-    expect(marketKey({ market: "match_result", specifiers: {} })).toBe("match_result");
-  });
   test("an image turns bookmakers' markets into markets' bookmakers", () => {
     const wire = { state: "active", margin: 0.05, changed_at: null, confirmed_at: null, outcomes: [] };
     const found = imageEvent({

@@ -57,6 +57,18 @@ export function viewSearch(view: View): string {
 
 const HOUR = 3_600_000;
 
+/** The view as the service is asked for it: the same events in the same order. */
+export function serviceQuery(view: View, now: number): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const key of ["text", "country", "tournament"] as const) if (view[key]) query.set(key, view[key]);
+  if (view.within) query.set("to", new Date(now + view.within * HOUR).toISOString());
+  if (view.availability !== "any") query.set("availability", view.availability);
+  if (view.play !== "any") query.set("in_play", String(view.play === "in_play"));
+  if (view.sort !== "kickoff" || view.down) query.set("sort", `${view.down ? "-" : ""}${view.sort}`);
+  query.set("markets", view.markets.join(","));
+  return query;
+}
+
 export function shows(view: View, event: DeskEvent, reference: string, now: number): boolean {
   if (view.country && event.country !== view.country) return false;
   if (view.tournament && event.tournament !== view.tournament) return false;
@@ -102,12 +114,25 @@ function furthest(key: string, cells: DeskEvent["cells"][string], reference: str
   return Math.max(0, ...found.map((standing) => Math.abs(standing.points ?? 0)));
 }
 
+type Keys = Pick<View, "sort" | "markets"> & { reference: string; catalogue: Catalogue; of: WeakMap<DeskEvent, number> };
+let kept: Keys | undefined;
+
+/** Keys of events are kept while the view asks for the same: an event that has not changed is the same object. */
+function keysOf(view: View, reference: string, catalogue: Catalogue): WeakMap<DeskEvent, number> {
+  const same = kept?.sort === view.sort && kept.markets === view.markets && kept.reference === reference && kept.catalogue === catalogue;
+  if (!kept || !same) kept = { sort: view.sort, markets: view.markets, reference, catalogue, of: new WeakMap() };
+  return kept.of;
+}
+
 export function arranged(
   events: Iterable<DeskEvent>, view: View, reference: string, catalogue: Catalogue, now: number,
 ): DeskEvent[] {
-  const keyed = [...events]
-    .filter((event) => shows(view, event, reference, now))
-    .map((event) => ({ event, key: sortKey(view, event, reference, catalogue) }));
+  const keys = keysOf(view, reference, catalogue);
+  const keyed = [...events].filter((event) => shows(view, event, reference, now)).map((event) => {
+    const key = keys.get(event) ?? sortKey(view, event, reference, catalogue);
+    keys.set(event, key);
+    return { event, key };
+  });
   const sign = view.down ? -1 : 1;
   keyed.sort((a, b) => sign * (a.key - b.key) || a.event.kickoff - b.event.kickoff || a.event.id - b.event.id);
   return keyed.map(({ event }) => event);

@@ -1,38 +1,53 @@
-import type { ReactNode } from "react";
-import type { WireCoverage } from "../api/types";
+import { Fragment, type ReactNode } from "react";
+import type { TournamentView } from "../api/schema";
 import { number } from "../model/format";
 import { parseView, viewSearch } from "../model/view";
 import { Link, Notice } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
 
-export default function CoveragePage({ names }: { names: Readonly<Record<string, string>> }): ReactNode {
-  const found = useEndpoint<WireCoverage>("/api/coverage", { every: 15_000 });
-  if (found.data === null) return <Notice title="Coverage is not available from this service." />;
+type Names = Readonly<Record<string, string>>;
+const FIGURES = ["events", "markets", "missing", "opened_first"] as const;
+const HEADS = ["events", "markets", "missing", "first"];
+
+export default function CoveragePage({ names }: { names: Names }): ReactNode {
+  const found = useEndpoint("/api/coverage", { every: 15_000 });
   if (!found.data) return <Notice title={found.error ? "Coverage could not be loaded." : "Loading coverage…"}>{found.error?.message}</Notice>;
   const slugs = Object.keys(found.data.bookmakers);
+  if (found.data.rows.length === 0) return <Notice title="No events yet.">They appear by themselves when the first scrape has found some.</Notice>;
   return (
     <div className="page">
       <h1>Coverage</h1>
-      <p className="dim">{number(found.data.events)} events. For each bookmaker: events it lists, markets it offers in them, events that it misses, and events that it listed first.</p>
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr><th className="left" scope="col" rowSpan={2}>Country, tournament</th><th scope="col" rowSpan={2}>events</th>{slugs.map((slug) => <th key={slug} scope="colgroup" colSpan={4}>{names[slug] ?? slug}</th>)}</tr>
-            <tr>{slugs.map((slug) => ["events", "markets", "missing", "first"].map((name) => <th key={`${slug} ${name}`} scope="col">{name}</th>))}</tr>
-          </thead>
-          <tbody>
-            {found.data.rows.map((row) => (
-              <tr key={`${row.sport} ${row.country} ${row.tournament}`}>
-                <td className="left"><Link to={`/${viewSearch({ ...parseView(""), country: row.country, tournament: row.tournament })}`}>{row.country}, {row.tournament}</Link></td><td>{row.events}</td>
-                {slugs.map((slug) => {
-                  const own = row.bookmakers[slug];
-                  return [own?.events, own?.markets, own?.missing, own?.opened_first].map((count, at) => <td key={`${slug} ${at}`}>{number(count)}</td>);
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <p className="dim">{number(found.data.events)} events. For each bookmaker: events it lists, markets it offers in them, events that it misses, and events that it listed first. A count of missing events leads to them where it is ours.</p>
+      <table className="wide">
+        <thead>
+          <tr><th className="left" scope="col" rowSpan={2}>Country, tournament</th><th scope="col" rowSpan={2}>events</th>{slugs.map((slug) => <th key={slug} scope="colgroup" colSpan={4} className="left first">{names[slug] ?? slug}</th>)}</tr>
+          <tr className="second">{slugs.map((slug) => HEADS.map((name, at) => <th key={`${slug} ${name}`} scope="col" className={at ? "" : "first"}>{name}</th>))}</tr>
+        </thead>
+        <tbody>
+          {found.data.rows.map((row) => (
+            <tr key={`${row.sport} ${row.country} ${row.tournament}`}>
+              <th className="left" scope="row"><Link to={events(row)}>{row.country}, {row.tournament}</Link></th><td>{number(row.events)}</td>
+              {slugs.map((slug, at) => <Figures key={slug} row={row} slug={slug} own={at === 0} />)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
+  );
+}
+
+const events = (row: TournamentView, missing = false): string =>
+  `/${viewSearch({ ...parseView(""), country: row.country, tournament: row.tournament, availability: missing ? "missing_reference" : "any" })}`;
+
+function Figures({ row, slug, own }: { row: TournamentView; slug: string; own: boolean }): ReactNode {
+  const offer = row.bookmakers[slug];
+  return (
+    <Fragment>
+      {FIGURES.map((figure, at) => {
+        const count = offer?.[figure];
+        const lead = own && figure === "missing" && count;
+        return <td key={figure} className={`${at ? "" : "first"}${count ? "" : " dim"}`}>{lead ? <Link to={events(row, true)}>{number(count)}</Link> : number(count)}</td>;
+      })}
+    </Fragment>
   );
 }

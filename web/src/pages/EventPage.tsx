@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 import { ApiError, request, send } from "../api/http";
-import { event as normalised, marketKey } from "../api/normalise";
-import type { WireEvent, WireEventRun } from "../api/types";
+import { event as normalised } from "../api/normalise";
+import type { WireEventRun, WireSingleEvent } from "../api/types";
 import { ago, countdown, kickoff, percent, signed, words } from "../model/format";
 import { matches } from "../model/search";
 import { position } from "../model/position";
@@ -18,7 +18,7 @@ type Names = Readonly<Record<string, string>>;
 
 export default function EventPage({ id, query, names }: { id: number; query: string; names: Names }): ReactNode {
   const found = useQuery({
-    queryKey: ["event", id], queryFn: ({ signal }) => request<WireEvent>(`/api/events/${id}`, { signal }), refetchInterval: EVERY_MS, retry: false,
+    queryKey: ["event", id], queryFn: ({ signal }) => request<WireSingleEvent>(`/api/events/${id}`, { signal }), refetchInterval: EVERY_MS, retry: false,
   });
   if (found.data) return <Loaded wire={found.data} chart={new URLSearchParams(query).get("chart")} names={names} />;
   if (found.error instanceof ApiError && found.error.status === 404)
@@ -27,9 +27,9 @@ export default function EventPage({ id, query, names }: { id: number; query: str
   return <Notice title="Loading the event…" />;
 }
 
-function Loaded({ wire, chart, names }: { wire: WireEvent; chart: string | null; names: Names }): ReactNode {
-  const event = normalised(wire);
-  const slugs = Object.keys(event.books);
+function Loaded({ wire, chart, names }: { wire: WireSingleEvent; chart: string | null; names: Names }): ReactNode {
+  const event = useMemo(() => normalised(wire), [wire]);
+  const slugs = useMemo(() => Object.keys(event.books), [event]);
   const name = (slug: string): string => names[slug] ?? slug;
   const [key = "", outcome = ""] = chart?.split(" ") ?? [];
   return (
@@ -38,7 +38,7 @@ function Loaded({ wire, chart, names }: { wire: WireEvent; chart: string | null;
       <Position event={event} slugs={slugs} name={name} />
       {key && outcome ? (
         <Suspense fallback={<Notice title="Loading the chart…" />}>
-          <LineMovement id={event.id} market={key} outcome={outcome} kickoff={event.kickoff} name={name} close={() => navigate(`/events/${event.id}`, true)} />
+          <LineMovement id={event.id} market={key} outcome={outcome} kickoff={event.kickoff} slugs={slugs} name={name} close={() => navigate(`/events/${event.id}`, true)} />
         </Suspense>
       ) : null}
       <Markets wire={wire} event={event} slugs={slugs} name={name} />
@@ -82,24 +82,28 @@ function Refresh({ id, name }: { id: number; name: (slug: string) => string }): 
       <button disabled={run.isPending} onClick={() => run.mutate()}>{run.isPending ? "Fetching…" : "Refresh now"}</button>
       <span role="status">
         {run.error ? run.error.message : null}
-        {run.data ? `${run.data.changes?.length ?? run.data.markets_changed ?? 0} markets changed` : null}
+        {run.data ? `${run.data.changes.length || "No"} market${run.data.changes.length === 1 ? "" : "s"} changed${run.data.shared ? ", by a scrape that was under way already" : ""}` : null}
       </span>
-      {run.data?.changes?.length ? <Changes run={run.data} name={name} /> : null}
+      {run.data?.changes.length ? <Changes run={run.data} name={name} /> : null}
     </>
   );
 }
 
 const MOST_CHANGES = 30;
 
+/** "home 2.10 → 2.15"; where the price stays, what became of it. */
+const moved = ({ outcome, before, after, before_state, after_state }: WireEventRun["changes"][number]["outcomes"][number]): string =>
+  before === after ? `${words(outcome)} ${before ?? ""} ${before_state ?? "not offered"} → ${after_state ?? "not offered"}` : `${words(outcome)} ${before ?? "–"} → ${after ?? "–"}`;
+
 function Changes({ run, name }: { run: WireEventRun; name: (slug: string) => string }): ReactNode {
-  const changes = run.changes ?? [];
+  const { changes } = run;
   return (
     <details open>
       <summary>What changed</summary>
       <ul>
         {changes.slice(0, MOST_CHANGES).map((change) => (
           <li key={`${change.bookmaker} ${change.key}`}>
-            {name(change.bookmaker)}, {change.key}: {change.outcomes.filter(({ before, after }) => before !== after).map(({ outcome, before, after }) => `${words(outcome)} ${before ?? "–"} → ${after ?? "–"}`).join(", ")}
+            {name(change.bookmaker)}, {change.key}: {change.outcomes.map(moved).join(", ")}
           </li>
         ))}
       </ul>
@@ -122,11 +126,11 @@ function Position({ event, slugs, name }: Part): ReactNode {
   );
 }
 
-function Markets({ wire, event, slugs, name }: Part & { wire: WireEvent }): ReactNode {
+function Markets({ wire, event, slugs, name }: Part & { wire: WireSingleEvent }): ReactNode {
   const [group, setGroup] = useState("");
   const [text, setText] = useState("");
   const shown: Shown[] = wire.markets.map((market) => ({
-    key: marketKey(market), market: market.market, group: market.group,
+    key: market.key, market: market.market, group: market.group,
     title: [market.name, ...Object.values(market.specifiers)].join(" "), outcomes: market.outcomes,
   }));
   const groups = [...new Set(shown.map((market) => market.group))];

@@ -1,10 +1,9 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { send } from "../api/http";
-import type { WireBookmaker, WireQueue, WireStatus } from "../api/types";
+import type { BookmakerView } from "../api/schema";
 import { ago, bytes, number, words } from "../model/format";
 import { Notice, useNow } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
+import { DeadLetters } from "./DeadLetters";
 
 const EVERY = { every: 3000 };
 
@@ -12,9 +11,10 @@ export default function HealthPage(): ReactNode {
   return (
     <div className="page">
       <h1>Health</h1>
-      <Queue />
-      <Service />
       <Bookmakers />
+      <Queue />
+      <DeadLetters />
+      <Service />
     </div>
   );
 }
@@ -24,9 +24,7 @@ function Card({ name, value, children }: { name: string; value: ReactNode; child
 }
 
 function Queue(): ReactNode {
-  const client = useQueryClient();
-  const queue = useEndpoint<WireQueue>("/api/queue", EVERY);
-  const retry = useMutation({ mutationFn: () => send("POST", "/api/queue/dead-letters/retry", {}), onSettled: () => client.invalidateQueries() });
+  const queue = useEndpoint("/api/queue", EVERY);
   const stats = queue.data;
   return (
     <section aria-label="Write queue">
@@ -37,55 +35,65 @@ function Queue(): ReactNode {
           <Card name="waiting" value={number(stats.pending)}>oldest {stats.oldest_pending_seconds.toFixed(1)} s</Card>
           <Card name="journal" value={`${stats.fill_percent} %`}>{bytes(stats.pending_bytes)}, {words(stats.fill)}</Card>
           <Card name="written" value={number(stats.written)}>{number(stats.retried)} retried</Card>
-          <Card name="dead letters" value={number(stats.dead_lettered)}>
-            {stats.dead_lettered > 0 ? <button disabled={retry.isPending} onClick={() => retry.mutate()}>Retry all</button> : "since the start"} {retry.error?.message}
-          </Card>
+          <Card name="dead letters" value={number(stats.dead_lettered)}>since the start</Card>
         </div>
-      ) : <Notice title={queue.error ? "The queue could not be read." : "Loading…"} />}
+      ) : <Notice title={queue.error ? "The queue could not be read." : "Loading…"}>{queue.error?.message}</Notice>}
     </section>
   );
 }
 
 function Service(): ReactNode {
   const now = useNow();
-  const status = useEndpoint<WireStatus>("/api/status", EVERY);
-  const stats = status.data;
+  const stats = useEndpoint("/api/status", EVERY).data;
+  if (!stats) return null;
   return (
     <section aria-label="Service">
-      <h2>Cache and database</h2>
-      {stats ? (
-        <div className="cards">
-          <Card name="service" value={stats.ready ? "ready" : "not ready"}>{stats.version}, started {ago(Date.parse(stats.started_at), now)}</Card>
-          <Card name="cache" value={`${number(stats.cache.events)} events`}>{number(stats.cache.markets)} markets, {number(stats.cache.unaccepted)} unaccepted</Card>
-          <Card name="database" value={stats.database.ready ? "ready" : "away"}>{bytes(stats.database.size_bytes)}, {bytes(stats.database.growth_bytes_per_day)} a day</Card>
-        </div>
-      ) : <p className="dim">{status.data === null ? "Not available from this service." : "Loading…"}</p>}
+      <h2>Service, cache and database</h2>
+      <div className="cards">
+        <Card name="service" value={stats.ready ? "ready" : "not ready"}>{stats.version}, started {ago(Date.parse(stats.started_at), now)}</Card>
+        <Card name="memory" value={bytes(stats.process.rss_bytes)}>loop late by {number(stats.process.loop_lag_p99_ms)} ms (p99)</Card>
+        <Card name="cache" value={`${number(stats.cache.events)} events`}>{number(stats.cache.markets)} markets, {number(stats.cache.unaccepted)} unaccepted</Card>
+        <Card name="database" value={stats.database.ready ? "ready" : "away"}>{bytes(stats.database.size_bytes)}, {bytes(stats.database.growth_bytes_per_day)} a day</Card>
+      </div>
     </section>
   );
 }
 
+const HEADS = ["bookmaker", "asked", "last good", "last error", "errors", "in use / allowed / limit", "a minute", "p50 / p95 ms", "requests", "received", "events", "markets"];
+
 function Bookmakers(): ReactNode {
-  const now = useNow();
-  const found = useEndpoint<{ bookmakers: WireBookmaker[] }>("/api/bookmakers", EVERY);
-  if (!found.data) return <section><h2>Bookmakers</h2><p className="dim">{found.data === null ? "Not available from this service." : "Loading…"}</p></section>;
+  const found = useEndpoint("/api/bookmakers", EVERY);
+  if (!found.data) return <Notice title={found.error ? "The bookmakers could not be read." : "Loading…"}>{found.error?.message}</Notice>;
   return (
     <section aria-label="Bookmakers">
       <h2>Bookmakers</h2>
       <div className="scroll">
         <table>
-          <thead><tr>{["bookmaker", "breaker", "last good", "last error", "errors", "in use / limit", "p50 / p95 ms", "requests", "events", "markets"].map((name) => <th key={name} scope="col" className={name === "bookmaker" ? "left" : ""}>{name}</th>)}</tr></thead>
-          <tbody>
-            {found.data.bookmakers.map((one) => (
-              <tr key={one.slug}>
-                <td className="left">{one.name}{one.reference ? " (reference)" : ""}{one.enabled ? "" : " (off)"}</td><td title={one.breaker.reason ?? ""}>{words(one.breaker.state)}</td>
-                <td>{ago(one.last_success_at ? Date.parse(one.last_success_at) : 0, now)}</td><td title={one.last_error?.message}>{one.last_error ? `${words(one.last_error.class)}, ${ago(Date.parse(one.last_error.at), now)}` : "–"}</td>
-                <td>{Object.entries(one.errors).map(([name, count]) => `${words(name)} ${count}`).join(", ") || "–"}</td><td>{one.concurrency.in_use} / {one.concurrency.allowed}</td>
-                <td>{number(one.latency_ms.p50)} / {number(one.latency_ms.p95)}</td><td>{number(one.requests)}</td><td>{number(one.events)}</td><td>{number(one.markets)}</td>
-              </tr>
-            ))}
-          </tbody>
+          <thead><tr>{HEADS.map((name, at) => <th key={name} scope="col" className={at < 2 ? "left" : ""}>{name}</th>)}</tr></thead>
+          <tbody>{found.data.bookmakers.map((one) => <Bookmaker key={one.slug} one={one} />)}</tbody>
         </table>
       </div>
     </section>
+  );
+}
+
+const BREAKER: Readonly<Record<string, string>> = { closed: "yes", open: "stopped", half_open: "once, to find out" };
+
+function Bookmaker({ one }: { one: BookmakerView }): ReactNode {
+  const now = useNow();
+  const { breaker, concurrency, requests_per_minute: minute, last_error: error } = one;
+  const until = breaker.retry_at ? `, again ${Date.parse(breaker.retry_at) > now ? `in ${Math.ceil((Date.parse(breaker.retry_at) - now) / 1000)} s` : "now"}` : "";
+  return (
+    <tr>
+      <th className="left" scope="row">{one.name}{one.reference ? " (reference)" : ""}</th>
+      <td className="left" title={breaker.reason}>{one.enabled ? `${BREAKER[breaker.state] ?? breaker.state}${until}` : "switched off"}</td>
+      <td>{ago(one.last_success_at ? Date.parse(one.last_success_at) : 0, now)}</td>
+      <td title={error?.message}>{error ? `${words(error.class)}, ${ago(Date.parse(error.at), now)}` : "–"}</td>
+      <td>{Object.entries(one.errors).filter(([, count]) => count).map(([name, count]) => `${words(name)} ${number(count)}`).join(", ") || "–"}</td>
+      <td>{concurrency.in_use} / {concurrency.allowed} / {concurrency.limit}</td>
+      <td>{number(minute.used)}{minute.budget === null ? "" : ` of ${number(minute.budget)}`}</td>
+      <td>{number(one.latency_ms.p50, 1)} / {number(one.latency_ms.p95, 1)}</td>
+      <td>{number(one.requests)}</td><td>{bytes(one.bytes)}</td><td>{number(one.events)}</td><td>{number(one.markets)}</td>
+    </tr>
   );
 }

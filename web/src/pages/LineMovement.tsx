@@ -1,86 +1,81 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
-import type { WireHistory } from "../api/types";
-import { clock, words } from "../model/format";
-import { csv, type Drawn, drawn } from "../model/history";
+import { type ReactNode, useMemo, useState } from "react";
+import { columnsOf } from "../grid/columns";
+import { moment, words } from "../model/format";
+import { csv, type Drawn, drawn, margins } from "../model/history";
+import type { WireSeries } from "../api/types";
 import { Notice } from "../ui/parts";
-import { useEndpoint } from "../ui/queries";
+import { useCatalogue, useEndpoint } from "../ui/queries";
+import { Chart } from "./Chart";
 
 interface MovementProps {
   id: number;
   market: string;
   outcome: string;
   kickoff: number;
+  slugs: readonly string[];
   name: (slug: string) => string;
   close: () => void;
 }
 
 const EVERY_MS = 10_000;
+const NONE: readonly WireSeries[] = [];
 
 export default function LineMovement(props: MovementProps): ReactNode {
   const [table, setTable] = useState(false);
-  const path = `/api/events/${props.id}/history?${new URLSearchParams({ markets: props.market })}`;
-  const found = useEndpoint<WireHistory>(path, { template: "/api/events/{sr_id}/history", every: EVERY_MS });
-  const series = (found.data?.series ?? []).filter(({ outcome }) => outcome === props.outcome);
-  const data = drawn(series);
+  const [margin, setMargin] = useState(false);
+  const found = useEndpoint("/api/events/{sr_id}/history", { at: { sr_id: props.id }, query: { markets: props.market }, every: EVERY_MS });
+  const definition = useCatalogue().get(props.market.split(":")[0] ?? "");
+  const all = found.data?.series ?? NONE;
+  const own = useMemo(() => inOrder(all.filter(({ outcome }) => outcome === props.outcome), props.slugs), [all, props.outcome, props.slugs]);
+  const sum = definition?.probabilitySum ?? 0;
+  const outcomes = definition?.outcomes.length ?? 0;
+  const data = useMemo(() => (margin && sum ? margins(inOrder(all, props.slugs), outcomes, sum) : drawn(own)), [margin, all, own, outcomes, sum, props.slugs]);
+  const title = <Title market={props.market} what={margin ? "margin" : words(props.outcome)} />;
   return (
     <section className="chart" aria-label={`Line movement of ${words(props.outcome)}`}>
       <div className="bar">
-        <strong>{props.market}, {words(props.outcome)}</strong>
+        <h2>{title}</h2>
         <span className="spacer" />
-        <button aria-pressed={table} onClick={() => setTable(!table)}>{table ? "Chart" : "Table"}</button>
-        <button disabled={!data.times.length} onClick={() => save(data, `${props.id} ${props.market} ${props.outcome}.csv`)}>CSV</button>
+        <div className="tabs" role="group" aria-label="What is drawn">
+          <button aria-pressed={!margin} onClick={() => setMargin(false)}>Price</button>
+          <button aria-pressed={margin} disabled={!sum} onClick={() => setMargin(true)}>Margin</button>
+        </div>
+        <button aria-pressed={table} onClick={() => setTable(!table)}>Table</button>
+        <button disabled={!data.times.length} onClick={() => save(data, `${props.id} ${props.market} ${margin ? "margin" : props.outcome}.csv`)}>CSV</button>
         <button onClick={props.close} aria-label="Close the chart">×</button>
       </div>
-      {found.data === null ? <Notice title="Line movement is not available from this service." /> : null}
       {found.error ? <Notice title="The history could not be loaded.">{found.error.message}</Notice> : null}
       {found.isPending ? <Notice title="Loading the history…" /> : null}
       {found.data && !data.times.length ? <Notice title="No price of this outcome has been stored yet." /> : null}
-      {data.times.length ? table ? <Table data={data} name={props.name} /> : <Chart data={data} kickoff={props.kickoff} name={props.name} /> : null}
-      {series.length ? <p className="dim">{series.map((one) => `${props.name(one.bookmaker)}: opened ${one.opening?.price ?? "–"}${one.closing ? `, closed ${one.closing.price}` : ""}`).join(" · ")}</p> : null}
+      {data.times.length ? table ? <Table data={data} name={props.name} /> : <Chart data={data} kickoff={props.kickoff} name={props.name} unit={margin ? "%" : ""} /> : null}
+      {own.length ? <p className="dim">{own.map((one) => opened(one, props.name)).join(" · ")}{found.data?.truncated ? " · Older points are left out." : ""}</p> : null}
     </section>
   );
 }
 
-const COLOURS = ["#2f7fd0", "#d9731a", "#2a9d5c", "#a05bc4", "#c0392b"];
-const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [1, 2]];
-const HEIGHT = 260;
-
-function Chart({ data, kickoff, name }: { data: Drawn; kickoff: number; name: (slug: string) => string }): ReactNode {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!place.current) return;
-    const style = getComputedStyle(document.documentElement);
-    const axis = { stroke: style.getPropertyValue("--dim"), grid: { stroke: style.getPropertyValue("--line"), width: 1 } };
-    const stepped = uPlot.paths.stepped?.({ align: 1 });
-    const plot = new uPlot(
-      {
-        width: place.current.clientWidth, height: HEIGHT, axes: [axis, { ...axis, values: (_, ticks) => ticks.map((tick) => tick.toFixed(2)) }],
-        hooks: { draw: [(drawing) => markKickoff(drawing, kickoff / 1000, axis.stroke)] },
-        series: [{}, ...data.slugs.map((slug, at) => ({ label: name(slug), stroke: COLOURS[at % COLOURS.length] ?? "", dash: DASHES[at % DASHES.length] ?? [], width: 2, ...(stepped ? { paths: stepped } : {}) }))],
-      },
-      [data.times, ...data.prices], place.current,
-    );
-    return () => plot.destroy();
-  }, [data, kickoff, name]);
-  return <div ref={place} role="img" aria-label="Prices over time; the table holds the same figures" />;
+function Title({ market, what }: { market: string; what: string }): ReactNode {
+  const [column] = columnsOf([market], useCatalogue());
+  return <>{column?.name ?? market}, {what}</>;
 }
 
-function markKickoff(plot: uPlot, kickoff: number, colour: string): void {
-  const x = Math.round(plot.valToPos(kickoff, "x", true));
-  if (x < plot.bbox.left || x > plot.bbox.left + plot.bbox.width) return;
-  plot.ctx.fillStyle = colour;
-  plot.ctx.fillRect(x, plot.bbox.top, 1, plot.bbox.height);
-  plot.ctx.fillText("kick-off", x + 4, plot.bbox.top + 10);
-}
+const inOrder = (series: readonly WireSeries[], slugs: readonly string[]): WireSeries[] =>
+  [...series].sort((a, b) => slugs.indexOf(a.bookmaker) - slugs.indexOf(b.bookmaker));
+
+const opened = ({ bookmaker, opening, closing }: WireSeries, name: (slug: string) => string): string =>
+  `${name(bookmaker)}: opened ${opening ? `${opening.price} (${moment(Date.parse(opening.at))})` : "–"}${closing ? `, closed ${closing.price}` : ""}`;
+
+const MOST_ROWS = 500;
 
 function Table({ data, name }: { data: Drawn; name: (slug: string) => string }): ReactNode {
+  const rows = data.times.map((time, at) => ({ time, at })).reverse();
   return (
-    <table>
-      <thead><tr><th scope="col">at</th>{data.slugs.map((slug) => <th key={slug} scope="col">{name(slug)}</th>)}</tr></thead>
-      <tbody>{data.times.map((time, at) => <tr key={time}><td>{clock(time * 1000)}</td>{data.slugs.map((slug, column) => <td key={slug}>{data.prices[column]?.[at]?.toFixed(2) ?? "–"}</td>)}</tr>)}</tbody>
-    </table>
+    <div className="scroll figures" tabIndex={0} role="region" aria-label="Figures drawn">
+      <table>
+        <thead><tr><th scope="col" className="left">from</th>{data.slugs.map((slug) => <th key={slug} scope="col">{name(slug)}</th>)}</tr></thead>
+        <tbody>{rows.slice(0, MOST_ROWS).map(({ time, at }) => <tr key={time}><td className="left">{moment(time * 1000)}</td>{data.slugs.map((slug, column) => <td key={slug}>{data.figures[column]?.[at]?.toFixed(2) ?? "–"}</td>)}</tr>)}</tbody>
+      </table>
+      {rows.length > MOST_ROWS ? <p className="dim">The newest {MOST_ROWS} of {rows.length}; the CSV has all.</p> : null}
+    </div>
   );
 }
 

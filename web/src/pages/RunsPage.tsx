@@ -1,85 +1,112 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useCallback, useState } from "react";
 import { send } from "../api/http";
-import type { WireFailure, WireRun, WireScheduler } from "../api/types";
+import { useProgress } from "../api/progress";
+import type { FailureView } from "../api/schema";
+import type { WireRun } from "../api/types";
 import { ago, clock, number, words } from "../model/format";
 import { Link, Notice, useNow } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
+import { RunProgress } from "./RunProgress";
 
-const RUNS = "/api/scrape/runs?limit=50";
+type Names = Readonly<Record<string, string>>;
+const HEADS = ["run", "kind", "status", "began", "took", "events", "changed", "confirmed", "failed", "markets changed", "errors"];
+const LEFT = new Set(["kind", "status", "began", "errors"]);
+const MOST = "50";
 
-export default function RunsPage({ names }: { names: Readonly<Record<string, string>> }): ReactNode {
-  const runs = useEndpoint<{ total: number; runs: WireRun[] }>(RUNS, { every: 2000 });
+export default function RunsPage({ names }: { names: Names }): ReactNode {
+  const client = useQueryClient();
+  const changed = useCallback(() => void client.invalidateQueries(), [client]);
+  const progress = useProgress(changed);
+  const runs = useEndpoint("/api/scrape/runs", { query: { limit: MOST }, every: 5000 });
   const [chosen, setChosen] = useState<number | null>(null);
-  if (runs.error && !runs.data) return <Notice title="Runs could not be loaded.">{runs.error.message}</Notice>;
-  if (!runs.data) return <Notice title="Loading runs…" />;
-  const newest = runs.data.runs[0];
+  if (!runs.data) return <Notice title={runs.error ? "Runs could not be loaded." : "Loading runs…"}>{runs.error?.message}</Notice>;
+  const busy = runs.data.runs.some((run) => run.kind === "cycle" && run.finished_at === null);
+  const choose = (id: number): void => setChosen(chosen === id ? null : id);
   return (
     <div className="page">
       <h1>Scrape runs</h1>
-      <Schedule busy={newest?.finished_at === null} />
-      {runs.data.runs.length === 0 ? <Notice title="No run yet." /> : null}
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>{["run", "kind", "status", "began", "took", "events", "changed", "confirmed", "failed", "markets changed", "errors"].map((name) => <th key={name} scope="col">{name}</th>)}<th scope="col">failures</th></tr>
-          </thead>
-          <tbody>{runs.data.runs.map((run) => <Row key={run.run_id} run={run} chosen={chosen === run.run_id} choose={() => setChosen(chosen === run.run_id ? null : run.run_id)} />)}</tbody>
+      <Schedule busy={busy} />
+      {progress.now ? <RunProgress now={progress.now} names={names} /> : null}
+      {runs.data.runs.length === 0 ? <Notice title="No run yet." /> : (
+        <table className="wide">
+          <thead><tr>{HEADS.map((name) => <th key={name} scope="col" className={LEFT.has(name) ? "left" : ""}>{name}</th>)}<th scope="col">details</th></tr></thead>
+          <tbody>{runs.data.runs.map((run) => <Run key={run.run_id} run={run} names={names} chosen={chosen === run.run_id} choose={() => choose(run.run_id)} />)}</tbody>
         </table>
-      </div>
-      {chosen === null ? null : <Failures id={chosen} names={names} />}
+      )}
     </div>
   );
 }
 
 function Schedule({ busy }: { busy: boolean }): ReactNode {
   const client = useQueryClient();
-  const scheduler = useEndpoint<WireScheduler>("/api/scheduler", { every: 2000 });
+  const scheduler = useEndpoint("/api/scheduler", { every: 2000 }).data;
   const act = useMutation({ mutationFn: (path: string) => send("POST", path), onSettled: () => client.invalidateQueries() });
-  const paused = scheduler.data?.paused ?? false;
-  const next = scheduler.data?.seconds_to_next_run;
+  const paused = scheduler?.paused ?? false;
+  const next = scheduler?.seconds_to_next_run;
+  const state = busy ? "a run is under way" : paused ? "the schedule is paused" : typeof next === "number" ? `next run in ${Math.round(next)} s` : "";
   return (
     <div className="bar">
       <button disabled={busy || act.isPending} onClick={() => act.mutate("/api/scrape/start")}>Scrape everything now</button>
-      <button disabled={act.isPending || !scheduler.data} onClick={() => act.mutate(`/api/scheduler/${paused ? "resume" : "pause"}`)}>{paused ? "Resume the schedule" : "Pause the schedule"}</button>
-      <span className="dim" role="status">{busy ? "a run is under way" : paused ? "the schedule is paused" : typeof next === "number" ? `next run in ${Math.round(next)} s` : ""} {act.error?.message}</span>
+      <button disabled={act.isPending || !scheduler} onClick={() => act.mutate(`/api/scheduler/${paused ? "resume" : "pause"}`)}>{paused ? "Resume the schedule" : "Pause the schedule"}</button>
+      <span className="dim" role="status">{state} {act.error?.message}</span>
     </div>
   );
 }
 
-const total = (run: WireRun, name: string): number => Object.values(run.counts).reduce((sum, counts) => sum + (counts[name] ?? 0), 0);
+const total = (run: WireRun, name: keyof WireRun["counts"][string]): number => Object.values(run.counts).reduce((sum, counts) => sum + counts[name], 0);
 
-function Row({ run, chosen, choose }: { run: WireRun; chosen: boolean; choose: () => void }): ReactNode {
+function Run({ run, names, chosen, choose }: { run: WireRun; names: Names; chosen: boolean; choose: () => void }): ReactNode {
   const now = useNow();
   const began = Date.parse(run.started_at);
   const took = (run.finished_at ? Date.parse(run.finished_at) : now) - began;
   const failed = total(run, "failed");
-  const phases = run.phases ? `discovery ${run.phases.discovery_ms} ms, scraping ${run.phases.scraping_ms} ms, storage ${run.phases.storage_ms} ms` : "";
   return (
-    <tr className={run.finished_at ? "" : "current"}>
-      <td>{run.run_id}</td><td className="left">{words(run.kind)}</td><td className="left">{words(run.status)}</td><td title={run.started_at}>{clock(began)} <span className="dim">{ago(began, now)}</span></td>
-      <td title={phases}>{(took / 1000).toFixed(1)} s</td><td>{number(run.events)}</td><td>{number(total(run, "changed"))}</td><td>{number(total(run, "confirmed"))}</td><td>{number(failed)}</td>
-      <td>{number(run.markets_changed)}</td><td className="left">{Object.entries(run.errors).map(([name, count]) => `${words(name)} ${count}`).join(", ")}</td>
-      <td><button aria-expanded={chosen} onClick={choose} aria-label={`${chosen ? "hide" : "show"} failures of run ${run.run_id}`}>{chosen ? "hide" : "show"}</button></td>
-    </tr>
+    <>
+      <tr className={run.finished_at ? "" : "current"}>
+        <td>{run.run_id}</td><td className="left">{words(run.kind)}</td><td className="left">{words(run.status)}</td><td className="left" title={run.started_at}>{clock(began)} <span className="dim">{ago(began, now)}</span></td>
+        <td>{(Math.max(0, took) / 1000).toFixed(1)} s</td><td>{number(run.events)}</td><td>{number(total(run, "changed"))}</td><td>{number(total(run, "confirmed"))}</td><td className={failed ? "bad" : ""}>{number(failed)}</td>
+        <td>{number(run.markets_changed)}</td><td className="left">{Object.entries(run.errors).map(([name, count]) => `${words(name)} ${number(count)}`).join(", ")}</td>
+        <td><button aria-expanded={chosen} onClick={choose} aria-label={`${chosen ? "Hide" : "Show"} details of run ${run.run_id}`}>{chosen ? "hide" : "show"}</button></td>
+      </tr>
+      {chosen ? <tr className="details"><td colSpan={HEADS.length + 1} className="left"><Details id={run.run_id} names={names} /></td></tr> : null}
+    </>
   );
 }
 
-function Failures({ id, names }: { id: number; names: Readonly<Record<string, string>> }): ReactNode {
+function Details({ id, names }: { id: number; names: Names }): ReactNode {
   const client = useQueryClient();
-  const run = useEndpoint<WireRun & { failures?: WireFailure[] }>(`/api/scrape/runs/${id}`, { template: "/api/scrape/runs/{run_id}" });
+  const found = useEndpoint("/api/scrape/runs/{run_id}", { at: { run_id: id } });
   const retry = useMutation({ mutationFn: () => send("POST", `/api/scrape/runs/${id}/retry`), onSettled: () => client.invalidateQueries() });
-  const failures = run.data?.failures ?? [];
+  const run = found.data;
+  if (!run) return <p className="dim">{found.error ? `The run could not be loaded: ${found.error.message}` : "Loading…"}</p>;
+  const { phases, failures } = run;
   return (
-    <section aria-label={`Failures of run ${id}`}>
-      <h2>Run {id}: {failures.length ? `${failures.length} failures` : "nothing failed"}</h2>
-      {failures.length ? <button disabled={retry.isPending} onClick={() => retry.mutate()}>Retry them</button> : null} <span role="status">{retry.error?.message}</span>
-      {failures.length ? (
-        <table>
-          <thead><tr><th className="left" scope="col">event</th><th className="left" scope="col">bookmaker</th><th className="left" scope="col">error</th><th className="left" scope="col">message</th></tr></thead>
-          <tbody>{failures.map((one) => <tr key={`${one.sr_id} ${one.bookmaker}`}><td className="left"><Link to={`/events/${one.sr_id}`}>{one.home} – {one.away}</Link></td><td className="left">{names[one.bookmaker] ?? one.bookmaker}</td><td className="left">{words(one.error_class)}</td><td className="left">{one.message}</td></tr>)}</tbody>
-        </table>
-      ) : null}
+    <section aria-label={`Run ${id}`}>
+      {phases ? <p>discovery {number(phases.discovery_ms)} ms, scraping {number(phases.scraping_ms)} ms, storage meanwhile {number(phases.storage_ms)} ms</p> : null}
+      <p>{Object.entries(run.counts).map(([slug, counts]) => `${names[slug] ?? slug}: ${number(counts.listings)} listed, ${number(counts.changed)} changed, ${number(counts.confirmed)} confirmed, ${number(counts.failed)} failed`).join(" · ")}</p>
+      {failures?.length ? (
+        <>
+          <p>{number(failures.length)} failures <button disabled={retry.isPending} onClick={() => retry.mutate()}>Retry them</button> <span role="status">{retry.error?.message ?? (retry.isSuccess ? "A run has been started for them." : "")}</span></p>
+          <Failures failures={failures} names={names} />
+        </>
+      ) : <p className="dim">{failures === null ? "Its failures are no longer remembered." : "Nothing failed."}</p>}
     </section>
+  );
+}
+
+function Failures({ failures, names }: { failures: readonly FailureView[]; names: Names }): ReactNode {
+  return (
+    <table>
+      <thead><tr>{["event", "bookmaker", "error", "message"].map((name) => <th key={name} className="left" scope="col">{name}</th>)}</tr></thead>
+      <tbody>
+        {failures.map((one) => (
+          <tr key={`${one.sr_id} ${one.bookmaker} ${one.at}`}>
+            <td className="left"><Link to={`/events/${one.sr_id}`}>{one.home} – {one.away}</Link></td><td className="left">{names[one.bookmaker] ?? one.bookmaker}</td>
+            <td className="left">{words(one.error_class)}</td><td className="left">{one.message}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }

@@ -1,12 +1,11 @@
 import type { ReactNode } from "react";
-import type { WireStatus } from "../api/types";
 import { useDesk } from "./desk";
 import { useEndpoint } from "./queries";
 
 /** What is not well, on every page. */
 export function Banner(): ReactNode {
   const { link } = useDesk();
-  const status = useEndpoint<WireStatus>("/api/status", { every: 10_000 });
+  const status = useEndpoint("/api/status", { every: 10_000 });
   const alerts = status.data?.alerts ?? [];
   if (link !== "lost" && alerts.length === 0) return null;
   return (

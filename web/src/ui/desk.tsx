@@ -1,15 +1,18 @@
-import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
-import { feed } from "../api/live";
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { feed, type Wanted } from "../api/live";
 import { Desk, type Snapshot } from "../model/desk";
 
 const Context = createContext<Desk | null>(null);
 
-export function DeskProvider(props: { markets: readonly string[]; children: ReactNode }): ReactNode {
+/** Fed with these markets; the query of the first rows counts when the feed begins. */
+export function DeskProvider(props: Wanted & { children: ReactNode }): ReactNode {
   const [desk] = useState(() => new Desk());
   const keys = props.markets.join();
+  const first = useRef(props.first);
+  first.current = props.first;
   useEffect(() => {
     const stop = new AbortController();
-    void feed(desk, keys.split(","), stop.signal);
+    void feed(desk, { markets: keys.split(","), first: first.current }, stop.signal);
     return () => stop.abort();
   }, [desk, keys]);
   return <Context value={desk}>{props.children}</Context>;

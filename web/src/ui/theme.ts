@@ -1,8 +1,10 @@
 import { useEffect, useState } from "react";
 
-const THEMES = ["system", "light", "dark"] as const;
+export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 const KEY = "overround.theme";
+
+export const isTheme = (text: string): text is Theme => (THEMES as readonly string[]).includes(text);
 
 export const nextTheme = (theme: Theme): Theme => THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
 
