@@ -71,7 +71,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
         OverroundError: the port is taken.
     """
     with _listening(host, port) as listener:
-        address = f"http://{host}:{listener.getsockname()[1]}"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
         )
@@ -89,7 +89,8 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
-        listener = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise OverroundError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     with listener:
