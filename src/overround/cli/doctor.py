@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
 if TYPE_CHECKING:
     from overround.markets.probabilities import Priced
 
-_STYLES = {"ok": "", "warning": "yellow", "critical": "red"}
+_STYLES: Mapping[str, str] = MappingProxyType({"ok": "", "warning": "yellow", "critical": "red"})
 _MOST = 10_000  # findings to name
 
 
