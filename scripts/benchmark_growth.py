@@ -101,7 +101,7 @@ def main() -> None:
 
 
 async def _measure_and_write(arguments: argparse.Namespace) -> Path:
-    page = arguments.output
+    page: Path = arguments.output
     async for growth in measure(arguments.events, arguments.bookmakers, arguments.seed):
         page = write(growth, arguments.output)
     return page
