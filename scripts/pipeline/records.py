@@ -75,7 +75,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 class CycleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One cycle as the service saw it; times in milliseconds, `cpu_seconds` of the whole process.
 
-    `stalls` is by how much a timer came late that fires every two milliseconds; `not_stored` counts batches.
+    `stalls` is by how much a timer came late that fires every two milliseconds, `busy` what of that the event loop's
+    thread has worked; `not_stored` counts batches.
     """
 
     run_id: int
@@ -90,6 +91,7 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True):
     fetches: dict[str, Spread]
     fetched_bytes: int
     stalls: Spread
+    busy: Spread
     queue_depth: Spread
     pending_after: int
     cpu_seconds: float

@@ -105,8 +105,8 @@ def _integrity(results: Results) -> str:
 def _machine(results: Results) -> str:
     machine = results.machine
     packages = ", ".join(f"{name} {number}" for name, number in machine.packages.items())
+    loads = ", ".join(f"{part} {load:g}" for part, load in results.loads.items())
     return (
         f"## Machine\n\n{machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system};"
-        f" Python {machine.python}; {packages}. Revision `{machine.commit}`. Load average before the run:"
-        f" {machine.load:g}."
+        f" Python {machine.python}; {packages}. Revision `{machine.commit}`. Load averages before the parts: {loads}."
     )

@@ -86,11 +86,12 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A benchmark's measurements; None is what was not asked for."""
+    """A benchmark's measurements; None is what was not asked for. `loads` are load averages before each part."""
 
     at: datetime
     machine: Machine
     run: PipelineRun
+    loads: Mapping[str, float] = {}
     baseline: PipelineRun | None = None
     observed: PipelineRun | None = None
     efficiency: float | None = None

@@ -100,6 +100,7 @@ class MeasuredService:
             fetches={slug: spread(durations) for slug, durations in sorted(notes.fetches.items())},
             fetched_bytes=notes.bytes,
             stalls=spread(watch.lateness_ms),
+            busy=spread(watch.busy_ms),
             queue_depth=spread(watch.depths),
             pending_after=self._pending(),
             cpu_seconds=round(cpu, 3),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -132,6 +133,7 @@ async def running_measured(options: ServiceOptions) -> AsyncIterator[ServiceProc
         *(sys.executable, "-m", "scripts.pipeline.service", msgspec.json.encode(options).decode()),
         stdin=PIPE,
         stdout=PIPE,
+        env=_environment(),
         limit=_LINE_LIMIT,
         start_new_session=True,
     )
@@ -139,6 +141,11 @@ async def running_measured(options: ServiceOptions) -> AsyncIterator[ServiceProc
         yield ServiceProcess(process, await _ready(process), clock.monotonic() - began)
     finally:
         await _end(process)
+
+
+def _environment() -> Mapping[str, str]:
+    """Return an environment in which Python keeps compiled modules, as it does by default: starts are measured."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 async def _ready(process: Process) -> Ready:

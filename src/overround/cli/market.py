@@ -17,8 +17,11 @@ _TICK_SECONDS = 30  # as long as the demo's cycle: kick-offs come closer as fast
 _LEAD = timedelta(hours=1)  # how long before the earliest recorded kick-off the demo's clock starts
 
 
+SPORTS = ("football", "basketball", "tennis")
+
+
 class MarketRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asks for: recordings of a directory, or so many simulated events by a seed."""
+    """What the user asks for: recordings of a directory, or so many simulated events of all sports by a seed."""
 
     captures: Path | None = None
     events: int = 200
@@ -30,6 +33,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     events: int
+    sports: tuple[str, ...] = ("football",)  # what there was before it was recorded
     epoch: datetime
     tick_seconds: int = _TICK_SECONDS
     tick: int = -1
@@ -88,10 +92,14 @@ async def running_market(data_dir: Path, request: MarketRequest) -> AsyncIterato
             yield Market(simulator, None, file)
         return
     record = _stored(file, request) or _Record(
-        seed=request.seed, events=request.events, epoch=SystemClock().now().replace(microsecond=0)
+        seed=request.seed, events=request.events, sports=SPORTS, epoch=SystemClock().now().replace(microsecond=0)
     )
     options = options_from(
-        seed=record.seed, events=record.events, epoch=record.epoch.isoformat(), tick_seconds=record.tick_seconds
+        seed=record.seed,
+        events=record.events,
+        sports=",".join(record.sports),
+        epoch=record.epoch.isoformat(),
+        tick_seconds=record.tick_seconds,
     )
     async with running_simulator(options=options) as simulator:
         yield Market(simulator, record, file)
