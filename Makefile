@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test docs check check-format check-lint check-types check-layers check-house check-docker check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-api crash lock clean FORCE
+.PHONY: help setup web demo test test-page docs check check-format check-lint check-types check-layers check-house check-docker check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-api bench-streams bench-page soak crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -42,6 +42,11 @@ demo: $(STAMP) $(WEB) ## Run the whole system on recorded responses, with its pa
 test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
 	$(NPM) test --silent
 	$(PYTEST) -n 2 $(ARGS)
+	$(if $(ARGS),,$(MAKE) test-page)
+
+test-page: $(STAMP) $(WEB) ## Run the tests of the page in Chromium, which is installed where that is possible
+	$(BIN)/python -m tests.browser.chromium
+	$(PYTEST) tests/browser $(ARGS)
 
 docs: $(STAMP) ## Write docs/api.md and the page's types from the OpenAPI document
 	$(BIN)/python -m scripts.api_docs
@@ -92,6 +97,15 @@ bench-writer: $(STAMP) ## Measure the write handler alone on PostgreSQL
 
 bench-api: $(STAMP) ## Measure the API against a bare route, while a cycle runs
 	$(BIN)/python -m scripts.benchmark_api $(ARGS)
+
+bench-streams: $(STAMP) ## Measure the live stream: 200 clients, 20 of them slow, while cycles run
+	$(BIN)/python -m scripts.benchmark_streams $(ARGS)
+
+bench-page: $(STAMP) $(WEB) ## Measure the page on 2,000 events against its budgets, in Chromium
+	$(BIN)/python -m tests.browser $(ARGS)
+
+soak: $(STAMP) $(WEB) ## Let prices move for 10 minutes, and see whether the page's memory stays flat
+	$(BIN)/python -m tests.browser --soak 10 $(ARGS)
 
 crash: $(STAMP) ## Kill processes 1,000 times and more, and look for what is lost or doubled (docs/promises.md)
 	$(BIN)/python -m tests.crash $(ARGS)

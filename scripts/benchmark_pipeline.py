@@ -18,9 +18,9 @@ from overround.logs import configure_logs
 from overround.simulator.latency import LatencyProfile
 from scripts.pipeline.budgets import judged
 from scripts.pipeline.integrity import require_sound
-from scripts.pipeline.parts import Parts
+from scripts.pipeline.parts import PARTS, Parts
 from scripts.pipeline.records import Extent
-from scripts.pipeline.report import report
+from scripts.pipeline.report import independence_plot, report
 from scripts.pipeline.results import Growth, Results
 
 _OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
@@ -32,11 +32,17 @@ def write(results: Results, directory: Path, what: str) -> Path:
     stem = f"{results.at:%Y-%m-%d}-{what}"
     directory.mkdir(parents=True, exist_ok=True)
     page = directory / f"{stem}.md"
-    page.write_text(report(results, budgets), encoding="utf-8")
+    plot = independence_plot(results, f"{stem}-independence.svg", directory)
+    page.write_text(report(results, budgets, plot), encoding="utf-8")
     content = {"budgets": budgets, **msgspec.structs.asdict(results)}
     encoded = msgspec.json.format(msgspec.json.encode(content), indent=1)
     (directory / f"{stem}.json").write_bytes(encoded + b"\n")
     return page
+
+
+def earlier(file: Path) -> Results | None:
+    """Return what an earlier call wrote there, if it did."""
+    return msgspec.json.decode(file.read_bytes(), type=Results) if file.exists() else None
 
 
 def newest_growth(directory: Path) -> Growth | None:
@@ -53,7 +59,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--latency", type=LatencyProfile, choices=list(LatencyProfile), default=LatencyProfile.NONE)
     parser.add_argument("--cycles", type=int, default=10, help="warm cycles, after the cold one")
     parser.add_argument("--repetitions", type=int, default=3, help="rounds of the interleaved comparison")
-    parser.add_argument("--only-pipeline", action="store_true", help="neither baseline nor comparisons nor limits")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="parts to measure; without `pipeline` they are added to the report of the same day and name",
+    )
     parser.add_argument("--what", default="pipeline", help="the files' name after the date")
     parser.add_argument("--output", type=Path, default=_OUTPUT)
     return parser.parse_args()
@@ -72,15 +84,17 @@ def main() -> int:
         repetitions=arguments.repetitions,
     )
     with tempfile.TemporaryDirectory(prefix="overround-benchmark-") as directory:
+        at = SystemClock().now()
+        before = earlier(arguments.output / f"{at:%Y-%m-%d}-{arguments.what}.json")
         parts = Parts(extent, Path(directory), newest_growth(arguments.output))
-        measure = parts.pipeline if arguments.only_pipeline else parts.all
-        results = asyncio.run(measure(SystemClock().now()))
+        results = asyncio.run(parts.measured(arguments.only, before, at))
     page = write(results, arguments.output, arguments.what)
     sys.stdout.write(page.read_text(encoding="utf-8"))
     sys.stdout.write(f"\nWritten to {page}\n")
     try:
         for run in (results.run, results.baseline, results.observed):
             require_sound(run.checks if run is not None else ())
+        require_sound(results.faulty)
     except OverroundError as error:
         sys.stderr.write(f"{error}\n")
         return 1

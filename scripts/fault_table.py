@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -17,7 +17,7 @@ from overround.batch import ScrapeRun
 from overround.cli.market import MarketRequest
 from overround.logs import configure_logs
 from overround.simulator.faults import Fault, FaultName
-from scripts.oracle_check import Check, Verdict, checking
+from scripts.oracle_check import Check, Verdict, scraped_market
 
 _MOST_CYCLES_TO_RECOVER = 8
 _HEADINGS = (
@@ -69,9 +69,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 Errors = Mapping[str, Mapping[str, int]]
 
 
-async def strikes(check: Check, errors: Callable[[], Errors], victim: str, share: float | None) -> tuple[Row, ...]:
+async def strikes(check: Check, errors: Callable[[], Errors], victim: str, share: float | None) -> AsyncIterator[Row]:
     """Strike with one fault after the other, each for one cycle, and go on without until all is well."""
-    rows: list[Row] = []
     await check.cycle(())
     for name in FaultName:
         before, compared, differing = errors(), check.verdict.compared, len(check.verdict.differing)
@@ -80,19 +79,16 @@ async def strikes(check: Check, errors: Callable[[], Errors], victim: str, share
         told, gone = _more(errors(), before), _lost(check.verdict) - lost
         odd = check.odd_listings(victim)
         recovered_after = await _recovered(check)
-        rows.append(
-            Row(
-                fault=name.value,
-                felt=dict(told.pop(victim, Counter()) + Counter(listings=odd)),
-                lost=gone.pop(victim, 0),
-                others_errors=sum(sum(counts.values()) for counts in told.values()),
-                others_lost=sum(gone.values()),
-                compared=check.verdict.compared - compared,
-                differing=len(check.verdict.differing) - differing,
-                recovered_after=recovered_after,
-            )
+        yield Row(
+            fault=name.value,
+            felt=dict(told.pop(victim, Counter()) + Counter(listings=odd)),
+            lost=gone.pop(victim, 0),
+            others_errors=sum(sum(counts.values()) for counts in told.values()),
+            others_lost=sum(gone.values()),
+            compared=check.verdict.compared - compared,
+            differing=len(check.verdict.differing) - differing,
+            recovered_after=recovered_after,
         )
-    return tuple(rows)
 
 
 def _share(name: FaultName, share: float | None) -> float | None:
@@ -116,41 +112,56 @@ async def _recovered(check: Check) -> int | None:
     return None
 
 
-async def table(events: int, seed: int, victim: str, *, attempts: int = 1, share: float | None = None) -> Table:
-    """Run a market with every fault in turn at one of its bookmakers; `share` is struck, where not each fault's own."""
+async def table(
+    events: int,
+    seed: int,
+    victim: str,
+    *,
+    attempts: int = 1,
+    share: float | None = None,
+    tell: Callable[[Row], None] = lambda _: None,
+) -> Table:
+    """Run a market with every fault in turn at one of its bookmakers, and `tell` each row when it is there.
+
+    `share` is struck, where not each fault's own.
+    """
     request = MarketRequest(events=events, seed=seed)
-    async with checking(request, (victim,), max_attempts=attempts, retry_cap=timedelta(seconds=0.5)) as (
-        check,
-        service,
-    ):
+    retries = {"max_attempts": attempts, "retry_cap": timedelta(seconds=0.5)}
+    async with scraped_market(request, (victim,), **retries) as (market, service):
+        check = Check(service, market)
 
         def errors() -> Errors:
             fetchers = service.fetchers
             return {slug: fetcher.statistics.figures().errors for slug, fetcher in fetchers.items()}
 
-        rows = await strikes(check, errors, victim, share)
+        rows: list[Row] = []
+        async for row in strikes(check, errors, victim, share):
+            rows.append(row)
+            tell(row)
         await check.stored()
-        return Table(rows=rows, verdict=check.verdict)
+        return Table(rows=tuple(rows), verdict=check.verdict)
 
 
-def _lines(found: Table) -> Iterator[str]:
-    yield f"| {' | '.join(_HEADINGS)} |"
-    yield f"|{'---|' * len(_HEADINGS)}"
-    for row in found.rows:
-        felt = ", ".join(f"{name} {count:,}" for name, count in sorted(row.felt.items())) or "nothing"
-        cells = (
-            f"`{row.fault}`",
-            felt,
-            f"{row.lost:,}",
-            str(row.others_errors),
-            str(row.others_lost),
-            f"{row.compared:,}",
-            str(row.differing),
-            "never" if row.recovered_after is None else str(row.recovered_after),
-        )
-        yield f"| {' | '.join(cells)} |"
-    verdict = found.verdict
-    yield ""
+def _print_row(row: Row) -> None:
+    felt = ", ".join(f"{name} {count:,}" for name, count in sorted(row.felt.items())) or "nothing"
+    _print(
+        f"`{row.fault}`",
+        felt,
+        f"{row.lost:,}",
+        str(row.others_errors),
+        str(row.others_lost),
+        f"{row.compared:,}",
+        str(row.differing),
+        "never" if row.recovered_after is None else str(row.recovered_after),
+    )
+
+
+def _print(*cells: str) -> None:
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
+
+
+def _summary(verdict: Verdict) -> Iterator[str]:
     yield f"Stored history: {verdict.stored_compared:,} states compared, {len(verdict.stored_differing)} differing."
     yield from (f"Not compared: {count:,} {reason}." for reason, count in sorted(verdict.skipped.items()))
     yield from (verdict.differing + verdict.stored_differing)[:10]
@@ -165,8 +176,12 @@ def main() -> int:
     parser.add_argument("--attempts", type=int, default=1, help="how often a request is made; more heal most faults")
     arguments = parser.parse_args()
     configure_logs("error")
-    found = asyncio.run(table(arguments.events, arguments.seed, arguments.bookmaker, attempts=arguments.attempts))
-    sys.stdout.write("\n".join(_lines(found)) + "\n")
+    _print(*_HEADINGS)
+    _print(*("---" for _ in _HEADINGS))
+    found = asyncio.run(
+        table(arguments.events, arguments.seed, arguments.bookmaker, attempts=arguments.attempts, tell=_print_row)
+    )
+    sys.stdout.write("\n" + "\n".join(_summary(found.verdict)) + "\n")
     return 0 if found.sound else 1
 
 

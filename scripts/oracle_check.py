@@ -18,7 +18,7 @@ import msgspec
 
 from overround.batch import ScrapeRun
 from overround.bookmakers.simulation import Size
-from overround.cli.market import Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, Market, MarketRequest, running_market
 from overround.db.engine import driver_connection
 from overround.logs import configure_logs
 from overround.odds import MarketKey, MarketPrices
@@ -83,7 +83,7 @@ class Check:
         self._market = market
         self._faults: dict[int, Sequence[Fault]] = {}
         self._seen: dict[Key, list[Seen]] = defaultdict(list)
-        self._oracles: dict[int, Oracle] = {}
+        self._oracles: dict[str, Oracle] = {}
         ready = market.simulator
         assert ready.seed is not None and ready.epoch is not None  # noqa: PT018, S101 - a simulated market has both
         parameters = Parameters(
@@ -92,6 +92,7 @@ class Check:
             events=ready.events,
             tick_seconds=ready.tick_seconds,
             size=Size(ready.size),
+            sports=ready.sports,
         )
         self._model = build_model(parameters, service.context.catalogue)
         self.verdict = Verdict()
@@ -176,11 +177,14 @@ class Check:
             differing.append(f"event {key[0]} at {key[1]}, tick {seen.tick}: {sorted(others)[:3]}")
 
     def _oracle(self, tick: int) -> Oracle:
-        if tick not in self._oracles:
-            faults = Faults(self._model.parameters.seed)
-            faults.set(self._faults[tick], tick)
-            self._oracles[tick] = Oracle(self._model, faults.anomalies(self._model.bookmakers, tick))
-        return self._oracles[tick]
+        """Return the oracle for a tick; ticks with the same lists share one, which keeps much."""
+        faults = Faults(self._model.parameters.seed)
+        faults.set(self._faults[tick], tick)
+        anomalies = faults.anomalies(self._model.bookmakers, tick)
+        name = repr(anomalies)
+        if name not in self._oracles:
+            self._oracles[name] = Oracle(self._model, anomalies)
+        return self._oracles[name]
 
     def _unpacked(
         self, numbers: Sequence[int], specifiers: Sequence[str], counts: Sequence[int], prices: Sequence[int]
@@ -219,15 +223,15 @@ def _settings(market: Market, data_dir: Path, hasty: Collection[str], scraping: 
         data_dir=data_dir,
         database_url=None,
         bookmakers=bookmakers,
-        scraping=given.scraping.model_copy(update={"horizon": None, **scraping}),
+        scraping=given.scraping.model_copy(update={"horizon": None, "sports": SPORTS, **scraping}),
         schedule=given.schedule.model_copy(update={"enabled": False}),
     )
 
 
 @asynccontextmanager
-async def checking(
-    request: MarketRequest, hasty: Collection[str], **scraping: object
-) -> AsyncIterator[tuple[Check, Service]]:
+async def scraped_market(
+    request: MarketRequest, hasty: Collection[str] = (), **scraping: object
+) -> AsyncIterator[tuple[Market, Service]]:
     """Run a market with a service that scrapes it on demand alone.
 
     The `hasty` bookmakers get little time to answer; `scraping` changes settings of that name.
@@ -240,14 +244,15 @@ async def checking(
                 running_database(settings, ephemeral=True) as database,
                 running_service(settings, database, market.clock) as service,
             ):
-                yield Check(service, market), service
+                yield market, service
 
 
 async def check(request: MarketRequest, cycles: int, faults: Sequence[Fault] = ()) -> Verdict:
     """Run the cycles, with the faults in all of them but the first and the last, and compare."""
     haste = {"retry_base": timedelta(milliseconds=10), "retry_cap": timedelta(seconds=1)}
     struck = {slug for fault in faults for slug in fault.bookmakers}
-    async with checking(request, struck, **haste) as (examination, _):
+    async with scraped_market(request, struck, **haste) as (market, service):
+        examination = Check(service, market)
         for number in range(cycles):
             await examination.cycle(faults if 0 < number < cycles - 1 else ())
         await examination.stored()

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.bookmakers.registry import load_bookmakers
 from overround.bookmakers.simulation import Size
+from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
@@ -102,7 +103,9 @@ class _Desk:
             slug = f"{real}x{number}"
             client = MemoryClient(self._listings(slug, request.events), templates[real], self.clock)
             self.clients.append(client)
-            sources[slug] = Source(slug=slug, client=client, normaliser=plugins[real].normaliser(self.catalogue))
+            sources[slug] = Source(
+                slug=slug, client=client, normaliser=UnchangedBodies(plugins[real].normaliser(self.catalogue))
+            )
         self.slugs = tuple(sources)
         self.context = ScrapeContext(
             sources=sources,

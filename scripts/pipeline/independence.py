@@ -1,13 +1,12 @@
 """Does storing a batch take longer where the database is slow, or away? Two services, with and without a queue."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from overround.errors import OverroundError
-from scripts.pipeline.records import CycleRecord, Extent, blocking
+from scripts.pipeline.records import CycleRecord, Extent, ServiceOptions, blocking
 from scripts.pipeline.results import Condition
 from scripts.pipeline.stage import (
     Database,
@@ -42,14 +41,20 @@ async def independence(extent: Extent, directory: Path) -> Sequence[Condition]:
     extent = msgspec.structs.replace(extent, events=min(extent.events, _EVENTS))
     async with running_bookmakers(extent) as simulator:
         market = MarketTime(simulator)
+
+        def options(database: Database, data_dir: Path, *, asynchronous: bool = True) -> ServiceOptions:
+            return service_options(
+                *(simulator, database, data_dir, extent, market.instant(0)),
+                asynchronous=asynchronous,
+                whole_batches=True,
+            )
+
         with_queue, without = directory / "with-queue", directory / "without"
         async with (
             running_server(with_queue) as first,
             running_server(without) as second,
-            running_measured(service_options(simulator, first, with_queue, extent, market.instant(0))) as queued,
-            running_measured(
-                service_options(simulator, second, without, extent, market.instant(0), asynchronous=False)
-            ) as inline,
+            running_measured(options(first, with_queue)) as queued,
+            running_measured(options(second, without, asynchronous=False)) as inline,
         ):
             sides = (
                 _Side(database=first, service=queued, cycles={}),
@@ -59,8 +64,7 @@ async def independence(extent: Extent, directory: Path) -> Sequence[Condition]:
             await comparison.settle()
             for _ in range(extent.repetitions):
                 await comparison.round()
-    batches = math.ceil(extent.events / extent.batch_size)
-    return comparison.conditions(batches)
+    return comparison.conditions()
 
 
 class _Comparison:
@@ -108,15 +112,15 @@ class _Comparison:
                 await side.service.drain()
         return records
 
-    def conditions(self, batches: int) -> Sequence[Condition]:
-        """Return the table's rows; a cycle has so many batches."""
+    def conditions(self) -> Sequence[Condition]:
+        """Return the table's rows."""
         queued, inline = self._sides
         return [
             Condition(
                 name=name,
                 asynchronous=blocking(queued.cycles[name]),
                 synchronous=blocking(inline.cycles[name]),
-                failed=batches * len(inline.cycles[name]) - sum(len(one.stored) for one in inline.cycles[name]),
+                failed=sum(one.not_stored for one in inline.cycles[name]),
             )
             for name in (*(name for name, _ in _SLOWED), _STOPPED)
         ]

@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import sys
+import time
 from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import aiohttp
 import msgspec
 
 from overround.bookmakers.registry import load_bookmakers
+from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.change_detection import BatchChanges, ChangedSnapshot, update_cache
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue, load_catalogue
@@ -46,12 +48,25 @@ async def limits(extent: Extent, page_bytes: int) -> Limits:
         payload_bytes=round(
             sum(statistics.mean(len(one.bodies[1]) for one in listed) for listed in templates.values())
         ),
-        decode_ms=round(sum(times[0] for times in found), 3),
-        normalise_ms=round(sum(times[1] for times in found), 3),
-        ours_ms=round(sum(times[2] for times in found), 3),
+        decode_ms=round(sum(times.decode for times in found), 3),
+        normalise_ms=round(sum(times.normalise for times in found), 3),
+        new_ms=round(sum(times.new for times in found), 3),
+        ours_ms=round(sum(times.ours for times in found), 3),
+        unchanged=round(
+            statistics.mean(one.bodies[0] == one.bodies[1] for listed in templates.values() for one in listed), 3
+        ),
         fetched_per_second=fetched,
         route=await bare_route(page_bytes),
     )
+
+
+class _Times(msgspec.Struct, frozen=True, kw_only=True):
+    """CPU milliseconds of one body: decoded bare, normalised, and taken up by us, as new and as it really came."""
+
+    decode: float
+    normalise: float
+    new: float
+    ours: float
 
 
 class _Bench:
@@ -64,44 +79,39 @@ class _Bench:
         self._clock = OffsetClock(EPOCH)
         self._cache = OddsCache()
         self._client = MemoryClient([one.listing for one in templates], templates, self._clock)
-        normaliser = load_bookmakers()[slug].normaliser(catalogue)
-        self._source = Source(slug=slug, client=self._client, normaliser=normaliser)
+        self._normaliser = load_bookmakers()[slug].normaliser(catalogue)
+        self._remembering = self._source(kept=len(templates))
+        self._forgetful = self._source(kept=0)
         self._precedence = Precedence()
 
-    async def times(self) -> tuple[float, float, float]:
-        """Return the mean over bodies of each way's median, in milliseconds: decoded, normalised, ours."""
+    async def times(self) -> _Times:
+        """Return the mean over bodies of each way's median."""
         for template in self._templates:
-            self._learn(await self._ours(template))
-        self._client.variant = 1
+            self._learn(await self._taken_up(self._remembering, template))
         per_body = [await self._of(template) for template in self._templates]
-        decoded, normalised, ours = zip(*per_body, strict=True)
-        return statistics.mean(decoded), statistics.mean(normalised), statistics.mean(ours)
+        return _combined(per_body, statistics.mean)
 
-    async def _of(self, template: Template) -> tuple[float, float, float]:
-        body, decode, normalise = template.bodies[1], DECODERS[self._slug], self._source.normaliser.normalise
-        at = self._clock.now()
+    async def _of(self, template: Template) -> _Times:
+        return _combined([await self._round(template) for _ in range(_ROUNDS)], statistics.median)
 
-        async def bare() -> None:
-            decode(body)
+    async def _round(self, template: Template) -> _Times:
+        body, at = template.bodies[1], self._clock.now()
+        self._client.variant = 0
+        await self._taken_up(self._remembering, template)  # so that the other body is the newest known
+        self._client.variant = 1
+        return _Times(
+            decode=await _timed(_calling(DECODERS[self._slug], body)),
+            normalise=await _timed(_calling(self._normaliser.normalise, body, at)),
+            new=await _timed(self._taken_up(self._forgetful, template)),
+            ours=await _timed(self._taken_up(self._remembering, template)),
+        )
 
-        async def normalised() -> None:
-            normalise(body, at)
+    def _source(self, kept: int) -> Source:
+        return Source(slug=self._slug, client=self._client, normaliser=UnchangedBodies(self._normaliser, kept))
 
-        async def ours() -> None:
-            await self._ours(template)
-
-        rounds = [[await self._timed(work) for work in (bare, normalised, ours)] for _ in range(_ROUNDS)]
-        first, second, third = (statistics.median(times) for times in zip(*rounds, strict=True))
-        return first, second, third
-
-    async def _timed(self, work: Callable[[], Awaitable[None]]) -> float:
-        began = self._clock.monotonic()
-        await work()
-        return (self._clock.monotonic() - began) * 1000
-
-    async def _ours(self, template: Template) -> EventResult:
+    async def _taken_up(self, source: Source, template: Template) -> EventResult:
         sr_id = template.listing.sr_id or 0
-        result = await scrape_listing(self._source, sr_id, template.listing, self._clock, self._precedence)
+        result = await scrape_listing(source, sr_id, template.listing, self._clock, self._precedence)
         return prepared_result(result, self._cache, self._catalogue, self._clock)
 
     def _learn(self, result: EventResult) -> None:
@@ -111,6 +121,20 @@ class _Bench:
         update_cache(self._cache, BatchChanges(changed=(verdict,), confirmed=(), incomplete=(), stale=()))
         snapshot = verdict.snapshot
         self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+
+
+def _combined(times: Sequence[_Times], how: Callable[[Sequence[float]], float]) -> _Times:
+    return _Times(**{field: how([getattr(one, field) for one in times]) for field in _Times.__struct_fields__})
+
+
+async def _calling(function: Callable[..., object], *arguments: object) -> None:
+    function(*arguments)
+
+
+async def _timed(work: Awaitable[object]) -> float:
+    began = time.thread_time()
+    await work
+    return (time.thread_time() - began) * 1000
 
 
 async def _fetched_per_second(collector: Collector, events: int) -> float:

@@ -26,7 +26,10 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How the measured service is set up; without `polite` no bookmaker's requests are spaced out."""
+    """How the measured service is set up; without `polite` no bookmaker's requests are spaced out.
+
+    `whole_batches`: what has been fetched waits for the rest of its batch, however long that takes.
+    """
 
     base_urls: dict[str, str]
     data_dir: str
@@ -34,6 +37,7 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: datetime
     asynchronous: bool = True
     polite: bool = False
+    whole_batches: bool = False
     batch_size: int = 50
 
 
@@ -71,12 +75,14 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 class CycleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One cycle as the service saw it; times in milliseconds, `cpu_seconds` of the whole process.
 
-    `stalls` is by how much a timer came late that fires every two milliseconds.
+    `stalls` is by how much a timer came late that fires every two milliseconds, `busy` what of that the event loop's
+    thread has worked; `not_stored` counts batches.
     """
 
     run_id: int
     status: str
     events: int
+    not_stored: int
     duration_ms: float
     discovery_ms: float
     scraping_ms: float
@@ -85,6 +91,7 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True):
     fetches: dict[str, Spread]
     fetched_bytes: int
     stalls: Spread
+    busy: Spread
     queue_depth: Spread
     pending_after: int
     cpu_seconds: float

@@ -1,21 +1,44 @@
 """The report of a benchmark, in Markdown."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from scripts.pipeline import sections
 from scripts.pipeline.budgets import Budget
 from scripts.pipeline.markdown import table
+from scripts.pipeline.plots import bar_plot
 from scripts.pipeline.records import total_counts
 from scripts.pipeline.results import Results
 
 
-def report(results: Results, budgets: Sequence[Budget]) -> str:
-    """Return the whole report."""
+def independence_plot(results: Results, name: str, directory: Path) -> str:
+    """Write the plot of storing under a slow and a stopped database; return its name, empty without figures."""
+    if not results.independence:
+        return ""
+    groups = [
+        (
+            row.name.removeprefix("commits "),
+            {
+                "write queue": row.asynchronous.p50,
+                "synchronous": row.synchronous.p50 if row.synchronous.count else None,
+            },
+        )
+        for row in results.independence
+    ]
+    title = "store_batch_results, median of whole batches"
+    plot = bar_plot(title, "milliseconds, while commits are slowed or the database is stopped", groups, "not stored")
+    (directory / name).write_text(plot, encoding="utf-8")
+    return name
+
+
+def report(results: Results, budgets: Sequence[Budget], plot: str) -> str:
+    """Return the whole report; `plot` is the file of its plot."""
     blocks = [
         _head(results),
         _budgets(budgets),
         *sections.phase_tables(results),
         sections.independence(results),
+        f"![store_batch_results under a slow and a stopped database]({plot})" if plot else "",
         _integrity(results),
         *_measurements(results),
         sections.limits(results),
@@ -67,15 +90,14 @@ def _budgets(budgets: Sequence[Budget]) -> str:
 
 
 def _integrity(results: Results) -> str:
+    parts = (
+        ("asynchronous", results.run.checks),
+        ("synchronous", results.baseline.checks if results.baseline is not None else ()),
+        ("observed", results.observed.checks if results.observed is not None else ()),
+        ("faults on", results.faulty),
+    )
     rows: Iterable[Sequence[object]] = [
-        (name, check.name, f"{check.looked_at:,}", check.wrong)
-        for name, run in (
-            ("asynchronous", results.run),
-            ("synchronous", results.baseline),
-            ("observed", results.observed),
-        )
-        if run is not None
-        for check in run.checks
+        (name, check.name, f"{check.looked_at:,}", check.wrong) for name, checks in parts for check in checks
     ]
     return "## Integrity\n\n" + table(("run", "statement", "looked at", "wrong"), rows)
 
@@ -83,8 +105,8 @@ def _integrity(results: Results) -> str:
 def _machine(results: Results) -> str:
     machine = results.machine
     packages = ", ".join(f"{name} {number}" for name, number in machine.packages.items())
+    loads = ", ".join(f"{part} {load:g}" for part, load in results.loads.items())
     return (
         f"## Machine\n\n{machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system};"
-        f" Python {machine.python}; {packages}. Revision `{machine.commit}`. Load average before the run:"
-        f" {machine.load:g}."
+        f" Python {machine.python}; {packages}. Revision `{machine.commit}`. Load averages before the parts: {loads}."
     )

@@ -7,21 +7,25 @@ import msgspec
 
 from scripts.pipeline.asking import Answers
 from scripts.pipeline.machine import Machine
-from scripts.pipeline.records import Spread
+from scripts.pipeline.records import Check, Spread
 from scripts.pipeline.run import PipelineRun
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What this machine can do at all, beside what the pipeline does of it; times per event over all bookmakers.
+    """What this machine can do at all, beside what the pipeline does of it; CPU per event over all bookmakers.
 
-    `ours_ms` is decoding, normalising, hashing, comparing with the cache and packing what changed.
+    `ours_ms` is hashing, decoding and normalising (of what is not known already), comparing with the cache and
+    packing what changed, of bodies a tick later, of which the share `unchanged` is as before. `new_ms`: the same
+    where every body is decoded.
     """
 
     events: int
     payload_bytes: int
     decode_ms: float
     normalise_ms: float
+    new_ms: float
     ours_ms: float
+    unchanged: float
     fetched_per_second: float
     route: Answers
 
@@ -82,11 +86,12 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A benchmark's measurements; None is what was not asked for."""
+    """A benchmark's measurements; None is what was not asked for. `loads` are load averages before each part."""
 
     at: datetime
     machine: Machine
     run: PipelineRun
+    loads: Mapping[str, float] = {}
     baseline: PipelineRun | None = None
     observed: PipelineRun | None = None
     efficiency: float | None = None
@@ -94,4 +99,5 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     independence: Sequence[Condition] | None = None
     limits: Limits | None = None
     writer: Writer | None = None
+    faulty: Sequence[Check] = ()
     growth: Growth | None = None

@@ -1,5 +1,6 @@
 """One measured run: a cold cycle, warm ones, the queue drained after each, everything verified at the end."""
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -138,6 +139,7 @@ class _Course:
         self.ticks[record.run_id] = self._market.tick
         self.cycles.append(record)
         self.drains.append(await self._service.drain())
+        sys.stderr.write(f"  cycle {record.run_id}: {record.events} events in {record.duration_ms / 1000:.1f} s\n")
         self.volumes.append(await volume(self._stage.engine))
         self._cpu.append(_cpu_by_process(self._service.pid))
 

@@ -18,9 +18,11 @@ import msgspec
 import psutil
 import uvicorn
 
+from overround import process
 from overround.api.app import create_app
 from overround.batch import ScrapeRun
 from overround.clock import OffsetClock
+from overround.errors import ErrorClass
 from overround.logs import configure_logs
 from overround.scraping.progress import Discovered, Progress, Scraped, Stored
 from overround.settings import BookmakerSettings, Settings
@@ -29,6 +31,8 @@ from scripts.pipeline.records import Command, CycleRecord, Drain, DrainRecord, R
 from scripts.pipeline.watching import Watch
 
 _MB = 1024 * 1024
+_NEVER = timedelta(hours=1)
+_PATIENCE = 120.0  # seconds: however busy the machine, no request is to fail of it
 _commands = msgspec.json.Decoder(Command)
 
 
@@ -87,6 +91,7 @@ class MeasuredService:
             run_id=run.run_id,
             status=run.status.value,
             events=run.events,
+            not_stored=run.errors.get(ErrorClass.STORAGE, 0),
             duration_ms=round(duration_ms, 1),
             discovery_ms=notes.discovery_ms,
             scraping_ms=0.0 if detail is None else detail.scraping_ms,
@@ -95,6 +100,7 @@ class MeasuredService:
             fetches={slug: spread(durations) for slug, durations in sorted(notes.fetches.items())},
             fetched_bytes=notes.bytes,
             stalls=spread(watch.lateness_ms),
+            busy=spread(watch.busy_ms),
             queue_depth=spread(watch.depths),
             pending_after=self._pending(),
             cpu_seconds=round(cpu, 3),
@@ -126,10 +132,16 @@ def _settings(options: ServiceOptions) -> Settings:
         database_url=options.database_url,
         asynchronous_writes=options.asynchronous,
         bookmakers={
-            slug: BookmakerSettings(base_url=url, min_interval_ms=interval) for slug, url in options.base_urls.items()
+            slug: BookmakerSettings(base_url=url, min_interval_ms=interval, timeout=_PATIENCE)
+            for slug, url in options.base_urls.items()
         },
         scraping=given.scraping.model_copy(
-            update={"horizon": None, "batch_size": options.batch_size, "retry_base": timedelta(milliseconds=10)}
+            update={
+                "horizon": None,
+                "batch_size": options.batch_size,
+                "store_within": _NEVER if options.whole_batches else given.scraping.store_within,
+                "retry_base": timedelta(milliseconds=10),
+            }
         ),
         schedule=given.schedule.model_copy(update={"enabled": False}),
         queue=given.queue.model_copy(update={"retry_cap": timedelta(seconds=1)}),
@@ -170,7 +182,7 @@ def _say(answer: msgspec.Struct) -> None:
 def main() -> None:
     """Serve until stdin ends; the only argument is the options as JSON."""
     configure_logs("critical")
-    asyncio.run(_obey_stdin(msgspec.json.decode(sys.argv[1], type=ServiceOptions)))
+    process.run(_obey_stdin(msgspec.json.decode(sys.argv[1], type=ServiceOptions)))
 
 
 if __name__ == "__main__":

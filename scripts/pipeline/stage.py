@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +24,7 @@ from overround.simulator.parameters import EPOCH, TICK_SECONDS
 from scripts.pipeline.records import Command, CycleRecord, Drain, DrainRecord, Extent, Ready, RunCycle, ServiceOptions
 
 _LINE_LIMIT = 64 * 1024 * 1024
-_START_SECONDS = 60
+_START_SECONDS = 240
 _STOP_SECONDS = 60
 T = TypeVar("T")
 
@@ -132,6 +133,7 @@ async def running_measured(options: ServiceOptions) -> AsyncIterator[ServiceProc
         *(sys.executable, "-m", "scripts.pipeline.service", msgspec.json.encode(options).decode()),
         stdin=PIPE,
         stdout=PIPE,
+        env=_environment(),
         limit=_LINE_LIMIT,
         start_new_session=True,
     )
@@ -139,6 +141,11 @@ async def running_measured(options: ServiceOptions) -> AsyncIterator[ServiceProc
         yield ServiceProcess(process, await _ready(process), clock.monotonic() - began)
     finally:
         await _end(process)
+
+
+def _environment() -> Mapping[str, str]:
+    """Return an environment in which Python keeps compiled modules, as it does by default: starts are measured."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 async def _ready(process: Process) -> Ready:
@@ -200,6 +207,7 @@ def service_options(
     starts_at: datetime,
     *,
     asynchronous: bool = True,
+    whole_batches: bool = False,
 ) -> ServiceOptions:
     """Return the options of a service on these processes."""
     urls: Mapping[str, str] = {slug: simulator.base_url(slug) for slug in simulator.listings}
@@ -210,5 +218,6 @@ def service_options(
         starts_at=starts_at,
         asynchronous=asynchronous,
         polite=extent.latency != "none",
+        whole_batches=whole_batches,
         batch_size=extent.batch_size,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 
 from overround.clock import SystemClock
@@ -11,12 +12,17 @@ _DEPTH_EVERY = 10  # beats
 
 
 class Watch:
-    """Notes the lateness of a timer, in milliseconds, and now and then a depth."""
+    """Notes the lateness of a timer, in milliseconds, and now and then a depth.
+
+    `busy_ms` is how much of the lateness the event loop's thread has spent working: the rest is the machine's, which
+    had other things to do.
+    """
 
     def __init__(self, depth: Callable[[], int]) -> None:
         self._depth = depth
         self._clock = SystemClock()
         self.lateness_ms: list[float] = []
+        self.busy_ms: list[float] = []
         self.depths: list[float] = []
 
     @contextlib.asynccontextmanager
@@ -32,9 +38,11 @@ class Watch:
     async def _beat(self) -> None:
         beats = 0
         while True:
-            due = self._clock.monotonic() + _BEAT
+            due, worked = self._clock.monotonic() + _BEAT, time.thread_time()
             await self._clock.sleep(_BEAT)
-            self.lateness_ms.append(max(0.0, (self._clock.monotonic() - due) * 1000))
+            late = max(0.0, self._clock.monotonic() - due)
+            self.lateness_ms.append(late * 1000)
+            self.busy_ms.append(min(late, time.thread_time() - worked) * 1000)
             if beats % _DEPTH_EVERY == 0:
                 self.depths.append(self._depth())
             beats += 1

@@ -56,7 +56,7 @@ class CurrentMarketData(msgspec.Struct, frozen=True, array_like=True, gc=False):
     confirmed_at: datetime
 
 
-class SnapshotWriteData(msgspec.Struct, frozen=True, kw_only=True):
+class SnapshotWriteData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One (event, bookmaker) whose prices changed: the changed markets, and the rest of its state."""
 
     snapshot_id: uuid.UUID
@@ -76,7 +76,7 @@ class ConfirmedSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     confirmed_at: datetime
 
 
-class ListingWriteData(msgspec.Struct, frozen=True, kw_only=True):
+class ListingWriteData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A listing that is new, or has changed, or has vanished (`gone_at`)."""
 
     listing: Listing
@@ -85,7 +85,7 @@ class ListingWriteData(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool = False
 
 
-class EventScrapeStatus(msgspec.Struct, frozen=True, kw_only=True):
+class EventScrapeStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row for each (run, event, bookmaker); `error_class` is empty unless the scrape failed."""
 
     sr_id: int
@@ -97,7 +97,7 @@ class EventScrapeStatus(msgspec.Struct, frozen=True, kw_only=True):
     error_class: str = ""
 
 
-class BookmakerCounts(msgspec.Struct, frozen=True, kw_only=True):
+class BookmakerCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a run did at one bookmaker, in snapshots."""
 
     listings: int = 0
@@ -111,7 +111,7 @@ class BookmakerCounts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
 
 
-class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True):
+class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A scrape run as it stands."""
 
     run_id: int
@@ -124,7 +124,7 @@ class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True):
     errors: dict[str, int] = {}
 
 
-class WriteBatch(msgspec.Struct, frozen=True, kw_only=True):
+class WriteBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One batch of one run; the unit that is journalled.
 
     `dead_letter` is set where the batch brings back the content of that dead letter: it is applied

@@ -8,7 +8,7 @@ import msgspec
 from overround.odds import Dropped, MarketKey, MarketPrices, Unmapped
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fixture, identified by its SportRadar match number.
 
     `conflict` says why its listings do not seem to be of one match; empty when they do.
@@ -33,7 +33,7 @@ class Tournament(msgspec.Struct, frozen=True, kw_only=True):
     sport: str
 
 
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
+class Listing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """That a bookmaker offers an event, as it states it; identity is (bookmaker, listing_id).
 
     `linked`: the SportRadar number was set by hand, whatever the bookmaker's own word on it.
@@ -52,7 +52,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     linked: bool = False
 
 
-class ListingLink(msgspec.Struct, frozen=True, kw_only=True):
+class ListingLink(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody's word that a listing is of an event, with the reason."""
 
     bookmaker: str
@@ -62,12 +62,12 @@ class ListingLink(msgspec.Struct, frozen=True, kw_only=True):
     linked_at: datetime
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One decoded, normalised single-event body.
 
     `complete`: the body is evidence that what it does not hold is not offered. `occurrences`: how many of
     the wire's markets, each with one line, are in `markets`, where one may be split among several keys;
-    None: as many as there are keys.
+    None: as many as there are keys. `body_hash` is empty where nobody has worked it out.
     """
 
     listing: Listing
@@ -76,9 +76,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     unmapped: tuple[Unmapped, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     occurrences: int | None = None
+    body_hash: bytes = b""
 
 
-class LeagueListings(msgspec.Struct, frozen=True, kw_only=True):
+class LeagueListings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The answer of one discovery call: all listings of one league, or of one page."""
 
     bookmaker: str
@@ -87,7 +88,7 @@ class LeagueListings(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[Dropped, ...] = ()
 
 
-class DiscoveryFailure(msgspec.Struct, frozen=True, kw_only=True):
+class DiscoveryFailure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One discovery call that failed; the other leagues of the bookmaker are not affected."""
 
     bookmaker: str

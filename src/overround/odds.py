@@ -55,7 +55,7 @@ class MarketPrices(msgspec.Struct, frozen=True, gc=False):
 REMOVED = MarketPrices(())
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class Dropped(msgspec.Struct, frozen=True, gc=False):
     """Input that could not be used: why, where, and how often.
 
     `key` is set where the market is known, so that its absence is not taken for its removal.
@@ -67,7 +67,7 @@ class Dropped(msgspec.Struct, frozen=True):
     key: MarketKey | None = None
 
 
-class Unmapped(msgspec.Struct, frozen=True):
+class Unmapped(msgspec.Struct, frozen=True, gc=False):
     """A bookmaker's market that the catalogue does not map, by the bookmaker's own id and name."""
 
     id: str
@@ -75,7 +75,7 @@ class Unmapped(msgspec.Struct, frozen=True):
     count: int = 1
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All of one bookmaker's markets for one event at one `received_at`.
 
     `complete`: a market of `covered` that is absent, and not in `unproven`, is no longer offered.

@@ -34,6 +34,8 @@ class ScrapingSettings(BaseModel):
 
     sports: tuple[str, ...] = ("football",)
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 50
+    # What has been fetched of a batch does not wait longer for the rest of it.
+    store_within: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(milliseconds=250)
     # None: every upcoming event that the bookmakers list.
     horizon: timedelta | None = timedelta(days=14)
     max_response_bytes: Annotated[int, Field(ge=10_000)] = 8 * 1024 * 1024

@@ -14,6 +14,7 @@ from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.bookmakers.statistics import WatchedNormaliser
+from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
@@ -279,7 +280,7 @@ class _Parts:
             max_bytes=scraping.max_response_bytes,
         )
         self.fetchers[bookmaker.slug] = fetcher
-        normaliser = WatchedNormaliser(bookmaker.normaliser(self._catalogue), fetcher.statistics)
+        normaliser = WatchedNormaliser(UnchangedBodies(bookmaker.normaliser(self._catalogue)), fetcher.statistics)
         return Source(
             slug=bookmaker.slug,
             client=bookmaker.client(fetcher, options, self._clock),

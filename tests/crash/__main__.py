@@ -10,13 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from tests.crash.backlog import large_backlog
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
-from tests.crash.service_drills import first_answers, outage, second_signal, service_kills, stops
+from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
 
 _WRITER_KILLS, _SERVICE_KILLS, _CONTROL_KILLS = 980, 20, 100
+_DEMO_KILLS = 10
 _LOST_REPLIES, _DATABASE_CRASHES = 200, 20
+_BACKLOG = 1_000_000_000  # bytes
 _OUTAGE = 60.0  # seconds
 
 Drill = Callable[[], Awaitable[Row]]
@@ -35,7 +38,9 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("COMMIT replies lost", lambda: lost_commit_replies(durable, some(_LOST_REPLIES), seed)),
         ("PostgreSQL crashed", lambda: immediate_stops(durable, some(_DATABASE_CRASHES), seed)),
         ("service killed", lambda: service_kills(some(_SERVICE_KILLS), seed)),
+        ("demo killed", lambda: demo_kills(some(_DEMO_KILLS), seed)),
         ("first answer after a kill", first_answers),
+        ("large backlog", lambda: large_backlog(some(_BACKLOG), seed)),
         ("database away", lambda: outage(_OUTAGE * share)),
         ("SIGTERM", lambda: stops(signal.SIGTERM)),
         ("SIGINT", lambda: stops(signal.SIGINT)),

@@ -22,6 +22,8 @@ from overround.db.server_home import home_of
 from tests.crash.arena import until
 
 _MARKET = ("--events", "20", "--advance-every", "0.5", "--tick-seconds", "30")  # prices move twice a second
+_DEMO_EVENTS, _DEMO_BATCH = 60, 10  # a cycle of some seconds in many batches
+_JOURNAL_BYTES = 4 << 30
 _PATIENCE = 120.0  # seconds
 _BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 
@@ -50,14 +52,28 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     @asynccontextmanager
     async def service(self, *, cycles: bool = True, database_url: str = "") -> AsyncIterator["ServiceProcess"]:
         """Run a service; without a database address it runs its own. It is killed at the end if it still lives."""
+        environment = self._environment(cycles=cycles, database_url=database_url)
+        async with self._command("serve", environment=environment) as process:
+            yield process
+
+    @asynccontextmanager
+    async def demo(self) -> AsyncIterator["ServiceProcess"]:
+        """Run `overround demo`, with a market of its own; it is killed at the end if it still lives."""
+        arguments = ("demo", "--data-dir", str(self.data_dir), "--events", str(_DEMO_EVENTS))
+        environment = {**_kept_environment(), "OVERROUND_SCRAPING__BATCH_SIZE": str(_DEMO_BATCH)}
+        async with self._command(*arguments, environment=environment) as process:
+            yield process
+
+    @asynccontextmanager
+    async def _command(self, *arguments: str, environment: dict[str, str]) -> AsyncIterator["ServiceProcess"]:
         with (self.directory / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", "from overround.cli.main import app; app()", "serve", "--port", "0"),
+                *(sys.executable, "-c", "from overround.cli.main import app; app()", *arguments, "--port", "0"),
                 *("--ack-log", str(self.ack_log)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=PIPE,
                 stderr=log,
-                env=self._environment(cycles=cycles, database_url=database_url),
+                env=environment,
                 cwd=self.directory,
             )
         try:
@@ -69,17 +85,17 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             await process.wait()
 
     def _environment(self, *, cycles: bool, database_url: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OVERROUND_")}
         addresses = {
             f"OVERROUND_BOOKMAKERS__{slug.upper()}__BASE_URL": f"http://127.0.0.1:{self.prices_port}/{slug}"
             for slug in _BOOKMAKERS
         }
         database = {"OVERROUND_DATABASE_URL": database_url} if database_url else {}
         return {
-            **kept,
+            **_kept_environment(),
             **addresses,
             **database,
             "OVERROUND_DATA_DIR": str(self.data_dir),
+            "OVERROUND_QUEUE__MAX_BYTES": str(_JOURNAL_BYTES),
             "OVERROUND_SCRAPING__HORIZON": "P36500D",
             "OVERROUND_SCHEDULE__ENABLED": str(cycles).lower(),
             "OVERROUND_SCHEDULE__SHORT_INTERVAL": "PT1S",
@@ -94,6 +110,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         *lines, _cut_off = self.ack_log.read_text("ascii").split("\n")
         words = (line.split() for line in lines)
         return [(int(epoch), int(seq), int(count), digest) for epoch, seq, count, digest in words]
+
+
+def _kept_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("OVERROUND_")}
 
 
 class ServiceProcess:
@@ -155,9 +175,14 @@ class ServiceProcess:
         _, answer = await self.ask("/api/scrape/runs")
         return max((run["run_id"] for run in answer["runs"] if run["finished_at"]), default=0)
 
+    async def events(self) -> Any:
+        """Return what the API answers about all events."""
+        _, answer = await self.ask("/api/events?limit=200")
+        return answer
+
     async def prices(self) -> object:
         """Return the prices that the API shows."""
-        _, answer = await self.ask("/api/events?limit=200")
+        answer = await self.events()
         return {
             (event["sr_id"], market["market"], json.dumps(market["specifiers"]), slug): [
                 (one["outcome"], one["price"], one["state"]) for one in prices["outcomes"]

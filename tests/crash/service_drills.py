@@ -6,10 +6,12 @@ from collections import Counter
 
 from overround.db.embedded import running_postgres
 from overround.db.server_home import home_of
+from tests.crash.journalled import Journalled, behind, journalled_states
 from tests.crash.service import ServiceProcess, Site, site, write_batches
 from tests.crash.table import Row
 
 _LONGEST_LIFE = 2.0  # seconds, from when it is ready: more than a cycle
+_REST_OF_CYCLE = 0.3  # seconds, from the first batches on: less than the demo's cycle takes
 _NOBODY = "postgresql://overround@/overround?host=/nowhere"
 _MOST_GROWTH = 20_000_000  # bytes
 _MOST_SECONDS_TO_DRAIN = 10.0
@@ -31,6 +33,32 @@ async def service_kills(number: int, seed: int) -> Row:
     return _row(row, "P1 P2", "service killed, with its database", {"SIGKILL at a random moment": number})
 
 
+async def demo_kills(number: int, seed: int) -> Row:
+    """Kill `overround demo` in the middle of a cycle, again and again: the next one starts with what was journalled."""
+    chance = random.Random(seed)  # noqa: S311 - a drill must be repeatable
+    faults: list[str] = []
+    journalled: Journalled = {}
+    async with site() as place:
+        for _ in range(number):
+            async with place.demo() as service:
+                faults += behind(await service.events(), journalled)
+                await _more_acks(place, service, 2)
+                await service.lasts(chance.uniform(0, _REST_OF_CYCLE))
+                await service.end(signal.SIGKILL)
+            journalled = await journalled_states(place.data_dir)
+        async with place.demo() as service:
+            faults += behind(await service.events(), journalled)
+            await service.ask("/api/scheduler/pause", method="POST")
+            runs = await service.until("/api/scrape/runs", lambda _, answer: _all_ended(answer))
+            row = await _account(place, service, place.embedded)
+            await service.end(signal.SIGTERM)
+    interrupted = sum(run["status"] == "interrupted" for run in runs["runs"])
+    notes = f"{interrupted} in the middle of a cycle"
+    return _row(
+        row, "P1 P2", "demo killed, first answers after it", {"SIGKILL": number}, broken="; ".join(faults), notes=notes
+    )
+
+
 async def first_answers() -> Row:
     """Kill a service whose prices are in the journal alone: the next one shows them in its first answer."""
     async with site() as place:
@@ -50,7 +78,7 @@ async def first_answers() -> Row:
 
 
 def _all_ended(answer: object) -> bool:
-    return isinstance(answer, dict) and all(run["finished_at"] for run in answer["runs"])
+    return isinstance(answer, dict) and bool(answer["runs"]) and all(run["finished_at"] for run in answer["runs"])
 
 
 async def outage(seconds: float) -> Row:
@@ -135,6 +163,11 @@ async def second_signal() -> Row:
             await service.end(signal.SIGTERM)
     broken = "" if still and code == 130 else f"ended with {code}, {'' if still else 'before the second signal'}"
     return _row(row, "P17", "second signal while draining", {"SIGTERM": 2}, broken=broken)
+
+
+async def _more_acks(place: Site, service: ServiceProcess, number: int) -> None:
+    target = len(place.acknowledged()) + number
+    await service.until("/health/live", lambda *_: len(place.acknowledged()) >= target)
 
 
 async def _more_runs(service: ServiceProcess, number: int) -> None:

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.crash.service_drills import first_answers, outage, second_signal, service_kills, stops
+from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import rendered
 
 SEED = 20262
@@ -13,6 +13,12 @@ SEED = 20262
 async def test_a_killed_service_loses_and_doubles_nothing() -> None:
     """Every acknowledged batch is in the database once, and the cache is what the database holds."""
     row = await service_kills(4, SEED)
+    assert row.held, rendered([row])
+
+
+async def test_a_killed_demo_loses_and_doubles_nothing() -> None:
+    """Every acknowledged batch is there once, and the next demo's first answer is not behind the journal."""
+    row = await demo_kills(2, SEED)
     assert row.held, rendered([row])
 
 

@@ -57,7 +57,7 @@ class Market(msgspec.Struct):
 
     async def listings(self, slug: str) -> list[Listing]:
         """Return what discovery finds; nothing may fail or be dropped."""
-        answers = [answer async for answer in self.clients[slug].discover(("football",))]
+        answers = [answer async for answer in self.clients[slug].discover(self.model.parameters.sports)]
         assert all(isinstance(answer, LeagueListings) and not answer.dropped for answer in answers)
         return [listing for answer in answers if isinstance(answer, LeagueListings) for listing in answer.listings]
 
@@ -78,9 +78,9 @@ def simulations() -> Mapping[str, Simulation]:
 
 
 @cache
-def shared_model(seed: int, events: int, size: Size = Size.AUDIT) -> Model:
+def shared_model(seed: int, events: int, size: Size = Size.AUDIT, sports: tuple[str, ...] = ("football",)) -> Model:
     """Return a model that several tests share: what it keeps changes no answer."""
-    return Model(Parameters(seed=seed, events=events, size=size), CATALOGUE, simulations())
+    return Model(Parameters(seed=seed, events=events, size=size, sports=sports), CATALOGUE, simulations())
 
 
 def market(model: Model, slugs: Sequence[str] = SLUGS) -> Market:

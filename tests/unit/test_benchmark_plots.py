@@ -1,6 +1,6 @@
 from xml.etree import ElementTree as ET
 
-from scripts.pipeline.plots import line_plot
+from scripts.pipeline.plots import Bars, bar_plot, line_plot
 
 SERIES = {"3 <bookmakers>": [(1000.0, 0.5), (10_000.0, 0.7)], "10": [(3000.0, 0.6)]}
 
@@ -18,3 +18,14 @@ def test_larger_values_are_higher() -> None:
     root = ET.fromstring(line_plot("Cost", "snapshots", "us", SERIES))  # noqa: S314 - our own text
     first, second, _ = (float(one.attrib["cy"]) for one in root.iter() if one.tag.endswith("circle"))
     assert second < first
+
+
+def test_a_bar_grows_by_decades_and_what_is_missing_is_said() -> None:
+    """Ten times as much is a decade further; a series without a figure has no bar, and says why."""
+    groups: Bars = [("as it is", {"ours": 10.0, "others": 100.0}), ("stopped", {"ours": 10.0, "others": None})]
+    root = ET.fromstring(bar_plot("Storing", "ms", groups, "not stored"))  # noqa: S314 - our own text
+    page, *bars = (float(one.attrib["width"]) for one in root.iter() if one.tag.endswith("rect"))
+    assert bars[1] == 2 * bars[0]
+    assert (bars[2], bars[3]) == (bars[0], 0)
+    assert "not stored" in [one.text for one in root.iter()]
+    assert page > max(bars)

@@ -1,5 +1,6 @@
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useState } from "react";
 import { GridPage } from "./grid/GridPage";
+import { serviceClock } from "./model/clock";
 import { parseView, serviceQuery } from "./model/view";
 import { DeskProvider, useDesk } from "./ui/desk";
 import { Banner } from "./ui/Banner";
@@ -37,7 +38,7 @@ export function App(): ReactNode {
   const view = parseView(search);
   return (
     <Gate>
-      <DeskProvider markets={view.markets} first={serviceQuery(view, Date.now())}>
+      <DeskProvider markets={view.markets} first={serviceQuery(view, serviceClock.now())}>
       <header className="top">
         <strong className="brand">Overround</strong>
         <nav aria-label="Pages">
@@ -83,10 +84,10 @@ function useNames(): Readonly<Record<string, string>> {
   return useMemo(() => Object.fromEntries((found?.bookmakers ?? []).map(({ slug, name }) => [slug, name])), [found]);
 }
 
-const LINK = { loading: "connecting…", live: "live", conflated: "catching up", polling: "asking every 5 s", lost: "reconnecting…" } as const;
+const LINK = { loading: "connecting…", live: "live", conflated: "catching up", lost: "reconnecting…" } as const;
 
 const LINK_TITLE = {
-  loading: "Prices are being loaded", live: "Prices arrive as they change", polling: "Prices are asked for every 5 s",
+  loading: "Prices are being loaded", live: "Prices arrive as they change",
   conflated: "This page or its network was too slow for all changes: it was sent the newest prices only",
   lost: "The service does not answer: prices are as they were",
 } as const;

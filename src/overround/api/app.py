@@ -50,6 +50,7 @@ from overround.api.stream_desk import StreamDesk
 from overround.clock import SystemClock
 from overround.db.inventory import inventory
 from overround.logs import configure_logs
+from overround.process import settled
 from overround.settings import Settings
 from overround.storage.disk_room import places_of
 from overround.wiring import Service, running_database, running_service
@@ -111,7 +112,8 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.streams = streams = StreamDesk(state, app.state.stopping)
             app.state.progress = board = ProgressBoard(SystemClock(), running.control.detail, app.state.stopping)
             async with streams.running(), board.listening(state.progress):
-                yield
+                with settled():
+                    yield
 
     app = DescribedApi(
         title="Overround",

@@ -1,19 +1,22 @@
-"""Places to make a request, whose number may change while they are taken."""
+"""Places to make a request, whose number may change while they are taken; what is urgent goes ahead."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from overround.bookmakers.lanes import is_urgent
+
 
 class Places:
-    """Hands out places in the order in which they are asked for."""
+    """Hands out places in the order in which they are asked for, to the urgent ones first."""
 
     def __init__(self, allowed: Callable[[], int]) -> None:
         """Hand out as many as `allowed` says at the time; those taken stay taken when it falls."""
         self.in_use = 0
         self._allowed = allowed
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._urgent: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -25,11 +28,13 @@ class Places:
             self._leave()
 
     async def _enter(self) -> None:
-        if not self._waiting and self.in_use < self._allowed():
+        urgent = is_urgent()
+        before = self._urgent if urgent else self._urgent or self._waiting
+        if not before and self.in_use < self._allowed():
             self.in_use += 1
             return
         place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        (self._urgent if urgent else self._waiting).append(place)
         try:
             await place
         except asyncio.CancelledError:
@@ -39,8 +44,8 @@ class Places:
 
     def _leave(self) -> None:
         self.in_use -= 1
-        while self._waiting and self.in_use < self._allowed():
-            place = self._waiting.popleft()
+        while (waiting := self._urgent or self._waiting) and self.in_use < self._allowed():
+            place = waiting.popleft()
             if not place.done():
                 self.in_use += 1
                 place.set_result(None)

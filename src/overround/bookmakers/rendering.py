@@ -216,10 +216,10 @@ class _Body:
 class Bodies:
     """Single-event bodies, compressed; of one that was asked for before, only what changed is rendered again."""
 
-    def __init__(self, world: World, body_format: BodyFormat) -> None:
-        """Render in a format, on the prices of a world."""
+    def __init__(self, world: World, formats: Mapping[str, BodyFormat]) -> None:
+        """Render each sport in its format, on the prices of a world."""
         self._world = world
-        self._format = body_format
+        self._formats = formats
         self._bodies: dict[str, _Body] = {}
 
     def body(self, event: SimulatedEvent) -> bytes:
@@ -238,19 +238,19 @@ class Bodies:
             self._bodies.clear()
 
     def _patch(self, event: SimulatedEvent, body: _Body, versions: Sequence[FamilyVersion]) -> None:
-        before = list(body.keys)
+        before, body_format = list(body.keys), self._formats[event.listing.sport]
         for number, version in enumerate(versions):
             if body.versions[number] != version:
                 self._family(event, body, number, version)
         if body.keys != before or not body.tail:
-            body.tail = tuple(self._format.tail(key for keys in body.keys for key in keys))
-        head = self._format.head(event, self._world, max(version.priced_at for version in versions))
+            body.tail = tuple(body_format.tail(key for keys in body.keys for key in keys))
+        head = body_format.head(event, self._world, max(version.priced_at for version in versions))
         body.event = event
         body.whole = joined((compressed(head), *body.pieces, *body.tail))
 
     def _family(self, event: SimulatedEvent, body: _Body, number: int, version: FamilyVersion) -> None:
         prices = self._world.family(event, number)
-        text = self._format.family(prices, self._world.milliseconds(version.priced_at))
+        text = self._formats[event.listing.sport].family(prices, self._world.milliseconds(version.priced_at))
         body.versions[number] = version
         body.keys[number] = tuple(prices)
         body.pieces[number] = compressed(_of_event(text, event).encode())

@@ -45,13 +45,13 @@ class Modelled(Generic[E]):
     def __init__(
         self,
         world: World,
-        body_format: BodyFormat,
+        formats: Mapping[str, BodyFormat],
         listed: Callable[[SimulatedEvent], E],
         started: Callable[[SimulatedEvent], bytes] | None = None,
     ) -> None:
         """Write events for lists with `listed`; those in play have no body unless `started` makes one."""
         self._world = world
-        self._bodies = Bodies(world, body_format)
+        self._bodies = Bodies(world, formats)
         self._listed = listed
         self._started = started
         self._seen: Sequence[SimulatedEvent] | None = None

@@ -13,10 +13,11 @@ from overround.ports import SimulatedBookmaker
 
 
 class Size(StrEnum):
-    """How much is offered on an event: an average audit's count of markets, or that of a captured top match."""
+    """How much is offered on an event: an average audit's count of markets, that of a captured top match, or all."""
 
     AUDIT = "audit"
     CAPTURED = "captured"
+    EVERYTHING = "everything"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     id_offset: int
     """What is added to the SportRadar number to make its own."""
     markets: Mapping[Size, int]
-    """How many markets an event has on average."""
+    """How many markets a football match has on average; without a number, all that the mapping knows."""
+    other_sports: Mapping[str, int] = {}
+    """How many an event of another sport has, at every size with a number."""
     counts_lines: bool
     """Whether each line of a market counts as one of them."""
     margin: float
@@ -126,10 +129,10 @@ class Offerable(Protocol):
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):
-    """One bookmaker's side of the simulator; `server` builds its API on the prices of a world."""
+    """One bookmaker's side of the simulator: what it can offer, by sport, and its API on the prices of a world."""
 
     profile: Profile
-    offerable: Offerable
+    offerables: Mapping[str, Offerable]
     server: Callable[[World], SimulatedBookmaker]
 
 

@@ -55,6 +55,8 @@ class Turns:
         self._held_until = self._next_start
         self._adaptive = AdaptiveLimit(options.concurrency)
         self._places = Places(lambda: self._adaptive.allowed)
+        # One after another they are given their times: who is urgent need not stand behind times that are far off.
+        self._start = Places(lambda: 1)
         self._breaker = Breaker(policy, self._next_start)
         self._minute = MinuteBudget(options.requests_per_minute)
 
@@ -69,7 +71,8 @@ class Turns:
         self._refuse_while_open(subject)
         async with self._places.one():
             self._refuse_while_open(subject)
-            await self._wait_to_start(subject)
+            async with self._start.one():
+                await self._wait_to_start(subject)
             turn, generation = self._breaker.start(self._clock.monotonic()), self._adaptive.generation
             if turn is None:
                 raise self._refusal(subject)

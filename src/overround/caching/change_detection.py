@@ -12,7 +12,7 @@ from overround.odds import REMOVED, MarketKey, MarketPrices, Snapshot
 _NONE_CHANGED: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 
 
-class ChangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+class ChangedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A snapshot that differs from the cache: the markets to write, and the state that results.
 
     `first` tells that nothing was known before.
@@ -24,7 +24,7 @@ class ChangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     first: bool
 
 
-class UnchangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+class UnchangedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A snapshot that equals the cache, and the state with its newer times."""
 
     snapshot: Snapshot
@@ -34,14 +34,14 @@ class UnchangedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 Verdict = ChangedSnapshot | UnchangedSnapshot
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A verdict reached as soon as a body had arrived; it holds while the cache still has `against`."""
 
     against: CachedSnapshot | None
     verdict: Verdict
 
 
-class BatchChanges(msgspec.Struct, frozen=True, kw_only=True):
+class BatchChanges(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A batch of snapshots by what they mean; the four parts add up to the batch."""
 
     changed: tuple[ChangedSnapshot, ...]
@@ -102,7 +102,7 @@ def markets_changed(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot
     A market is removed when the snapshot could show it, is complete, and does not hold it.
     """
     fresh = snapshot.markets
-    if fresh == cached:
+    if fresh is cached or fresh == cached:
         return _NONE_CHANGED
     known = cached.get
     changed = {key: prices for key, prices in fresh.items() if known(key) != prices}
@@ -154,9 +154,18 @@ def _unchanged_state(cached: CachedSnapshot, snapshot: Snapshot) -> CachedSnapsh
         cached,
         received_at=snapshot.received_at,
         confirmed_at=snapshot.received_at,
+        markets=_shared(cached.markets, snapshot),
         lagging=_lagging(cached, cached.markets, snapshot),
         body_hash=snapshot.body_hash,
     )
+
+
+def _shared(markets: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Mapping[MarketKey, MarketPrices]:
+    """Return a state's markets as the snapshot's own object where they are equal: whoever keeps both keeps one.
+
+    A state has all markets of its complete snapshot, so that equal sizes mean equal markets.
+    """
+    return snapshot.markets if len(markets) == len(snapshot.markets) else markets
 
 
 def _changed_state(
@@ -169,7 +178,7 @@ def _changed_state(
         received_at=snapshot.received_at,
         confirmed_at=snapshot.received_at if complete else cached.confirmed_at,
         since=cached.since,
-        markets=markets,
+        markets=_shared(markets, snapshot) if complete else markets,
         changed={**cached.changed, **dict.fromkeys(changed, snapshot.received_at)},
         lagging=_lagging(cached, markets, snapshot) if complete else cached.lagging,
         previous={**cached.previous, **replaced},

@@ -10,7 +10,7 @@ from overround.batch import ListingWriteData
 from overround.event import Event, Listing, ListingLink
 
 
-class KnownListing(msgspec.Struct, frozen=True, kw_only=True):
+class KnownListing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A listing with its history; `league` is the discovery call that showed it."""
 
     listing: Listing
@@ -21,7 +21,7 @@ class KnownListing(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool = False
 
 
-class BookUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class BookUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What differs from before, to be written."""
 
     events: tuple[Event, ...]
@@ -39,6 +39,7 @@ class EventBook:
         self._listings: dict[ListingKey, KnownListing] = {}
         self._by_event: dict[int, dict[str, ListingKey]] = {}
         self._links: dict[ListingKey, ListingLink] = {}
+        self._seen_at: dict[ListingKey, datetime] = {}
         self._revision = 0
 
     @property
@@ -69,6 +70,14 @@ class EventBook:
     def listing(self, key: ListingKey) -> KnownListing | None:
         """Return what is known of a (bookmaker, listing id)."""
         return self._listings.get(key)
+
+    def saw(self, key: ListingKey, at: datetime) -> None:
+        """Note that a listing was seen to be as it was."""
+        self._seen_at[key] = at
+
+    def seen_at(self, known: KnownListing) -> datetime:
+        """Return when a listing was seen last."""
+        return max(known.seen_at, self._seen_at.get((known.listing.bookmaker, known.listing.listing_id), known.seen_at))
 
     def links(self) -> Iterator[ListingLink]:
         """Iterate over the links made by hand."""
@@ -122,6 +131,7 @@ class EventBook:
         over = [key for key, known in self._listings.items() if known.listing.kickoff + grace < now]
         for key in over:
             known = self._listings.pop(key)
+            self._seen_at.pop(key, None)
             self._index(key, known, None)
         return started
 

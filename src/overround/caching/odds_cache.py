@@ -12,7 +12,7 @@ _NO_PRICES: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 _NO_TIMES: Mapping[MarketKey, datetime] = MappingProxyType({})
 
 
-class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one bookmaker's prices for one event.
 
     Most markets share their times, so only the exceptions are held per market: `changed` where a

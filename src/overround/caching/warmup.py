@@ -17,6 +17,8 @@ from overround.stored import LatestRow, StoredListing
 
 _UNKNOWN_LEAGUE = ""
 
+SharedKeys = dict[MarketKey, MarketKey]  # one object for all snapshots that have the market
+
 
 class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
     """What warm-up found; `unknown_markets` are numbers that this release's catalogue does not have."""
@@ -42,8 +44,9 @@ async def warm_cache_from_db(
         if book.find(stored.listing) is None:
             book.put_listing(_known(stored, kickoff_after))
     held = total = 0
+    keys: SharedKeys = {}
     async for row in repository.latest(kickoff_after):
-        cached = snapshot_to_cached_from_models(row, catalogue)
+        cached = snapshot_to_cached_from_models(row, catalogue, keys)
         cache.put(row.sr_id, row.bookmaker, _joined(cached, cache.get(row.sr_id, row.bookmaker)))
         held += len(cached.markets)
         total += len(row.markets)
@@ -53,8 +56,14 @@ async def warm_cache_from_db(
     )
 
 
-def snapshot_to_cached_from_models(row: LatestRow, catalogue: Catalogue) -> CachedSnapshot:
-    """Return the cache entry for a stored latest state; markets unknown to this catalogue are left out."""
+def snapshot_to_cached_from_models(
+    row: LatestRow, catalogue: Catalogue, keys: SharedKeys | None = None
+) -> CachedSnapshot:
+    """Return the cache entry for a stored latest state; markets unknown to this catalogue are left out.
+
+    With a table of keys, the entry shares those that are in it.
+    """
+    share = keys.setdefault if keys is not None else _itself
     confirmed_at = row.last_confirmed_at or row.captured_at
     markets: dict[MarketKey, MarketPrices] = {}
     changed: dict[MarketKey, datetime] = {}
@@ -65,6 +74,7 @@ def snapshot_to_cached_from_models(row: LatestRow, catalogue: Catalogue) -> Cach
         if market is None:
             continue
         key = MarketKey(market.key, specifiers)
+        key = share(key, key)
         markets[key] = MarketPrices(tuple(prices))
         changed[key] = changed_at
         if market_confirmed_at < row.captured_at:
@@ -84,17 +94,21 @@ def snapshot_to_cached_from_models(row: LatestRow, catalogue: Catalogue) -> Cach
     )
 
 
-def snapshot_to_cached_from_data(data: SnapshotWriteData, catalogue: Catalogue) -> CachedSnapshot:
+def snapshot_to_cached_from_data(
+    data: SnapshotWriteData, catalogue: Catalogue, keys: SharedKeys | None = None
+) -> CachedSnapshot:
     """Return the cache entry for a journalled snapshot that the database may not have yet."""
-    return snapshot_to_cached_from_models(_journalled_row(data), catalogue)
+    return snapshot_to_cached_from_models(_journalled_row(data), catalogue, keys)
 
 
-def apply_journalled(cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue) -> None:
+def apply_journalled(
+    cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue, keys: SharedKeys | None = None
+) -> None:
     """Put journalled snapshots over what the database had, oldest first."""
     for data in snapshots:
         cached = cache.get(data.sr_id, data.bookmaker)
         if cached is None or cached.received_at < data.captured_at:
-            cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue))
+            cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
 
 
 def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
@@ -112,6 +126,10 @@ def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterabl
                 duplicate=data.duplicate,
             )
         )
+
+
+def _itself(key: MarketKey, _: MarketKey) -> MarketKey:
+    return key
 
 
 def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnapshot:

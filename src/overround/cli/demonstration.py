@@ -11,7 +11,7 @@ from overround.api.app import create_app
 from overround.batch import ScrapeRun
 from overround.bookmakers.registry import load_bookmakers
 from overround.caching.reconciliation import reconcile
-from overround.cli.market import Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, Market, MarketRequest, running_market
 from overround.cli.output import print_facts
 from overround.cli.web_server import Stopping, run_until_stopped, serve_app
 from overround.cli.workplace import Place
@@ -20,7 +20,6 @@ from overround.settings import BookmakerSettings, Settings
 from overround.simulator.child import SimulatorHandle
 from overround.wiring import Service, running_database, running_service
 
-_SPORTS = ("football", "basketball", "tennis")
 _INTERVAL = timedelta(seconds=30)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -135,7 +134,7 @@ def _settings(place: Place, simulator: SimulatorHandle, *, scheduled: bool) -> S
         for slug in load_bookmakers()
     }
     queue = given.queue.model_copy(update={"ack_log": place.ack_log or given.queue.ack_log})
-    scraping = given.scraping.model_copy(update={"horizon": None, "sports": _SPORTS})
+    scraping = given.scraping.model_copy(update={"horizon": None, "sports": SPORTS})
     schedule = given.schedule.model_copy(
         update={"enabled": scheduled, "short_interval": _INTERVAL, "long_interval": _INTERVAL}
     )

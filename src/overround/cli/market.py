@@ -17,8 +17,11 @@ _TICK_SECONDS = 30  # as long as the demo's cycle: kick-offs come closer as fast
 _LEAD = timedelta(hours=1)  # how long before the earliest recorded kick-off the demo's clock starts
 
 
+SPORTS = ("football", "basketball", "tennis")
+
+
 class MarketRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asks for: recordings of a directory, or so many simulated events by a seed."""
+    """What the user asks for: recordings of a directory, or so many simulated events of all sports by a seed."""
 
     captures: Path | None = None
     events: int = 200
@@ -30,6 +33,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     events: int
+    sports: tuple[str, ...] = ("football",)  # what there was before it was recorded
     epoch: datetime
     tick_seconds: int = _TICK_SECONDS
     tick: int = -1
@@ -59,8 +63,14 @@ class Market:
             return
         self._record = msgspec.structs.replace(self._record, tick=self._record.tick + 1)
         await self.simulator.go_to(self._record.tick)
-        self._file.write_bytes(msgspec.json.encode(self._record))
+        self._remember(self._record)
         self.clock.move_to(self._record.instant())
+
+    def _remember(self, record: _Record) -> None:
+        """Store the record in one step: a demo that is killed here leaves the old one or the new one."""
+        aside = self._file.with_suffix(".new")
+        aside.write_bytes(msgspec.json.encode(record))
+        aside.replace(self._file)
 
     def _start(self) -> datetime:
         if self._record is not None:
@@ -82,10 +92,14 @@ async def running_market(data_dir: Path, request: MarketRequest) -> AsyncIterato
             yield Market(simulator, None, file)
         return
     record = _stored(file, request) or _Record(
-        seed=request.seed, events=request.events, epoch=SystemClock().now().replace(microsecond=0)
+        seed=request.seed, events=request.events, sports=SPORTS, epoch=SystemClock().now().replace(microsecond=0)
     )
     options = options_from(
-        seed=record.seed, events=record.events, epoch=record.epoch.isoformat(), tick_seconds=record.tick_seconds
+        seed=record.seed,
+        events=record.events,
+        sports=",".join(record.sports),
+        epoch=record.epoch.isoformat(),
+        tick_seconds=record.tick_seconds,
     )
     async with running_simulator(options=options) as simulator:
         yield Market(simulator, record, file)

@@ -23,7 +23,10 @@ def simulate(  # noqa: PLR0913 - one for each option
     tick_seconds: Annotated[
         int, typer.Option(min=0, help="Seconds from one tick to the next; 0: ticks come over /_control alone.")
     ] = _TICK_SECONDS,
-    size: Annotated[str, typer.Option(help="How much is offered on a match: audit or captured.")] = "audit",
+    size: Annotated[str, typer.Option(help="How much is offered on a match: audit, captured or everything.")] = "audit",
+    sports: Annotated[
+        str, typer.Option(help="Sports, divided by commas; all but the first have a tenth of the matches each.")
+    ] = "football,basketball,tennis",
     latency: Annotated[str, typer.Option(help="How long answers take: none or observed.")] = "none",
     faults: Annotated[
         list[str] | None,
@@ -48,6 +51,7 @@ def simulate(  # noqa: PLR0913 - one for each option
             epoch=epoch,
             tick_seconds=tick_seconds or TICK_SECONDS,
             size=size,
+            sports=sports,
             captures=captures,
             port=port,
             latency=latency,

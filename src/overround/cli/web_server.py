@@ -12,10 +12,12 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from overround import process
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
-SHUTDOWN_SECONDS = 10  # seconds for requests under way
+SHUTDOWN_SECONDS = 10  # for requests under way
+_FLUSH = 2.5  # seconds for the rest of answers that are over
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 130
 
@@ -61,7 +63,7 @@ def run_until_stopped(work: Callable[[Stopping], Coroutine[Any, Any, None]]) -> 
                 if not stopping.asked:
                     raise
 
-    asyncio.run(main())
+    process.run(main())
 
 
 async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, data_dir: Path) -> None:
@@ -102,6 +104,17 @@ class _Server(uvicorn.Server):
 
     def ask_to_exit(self) -> None:
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cut = asyncio.get_running_loop().call_later(_FLUSH, self._cut_closing)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut_closing(self) -> None:
+        """Cut connections that are closed but for what their clients do not take: slow readers of streams."""
+        for connection in tuple(self.server_state.connections):
+            if connection.transport.is_closing():
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from overround.ports import Normaliser
 EVENTS_KEPT: Final = 20_000
 
 
-class EventCoverage(msgspec.Struct, frozen=True, kw_only=True):
+class EventCoverage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One body: how many occurrences are mapped, and what is not. `source` is a file, or the listing's id."""
 
     bookmaker: str

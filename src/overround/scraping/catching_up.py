@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from overround.batch import SnapshotWriteData
-from overround.caching.warmup import apply_journalled, enter_journalled
+from overround.caching.warmup import SharedKeys, apply_journalled, enter_journalled
 from overround.errors import RecoveringError
 from overround.ports import Journal
 from overround.scraping.event_coordinator import ScrapeContext
@@ -71,6 +71,7 @@ class CatchUp:
         self._listeners: list[ReplayListener] = []
         self._backlog = stats = journal.stats()
         self._newest: dict[Key, _Place] = {}
+        self._keys: SharedKeys = {}
         self._slice_began = 0.0
         self._logged = 0
         self.done = done
@@ -120,6 +121,7 @@ class CatchUp:
         for seq, places in self._wanted():
             await self._take_over(seq, places)
         self._newest.clear()
+        self._keys.clear()
         await self._journal.keep(None)
         await finish()
         self.done.set()
@@ -169,7 +171,7 @@ class CatchUp:
                 listener(StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=taken))
 
     async def _taken(self, data: SnapshotWriteData) -> SnapshotWriteData:
-        apply_journalled(self._context.cache, [data], self._context.catalogue)
+        apply_journalled(self._context.cache, [data], self._context.catalogue, self._keys)
         self._move(snapshots_taken=self.progress.snapshots_taken + 1)
         await self._breathe()
         return data

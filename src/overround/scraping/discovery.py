@@ -1,8 +1,10 @@
 """Asking all bookmakers at once what they list, and entering the answers in the event book."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -16,6 +18,12 @@ from overround.scraping.matching import match_listings
 _log = structlog.get_logger(__name__)
 
 ListingKey = tuple[str, str]
+T = TypeVar("T")
+
+_NOTHING = BookUpdate(events=(), listings=())
+# Before others have their turn: some two milliseconds.
+_LOOKED_AT_AT_A_TIME = 500
+_MATCHED_AT_A_TIME = 40
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,22 +43,32 @@ async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Swee
     )
 
 
-def enter_sweep(
+def entering(
     book: EventBook, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
-) -> BookUpdate:
-    """Enter a sweep in the book and return what differs from before.
+) -> Iterator[BookUpdate]:
+    """Enter a sweep in the book a little at a time, and yield what differs from before.
 
     A listing is gone when its league was answered and no league of the sweep has it. What the
-    eviction would drop is not entered.
+    eviction would drop is not entered. Only events are matched anew of which a listing has come, gone or
+    changed; between two steps others may look at the book, and change it.
     """
-    seen = _current_sightings(book, sweep, now, grace)
-    missing = [known for known in book.known() if _key(known.listing) not in seen and known.gone_at is None]
+    found = _Found()
+    for league in sweep.leagues:
+        for some in _slices(league.listings, _LOOKED_AT_AT_A_TIME):
+            found.look_at(book, league, some, now, grace)
+            yield _NOTHING
     answered = {(league.bookmaker, league.league) for league in sweep.leagues}
-    gone = [known for known in missing if (known.listing.bookmaker, known.league) in answered]
-    carried = [known for known in missing if (known.listing.bookmaker, known.league) not in answered]
-    update = enter_listings(book, [*seen.values(), *carried], precedence, now)
-    vanished = update_book(book, (), [msgspec.structs.replace(known, gone_at=now) for known in gone])
-    return BookUpdate(events=update.events, listings=(*vanished.listings, *update.listings))
+    gone = [known for known in found.missing(book) if (known.listing.bookmaker, known.league) in answered]
+    found.changed_events.update(known.listing.sr_id for known in gone)
+    leaving = {_key(known.listing) for known in gone}
+    fresh = found.by_event()
+    for sr_ids in _slices(sorted(found.changed_events, key=lambda sr_id: sr_id or 0), _MATCHED_AT_A_TIME):
+        current = [known for sr_id in sr_ids for known in fresh.get(sr_id, ())]
+        current += found.stayed(book, frozenset(sr_ids) - {None}, leaving)
+        yield enter_listings(book, [_linked(book, known) for known in current], precedence, now)
+    for left in _slices(gone, _MATCHED_AT_A_TIME):
+        ended = [msgspec.structs.replace(known, gone_at=now, seen_at=book.seen_at(known)) for known in left]
+        yield update_book(book, (), ended)
 
 
 def enter_listings(
@@ -84,20 +102,67 @@ def rematch(book: EventBook, sr_ids: Collection[int], precedence: Sequence[str],
     return enter_listings(book, concerned, precedence, now)
 
 
-def _current_sightings(
-    book: EventBook, sweep: Sweep, now: datetime, grace: timedelta
-) -> dict[ListingKey, KnownListing]:
-    return {
-        _key(listing): KnownListing(
-            listing=_with_resolved_id(book, listing),
-            league=league.league,
-            first_seen_at=now,
-            seen_at=now,
-        )
-        for league in sweep.leagues
-        for listing in league.listings
-        if listing.kickoff + grace >= now
-    }
+class _Found:
+    """What a sweep has found to be new: listings, and the events that they are of or were of.
+
+    None among `changed_events` stands for listings that are of no known event.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[ListingKey] = set()
+        self._fresh: dict[ListingKey, KnownListing] = {}
+        self.changed_events: set[int | None] = set()
+
+    def look_at(
+        self, book: EventBook, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
+    ) -> None:
+        """Compare some listings of a league with the book."""
+        for stated in listings:
+            if stated.kickoff + grace < now:
+                continue
+            listing, key = _with_resolved_id(book, stated), _key(stated)
+            self._seen.add(key)
+            known = book.listing(key)
+            if known is not None and known.listing == listing and known.league == league.league and not known.gone_at:
+                self._fresh.pop(key, None)
+                book.saw(key, now)
+                if listing.sr_id is not None and book.event(listing.sr_id) is None:
+                    self.changed_events.add(listing.sr_id)
+                continue
+            self._fresh[key] = KnownListing(listing=listing, league=league.league, first_seen_at=now, seen_at=now)
+            self.changed_events.update((listing.sr_id, listing.sr_id if known is None else known.listing.sr_id))
+
+    def missing(self, book: EventBook) -> Iterator[KnownListing]:
+        """Iterate over what the book has and the sweep has not."""
+        return (known for known in book.known() if known.gone_at is None and _key(known.listing) not in self._seen)
+
+    def by_event(self) -> Mapping[int | None, Sequence[KnownListing]]:
+        """Return the new listings by their event."""
+        found: dict[int | None, list[KnownListing]] = defaultdict(list)
+        for known in self._fresh.values():
+            found[known.listing.sr_id].append(known)
+        return found
+
+    def stayed(
+        self, book: EventBook, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
+    ) -> Iterator[KnownListing]:
+        """Iterate over the listings of some events that are as they were."""
+        for known in book.known():
+            if known.listing.sr_id in sr_ids and known.gone_at is None:
+                key = _key(known.listing)
+                if key not in leaving and key not in self._fresh:
+                    yield known
+
+
+def _linked(book: EventBook, known: KnownListing) -> KnownListing:
+    """Return a listing as the links of this moment have it."""
+    listing = book.as_linked(known.listing)
+    return known if listing is known.listing else msgspec.structs.replace(known, listing=listing)
+
+
+def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _with_resolved_id(book: EventBook, listing: Listing) -> Listing:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 import msgspec
 import structlog
@@ -14,10 +15,11 @@ from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
-from overround.errors import ErrorClass, JournalWriteError, UnknownEventError
+from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
-from overround.scraping.discovery import Sweep, discover, enter_listings, enter_sweep, rematch
-from overround.scraping.event_scrape import EventResult, Source, prepared_result, scrape_listing
+from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
+from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
+from overround.scraping.landing import Landing
 from overround.scraping.precedence import Precedence
 from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.scraping.resolution import ListingResolver
@@ -28,14 +30,13 @@ from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
-
-_Flying = tuple[int, asyncio.Task[Sequence[EventResult]]]
+_STARTED_AT_ONCE = 6  # requests; a whole batch of them would keep the event loop for 50 ms and more
 
 _log = structlog.get_logger(__name__)
 
 
 class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cycle covers."""
+    """What a cycle covers; what has been fetched is stored within so many seconds, None: batch by batch."""
 
     reference: str
     sports: tuple[str, ...]
@@ -43,6 +44,7 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
     horizon: timedelta | None
     near_kickoff: timedelta
     eviction_grace: timedelta
+    store_within: float | None = None
 
 
 class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ class EventCoordinator:
             horizon=scraping.horizon,
             near_kickoff=settings.schedule.near_kickoff,
             eviction_grace=scraping.eviction_grace,
+            store_within=scraping.store_within.total_seconds(),
         )
         return cls(context, options, write_queue, batch_writer)
 
@@ -178,18 +181,14 @@ class EventCoordinator:
 
     async def scrape_batch(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Sequence[EventResult]:
         """Fetch all listings of a batch at once, within the bookmakers' limits; failures come back as results."""
-        return await asyncio.gather(
-            *(
-                self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
-                for target in targets
-                for slug in target.listings
-            )
-        )
+        return await asyncio.gather(*self._scrapes(run, targets))
 
     async def store_batch_results(
         self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally
     ) -> Stored:
         """Classify a batch against the cache, update the cache, hand what changed to the write path."""
+        for result in results:
+            note_fetched(result, batch_index)
         current = [result for result in results if self._context.book.event(result.sr_id) is not None]
         with self._stores_first.storing():
             stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
@@ -202,10 +201,11 @@ class EventCoordinator:
         began = context.clock.monotonic()
         sweep = await discover(context.sources, options.sports)
         now = context.clock.now()
-        update = enter_sweep(context.book, sweep, self._precedence(), now, options.eviction_grace)
-        resolved = await self._resolve()
+        for update in entering(context.book, sweep, self._precedence(), now, options.eviction_grace):
+            self._owed = _joined(self._owed, update)
+            await asyncio.sleep(0)
+        self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
-        self._owed = _joined(self._owed, update, resolved)
         await self._write_or_count(run, tally)
         targets = self._targets(options.horizon)
         self._announce(run, targets, len(sweep.failures), began)
@@ -247,54 +247,66 @@ class EventCoordinator:
         found = {_key(known): known for known in await self._resolver.resolve(book)}
         if not found:
             return BookUpdate(events=(), listings=())
-        current = [found.get(_key(known), known) for known in book.known() if known.gone_at is None]
+        sr_ids = {known.listing.sr_id for known in found.values()}
+        current = [
+            found.get(_key(known), known)
+            for known in book.known()
+            if known.gone_at is None and (_key(known) in found or known.listing.sr_id in sr_ids)
+        ]
         return enter_listings(book, current, self._precedence(), now)
 
     async def _scrape_all(self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget]) -> None:
         tally.events = len(targets)
-        batches = ((tally.next_batch(), batch) for batch in batches_of(targets, self._options.batch_size))
+        batches = batches_of(targets, self._options.batch_size)
         began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
-            async for index, results in scraped:
-                await self._store_or_count(run, index, tally, results)
+            async for results in scraped:
+                await self._store_or_count(run, tally.next_batch(), tally, results)
         tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
-        self, run: ScrapeRun, batches: Iterator[tuple[int, Sequence[EventTarget]]]
-    ) -> AsyncGenerator[tuple[int, Sequence[EventResult]], None]:
-        """Yield the batches' results in order, with their indexes; the next ones are already under way."""
-        flying = deque(self._launch(run, *batch) for batch in islice(batches, _BATCHES_UNDER_WAY))
+        self, run: ScrapeRun, batches: Iterable[Sequence[EventTarget]]
+    ) -> AsyncGenerator[Sequence[EventResult], None]:
+        """Yield the batches' results as they come, with the next ones already under way."""
+        upcoming, landing = iter(batches), Landing(self._options.store_within)
+        flying = deque(self._launch(run, batch, landing) for batch in islice(upcoming, _BATCHES_UNDER_WAY))
         try:
             while flying:
-                index, task = flying[0]
-                results = await task
-                flying.popleft()
-                yield index, results
-                # Only now: a batch begins with a burst of requests, which would keep the store from its turn.
-                flying.extend(self._launch(run, *batch) for batch in islice(batches, 1))
+                results = await landing.lot(flying[0])
+                over = flying[0].done()
+                if results:
+                    yield results
+                if over:
+                    flying.popleft().result()
+                    # Only now: a batch begins with a burst of requests, which would keep the store from its turn.
+                    flying.extend(self._launch(run, batch, landing) for batch in islice(upcoming, 1))
         finally:
-            left = [task for _, task in flying]
-            for task in left:
+            for task in flying:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.gather(*flying, return_exceptions=True)
 
-    def _launch(self, run: ScrapeRun, index: int, batch: Sequence[EventTarget]) -> _Flying:
-        with structlog.contextvars.bound_contextvars(batch_index=index):
-            return index, asyncio.create_task(self.scrape_batch(run, batch), name=f"scrape-run-{run.run_id}")
+    def _launch(self, run: ScrapeRun, batch: Sequence[EventTarget], landing: Landing) -> asyncio.Task[None]:
+        return asyncio.create_task(self._scrape_onto(landing, run, batch), name=f"scrape-run-{run.run_id}")
+
+    async def _scrape_onto(self, landing: Landing, run: ScrapeRun, targets: Iterable[EventTarget]) -> None:
+        async def land(scrape: Coroutine[Any, Any, EventResult]) -> None:
+            landing.put(await scrape)
+
+        async with asyncio.TaskGroup() as group:
+            for number, scrape in enumerate(self._scrapes(run, targets), 1):
+                group.create_task(land(scrape))
+                if number % _STARTED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    def _scrapes(self, run: ScrapeRun, targets: Iterable[EventTarget]) -> Iterator[Coroutine[Any, Any, EventResult]]:
+        for target in targets:
+            for slug in target.listings:
+                yield self._scrape(run, self._context.sources[slug], target.event.sr_id, target)
 
     async def _scrape(self, run: ScrapeRun, source: Source, sr_id: int, target: EventTarget) -> EventResult:
         context = self._context
         scraped = await scrape_listing(source, sr_id, target.listings[source.slug], context.clock, self._stores_first)
         result = prepared_result(scraped, context.cache, context.catalogue, context.clock)
-        _log.debug(
-            "event_fetched",
-            bookmaker=source.slug,
-            sr_id=sr_id,
-            duration_ms=result.duration_ms,
-            bytes=result.bytes,
-            error_class=result.error_class,
-            message=result.message,
-        )
         self._context.progress.publish(
             Scraped(
                 run_id=run.run_id,
@@ -378,4 +390,5 @@ def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
 
 def _count_storage_failure(tally: RunTally, error: Exception) -> None:
     tally.errors[ErrorClass.STORAGE] += 1
-    _log.error("batch_not_stored", error=repr(error), exc_info=error)
+    unforeseen = None if isinstance(error, OverroundError) else error
+    _log.error("batch_not_stored", error=repr(error), exc_info=unforeseen)

@@ -1,6 +1,5 @@
 """One event at one bookmaker: fetched, decoded, normalised, and checked to be the event that was asked for."""
 
-import hashlib
 from datetime import datetime
 
 import msgspec
@@ -28,7 +27,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     normaliser: Normaliser
 
 
-class PreparedStore(msgspec.Struct, frozen=True, kw_only=True):
+class PreparedStore(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What storing a snapshot needs, made while the other bodies of its batch are under way.
 
     `data` is what is to be written where the verdict is that it changed; `duration_ms` is what that took.
@@ -39,7 +38,7 @@ class PreparedStore(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float
 
 
-class EventResult(msgspec.Struct, frozen=True, kw_only=True):
+class EventResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one fetch brought: a snapshot, or an error class and what went wrong."""
 
     sr_id: int
@@ -52,6 +51,20 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True):
     error_class: str = ""
     message: str = ""
     ahead: PreparedStore | None = None
+
+
+def note_fetched(result: EventResult, batch_index: int) -> None:
+    """Log what a fetch brought, with the batch that it is stored in: the way from a request to a commit."""
+    _log.debug(
+        "event_fetched",
+        bookmaker=result.bookmaker,
+        sr_id=result.sr_id,
+        batch_index=batch_index,
+        duration_ms=result.duration_ms,
+        bytes=result.bytes,
+        error_class=result.error_class,
+        message=result.message,
+    )
 
 
 def prepared_result(result: EventResult, cache: OddsCache, catalogue: Catalogue, clock: Clock) -> EventResult:
@@ -116,5 +129,5 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         complete=offer.complete,
         covered=source.normaliser.covered,
         unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
-        body_hash=hashlib.blake2b(response.body, digest_size=16).digest(),
+        body_hash=offer.body_hash,
     )

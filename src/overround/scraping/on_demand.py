@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from overround.batch import ScrapeRun
+from overround.bookmakers.lanes import urgent
 from overround.caching.odds_cache import OddsCache
 from overround.errors import CoolingDownError
 from overround.odds import REMOVED, MarketKey, MarketPrices
@@ -59,7 +60,8 @@ class OnDemandScraper:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _launch(self, sr_id: int) -> _Flight:
-        task = asyncio.create_task(self._coordinator.scrape_event(sr_id), name=f"scrape-event-{sr_id}")
+        with urgent():  # somebody waits for it: a cycle's requests, which nobody counts, can let it go ahead
+            task = asyncio.create_task(self._coordinator.scrape_event(sr_id), name=f"scrape-event-{sr_id}")
         flight = self._flights[sr_id] = _Flight(task=task, before=self._prices(sr_id))
         task.add_done_callback(lambda done: self._land(sr_id, done))
         return flight

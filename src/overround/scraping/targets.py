@@ -1,7 +1,8 @@
 """What a cycle fetches, and in which order: the soonest kick-offs first, then the events most bookmakers have."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import msgspec
@@ -12,7 +13,7 @@ from overround.event import Event, Listing
 _URGENCY_STEPS = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=12), timedelta(days=1), timedelta(days=3))
 
 
-class EventTarget(msgspec.Struct, frozen=True, kw_only=True):
+class EventTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event to be fetched from every bookmaker that lists it."""
 
     event: Event
@@ -23,13 +24,14 @@ def choose_targets(
     book: EventBook, now: datetime, horizon: timedelta | None, bookmakers: frozenset[str]
 ) -> list[EventTarget]:
     """Return the upcoming events that some of these bookmakers list, the most urgent first."""
-    targets = (
+    until = datetime.max.replace(tzinfo=UTC) if horizon is None else now + horizon
+    targets = [
         EventTarget(event=event, listings=listings)
         for event in book.events()
-        if event.kickoff > now and (horizon is None or event.kickoff - now <= horizon)
+        if now < event.kickoff <= until
         for listings in [_offered(book.listings_of(event.sr_id), bookmakers)]
         if listings
-    )
+    ]
     return sorted(targets, key=lambda target: _urgency(target, now))
 
 
@@ -57,5 +59,4 @@ def _offered(listings: Mapping[str, Listing], bookmakers: frozenset[str]) -> Map
 
 def _urgency(target: EventTarget, now: datetime) -> tuple[int, int, datetime, int]:
     ahead = target.event.kickoff - now
-    step = sum(ahead > bound for bound in _URGENCY_STEPS)
-    return step, -len(target.listings), target.event.kickoff, target.event.sr_id
+    return bisect_left(_URGENCY_STEPS, ahead), -len(target.listings), target.event.kickoff, target.event.sr_id

@@ -14,6 +14,7 @@ from overround.clock import SystemClock
 from overround.errors import SettingsError
 from overround.simulator.faults import Fault, FaultName
 from overround.simulator.latency import LatencyProfile
+from overround.simulator.leagues import FOOTBALL, leagues_of_places
 from overround.simulator.parameters import MAX_EVENTS, Parameters
 
 E = TypeVar("E", bound=StrEnum)
@@ -43,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             "--events": parameters.events,
             "--tick-seconds": parameters.tick_seconds,
             "--size": parameters.size.value,
+            "--sports": ",".join(parameters.sports),
             "--latency": self.latency.value,
             "--advance-every": self.advance_seconds,
         }
@@ -59,13 +61,14 @@ def options_from(  # noqa: PLR0913 - one for each option of the command
     epoch: str | None = None,
     tick_seconds: int,
     size: str = Size.AUDIT,
+    sports: str = FOOTBALL,
     captures: Path | None = None,
     port: int = 0,
     latency: str = LatencyProfile.NONE,
     faults: Sequence[str] = (),
     advance_seconds: float = 0.0,
 ) -> Options:
-    """Return options; without an epoch it is this minute.
+    """Return options; without an epoch it is this minute. `sports` are divided by commas.
 
     Raises:
         SettingsError: one of them is not what it should be.
@@ -75,8 +78,14 @@ def options_from(  # noqa: PLR0913 - one for each option of the command
     if tick_seconds < 1:
         raise SettingsError("a tick takes at least a second")
     parameters = Parameters(
-        seed=seed, epoch=_instant(epoch), events=events, tick_seconds=tick_seconds, size=_chosen(Size, size)
+        seed=seed,
+        epoch=_instant(epoch),
+        events=events,
+        tick_seconds=tick_seconds,
+        size=_chosen(Size, size),
+        sports=tuple(sports.split(",")),
     )
+    leagues_of_places(events, parameters.sports)  # refuses a sport that there is none of
     return Options(
         parameters=parameters,
         captures=captures,
@@ -121,6 +130,7 @@ def parsed(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--tick-seconds", type=int, default=300, help="calendar time of a tick")
     parser.add_argument("--advance-every", dest="advance_seconds", type=float, default=0.0, help="0: only when told")
     parser.add_argument("--size", default=Size.AUDIT)
+    parser.add_argument("--sports", default=FOOTBALL, help="divided by commas; all but the first have a tenth each")
     parser.add_argument("--latency", default=LatencyProfile.NONE)
     parser.add_argument("--faults", action="append", default=[])
     try:

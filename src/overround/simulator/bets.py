@@ -69,31 +69,32 @@ def _yes(win: Callable[[int, int], bool]) -> Reading:
     return read
 
 
-def _quarters(value: str) -> int:
+def in_quarters(value: str) -> int:
+    """Return a line in quarters."""
     whole, _, part = value.lstrip("-").partition(".")
     quarters = 4 * int(whole) + {"": 0, "25": 1, "5": 2, "75": 3}[part]
     return -quarters if value.startswith("-") else quarters
 
 
 def _total(outcome: str, specifiers: Specifiers) -> Win:
-    quarters = _quarters(specifiers["line"])
+    quarters = in_quarters(specifiers["line"])
     if outcome not in ("over", "under"):
         raise UnknownBetError(outcome)
     sign = outcome == "over"
-    return lambda home, away: (over := _settled(4 * (home + away) - quarters)) * sign + (1 - over) * (not sign)
+    return lambda home, away: (over := settled(4 * (home + away) - quarters)) * sign + (1 - over) * (not sign)
 
 
-def _settled(distance: int) -> float:
+def settled(distance: int) -> float:
     """Return the share of a win at a distance from the line in quarters; on the line the stake comes back."""
     return 0.5 if not distance else {1: 0.75, -1: 0.25}.get(distance, float(distance > 0))
 
 
 def _asian_handicap(outcome: str, specifiers: Specifiers) -> Win:
-    quarters = _quarters(specifiers["handicap"])
+    quarters = in_quarters(specifiers["handicap"])
     sign = {"home": 1, "away": -1}.get(outcome)
     if sign is None:
         raise UnknownBetError(outcome)
-    return lambda home, away: _settled(sign * (4 * (home - away) + quarters))
+    return lambda home, away: settled(sign * (4 * (home - away) + quarters))
 
 
 def _european_handicap(outcome: str, specifiers: Specifiers) -> Win:
@@ -193,8 +194,8 @@ def _either(found: re.Match[str]) -> Reading:
 
     def read(outcome: str, specifiers: Specifiers) -> Win:
         other: Mapping[str, Callable[[int, int], bool]] = {
-            "over_total": lambda home, away: 4 * (home + away) > _quarters(specifiers.get("line", "2.5")),
-            "under_total": lambda home, away: 4 * (home + away) < _quarters(specifiers.get("line", "2.5")),
+            "over_total": lambda home, away: 4 * (home + away) > in_quarters(specifiers.get("line", "2.5")),
+            "under_total": lambda home, away: 4 * (home + away) < in_quarters(specifiers.get("line", "2.5")),
             "both_teams_to_score": lambda home, away: home > 0 and away > 0,
             "any_clean_sheet": lambda home, away: not home or not away,
         }

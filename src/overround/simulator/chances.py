@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import cache, cached_property
 from itertools import product, starmap
-from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -15,10 +15,15 @@ from overround.bookmakers.mapping import Memo
 from overround.bookmakers.rendering import PLAYER
 from overround.catalogue import Catalogue, Market
 from overround.odds import MarketKey, specifiers_of
-from overround.simulator.bets import Specifiers, UnknownBetError, Win, reading
+from overround.simulator import points, sets
+from overround.simulator.bets import Specifiers, UnknownBetError, reading
 from overround.simulator.expectancy import GOALS, Expectancy, first_half_share
 from overround.simulator.half_bets import Halves, HalvesWin, halves_reading
+from overround.simulator.lines import middle_for
 from overround.simulator.noise import stream, unit
+from overround.simulator.points import PointsBet
+from overround.simulator.sets import SetsBet
+from overround.simulator.weights import Weights, weights_of
 
 _KEYS_KEPT = 50_000
 _AND = "_and_"
@@ -56,41 +61,88 @@ class Field(NamedTuple):
     minutes: int = 0
 
 
-class _Weights(msgspec.Struct, frozen=True):
-    """The cells of a field that an outcome wins in: those that pay in full, and those that pay in part."""
-
-    whole: Callable[[Sequence[float]], tuple[float, ...]] | None
-    parts: tuple[tuple[int, float], ...]
-
-    def chance(self, cells: Sequence[float]) -> float:
-        """Return the chance of a win."""
-        chance = sum(self.whole(cells)) if self.whole else 0.0
-        for place, share in self.parts:
-            chance += cells[place] * share
-        return chance
+_GOALS_OF_THE_MATCH = Field(GOALS, Period.MATCH)
 
 
-class _Rule(msgspec.Struct, frozen=True):
+class Bet(Protocol):
+    """Some outcomes of a key, whose chances follow from a view."""
+
+    def chances(self, view: "View") -> list[float]:
+        """Return the chances of the outcomes; they need not add up to the market's sum yet."""
+
+
+class Rule(Protocol):
+    """How the chances of a key come about."""
+
+    def bet(self, slots: Sequence[int]) -> Bet:
+        """Return the outcomes at these places."""
+
+    def middle(self, around: str, view: "View") -> int:
+        """Return the line of a specifier at which the sides of the bet are about as likely, in quarters."""
+
+
+class _CountsRule(msgspec.Struct, frozen=True):
+    """Implements `Rule` and `Bet` on the final counts of both sides."""
+
+    market: Market
     field: Field
-    weights: tuple[_Weights, ...]
+    weights: tuple[Weights, ...]
+
+    def bet(self, slots: Sequence[int]) -> "_CountsRule":
+        return _CountsRule(self.market, self.field, tuple(self.weights[slot] for slot in slots))
+
+    def chances(self, view: "View") -> list[float]:
+        cells = view.cells(self.field)
+        return [weights.chance(cells) for weights in self.weights]
+
+    def middle(self, around: str, view: "View") -> int:
+        return middle_for(self.market, around, *view.sides(self.field))
+
+
+class _PointsRule(msgspec.Struct, frozen=True):
+    """Implements `Rule` and `Bet` for basketball."""
+
+    of: PointsBet
+
+    def bet(self, slots: Sequence[int]) -> "_PointsRule":
+        return _PointsRule(self.of.of(slots))
+
+    def chances(self, view: "View") -> list[float]:
+        return self.of.chances(view.points)
+
+    def middle(self, around: str, view: "View") -> int:
+        return self.of.middle(around, view.points)
+
+
+class _SetsRule(msgspec.Struct, frozen=True):
+    """Implements `Rule` and `Bet` for tennis."""
+
+    of: SetsBet
+
+    def bet(self, slots: Sequence[int]) -> "_SetsRule":
+        return _SetsRule(self.of.of(slots))
+
+    def chances(self, view: "View") -> list[float]:
+        return self.of.chances(view.sets)
+
+    def middle(self, around: str, view: "View") -> int:
+        return self.of.middle(around, view.sets)
 
 
 class Recipe(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """How the chances of some outcomes of a key come about; without a field they are made up."""
+    """How the chances of some outcomes of a key come about; without a bet they are made up."""
 
     key: MarketKey
     market: Market
     slots: tuple[int, ...]
-    field: Field | None = None
-    weights: tuple[_Weights, ...] = ()
+    bet: Bet | None = None
 
     def chances(self, view: "View") -> list[float]:
         """Return the chances of the outcomes at `slots`; they need not add up to the market's sum yet."""
-        if self.field is None:
-            made_up = _made_up(self.market, self.key, view)
-            return [made_up[slot] for slot in self.slots]
-        cells = view.cells(self.field)
-        return [weights.chance(cells) for weights in self.weights]
+        if self.bet is not None:
+            return self.bet.chances(view)
+        made_up = _made_up(self.market, self.key, view)
+        return [made_up[slot] for slot in self.slots]
 
 
 class View:
@@ -99,6 +151,16 @@ class View:
     def __init__(self, expectancy: Expectancy) -> None:
         self.expectancy = expectancy
         self._cells: dict[Field, Sequence[float]] = {}
+
+    @cached_property
+    def points(self) -> points.Outlook:
+        """Return what the match promises in basketball."""
+        return points.Outlook(self.expectancy)
+
+    @cached_property
+    def sets(self) -> sets.Outlook:
+        """Return what the match promises in tennis."""
+        return sets.Outlook(self.expectancy)
 
     def cells(self, field: Field) -> Sequence[float]:
         """Return the chances of all final counts of a field, in the order of `_grid`."""
@@ -138,44 +200,51 @@ class Chances:
     def recipe(self, key: MarketKey, slots: Sequence[int]) -> Recipe:
         """Return how to work out the chances of a key's outcomes at these places."""
         rule, market = self._rules[key], self._catalogue.market(key.market)
-        if rule is None:
-            return Recipe(key=key, market=market, slots=tuple(slots))
-        weights = tuple(rule.weights[slot] for slot in slots)
-        return Recipe(key=key, market=market, slots=tuple(slots), field=rule.field, weights=weights)
+        bet = None if rule is None else rule.bet(slots)
+        return Recipe(key=key, market=market, slots=tuple(slots), bet=bet)
 
-    def field(self, key: MarketKey) -> Field:
-        """Return what a market is on, so that its lines can be laid around what is expected."""
+    def middle(self, key: MarketKey, around: str, view: View) -> int:
+        """Return the line of a key's specifier at which both sides are about as likely, in quarters."""
         rule = self._rules[key]
-        return rule.field if rule else Field(GOALS, Period.MATCH)
+        if rule is not None:
+            return rule.middle(around, view)
+        return middle_for(self._catalogue.market(key.market), around, *view.sides(_GOALS_OF_THE_MATCH))
 
-    def _rule(self, key: MarketKey) -> _Rule | None:
-        market = self._catalogue.market(key.market)
+    def has_rule(self, key: MarketKey) -> bool:
+        """Tell whether a key's chances follow from the match, and are not made up."""
+        return self._rules[key] is not None
+
+    def _rule(self, key: MarketKey) -> Rule | None:
+        market, specifiers = self._catalogue.market(key.market), specifiers_of(key)
         try:
-            return _rule(market, specifiers_of(key))
+            match market.sport:
+                case "basketball":
+                    return _PointsRule(points.points_bet(market, specifiers, self._catalogue))
+                case "tennis":
+                    return _SetsRule(sets.sets_bet(market, specifiers))
+                case _:
+                    return _counts_rule(market, specifiers)
         except (UnknownBetError, KeyError, ValueError):
             return None
 
 
-def _rule(market: Market, specifiers: Specifiers) -> _Rule:
+def _counts_rule(market: Market, specifiers: Specifiers) -> _CountsRule:
     field, parts = _parsed(market, specifiers)
     if field.period is Period.HALVES:
-        readings = [_in_halves(period, name, specifiers) for period, name in parts]
-        wins = [_all_halves(readings, outcome) for outcome in market.outcomes]
-        return _Rule(field, tuple(_weights(map(win, _HALVES)) for win in wins))
-    reads = [reading(name) for _, name in parts]
-    counts = list(product(range(_most(field.counted) + 1), repeat=2))
-    both = [
-        [read(text, specifiers) for read, text in zip(reads, _split(outcome, len(reads)), strict=True)]
-        for outcome in market.outcomes
-    ]
-    return _Rule(field, tuple(_weights(starmap(_together(wins), counts)) for wins in both))
+        in_halves = [_in_halves(period, name, specifiers) for period, name in parts]
+        tables = [cache(lambda text, read=read: list(map(read(text), _HALVES))) for read in in_halves]
+    else:
+        reads = [reading(name) for _, name in parts]
+        counts = list(product(range(_most(field.counted) + 1), repeat=2))
+        tables = [cache(lambda text, read=read: list(starmap(read(text, specifiers), counts))) for read in reads]
+    return _CountsRule(market, field, tuple(weights_of(_together(tables, outcome)) for outcome in market.outcomes))
 
 
-def _together(wins: Sequence[Win]) -> Win:
-    """Return the win of a combination: what all parts pay."""
-    if len(wins) == 1:
-        return wins[0]
-    return lambda home, away: math.prod(win(home, away) for win in wins)
+def _together(tables: Sequence[Callable[[str], Sequence[float]]], outcome: str) -> Sequence[float]:
+    """Return the shares of a combination's outcome in all cells: what all its parts pay."""
+    texts = _split(outcome, len(tables))
+    shares = [table(text) for table, text in zip(tables, texts, strict=True)]
+    return shares[0] if len(shares) == 1 else [math.prod(cell) for cell in zip(*shares, strict=True)]
 
 
 def _split(outcome: str, parts: int) -> list[str]:
@@ -183,11 +252,6 @@ def _split(outcome: str, parts: int) -> list[str]:
     if len(texts) != parts:
         raise UnknownBetError(outcome)
     return texts
-
-
-def _all_halves(readings: Sequence[Callable[[str], HalvesWin]], outcome: str) -> HalvesWin:
-    wins = [read(text) for read, text in zip(readings, _split(outcome, len(readings)), strict=True)]
-    return wins[0] if len(wins) == 1 else lambda halves: math.prod(win(halves) for win in wins)
 
 
 def _in_halves(period: Period, name: str, specifiers: Specifiers) -> Callable[[str], HalvesWin]:
@@ -250,15 +314,6 @@ def _period(text: str) -> tuple[Period, str, str]:
         if text.startswith(f"{period}_"):
             return period, text.removeprefix(f"{period}_"), ""
     return Period.MATCH, text, ""
-
-
-def _weights(shares: Iterable[float]) -> _Weights:
-    paying = [(place, share) for place, share in enumerate(shares) if share]
-    whole = [place for place, share in paying if share == 1]
-    parts = tuple((place, share) for place, share in paying if share != 1)
-    if len(whole) == 1:
-        return _Weights(None, (*parts, (whole[0], 1.0)))
-    return _Weights(itemgetter(*whole) if whole else None, parts)
 
 
 def _part(field: Field) -> float:

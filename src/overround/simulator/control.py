@@ -1,5 +1,6 @@
 """The simulator's present, and the requests that change it while it runs: its tick and its faults."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,13 +15,17 @@ PREFIX = "/_control"
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What every control request is answered with; without a model there is neither seed nor epoch."""
+    """What every control request is answered with; without a model there is neither seed nor epoch.
+
+    `processor_seconds` is what the process has used since it started.
+    """
 
     tick: int
     seed: int | None
     epoch: datetime | None
     events: int
     faults: tuple[Fault, ...]
+    processor_seconds: float = 0.0
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -78,7 +83,7 @@ class Control:
     def status(self) -> Status:
         """Return the present."""
         fields: dict[str, Any] = {"tick": self.present.tick, "faults": tuple(self.faults.all), **self._about}
-        return Status(**fields)
+        return Status(processor_seconds=time.process_time(), **fields)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve the control requests: `GET /_control`, `POST advance`, `PUT tick` and `PUT faults` below it."""

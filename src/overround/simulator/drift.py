@@ -8,7 +8,6 @@ import msgspec
 
 from overround.bookmakers.simulation import FamilyVersion, Profile
 from overround.simulator.expectancy import Prospect
-from overround.simulator.fixtures import Fixture
 from overround.simulator.noise import draw, stream, unit
 from overround.simulator.offers import Plan
 from overround.simulator.parameters import Parameters
@@ -41,10 +40,10 @@ class Incident(msgspec.Struct, frozen=True):
 class Book:
     """One bookmaker's book on one match: pure in the tick; what was worked out last speeds up what is next."""
 
-    def __init__(self, fixture: Fixture, profile: Profile, slug: str, plan: Plan, parameters: Parameters) -> None:
-        self.fixture = fixture
+    def __init__(self, prospect: Prospect, profile: Profile, slug: str, plan: Plan, parameters: Parameters) -> None:
+        self.fixture = fixture = prospect.fixture
         self.plan = plan
-        self.prospect = Prospect(fixture)
+        self.prospect = prospect
         self._profile = profile
         self._parameters = parameters
         self.key = stream(fixture.key, slug)
@@ -111,26 +110,26 @@ class Book:
         priced = [self._first] * len(missing)
         at = tick
         while missing and at > self._first:
-            for family in missing.intersection(self._picked(at)):
-                priced[family] = at
-                missing.discard(family)
+            picked = self._picked(at)
+            if picked:
+                for family in missing.intersection(picked):
+                    priced[family] = at
+                    missing.discard(family)
             at -= 1
         return priced
 
-    def _picked(self, tick: int) -> Iterator[int]:
-        """Yield the families that are priced anew at a tick."""
-        count = len(self.plan.families)
-        if self.prospect.jumps_at(tick - self._profile.lag):
-            yield from range(count)
-            return
+    def _picked(self, tick: int) -> Sequence[int]:
+        """Return the families that are priced anew at a tick."""
+        count, moment = len(self.plan.families), tick - self._profile.lag
+        if self.prospect.jumps_at(moment):
+            return range(count)
         chance, families = self._pace(tick)
         limit = int(chance * self._profile.liveliness * _SHARED * (1 << _CHANCE_BITS))
-        own, shared = draw(self._own, tick), draw(self._shared, tick - self._profile.lag)
-        if own & 0xFFFF < limit or shared & 0xFFFF < limit:
-            picks = own >> _CHANCE_BITS
-            for _ in range(families):
-                yield (picks & 0xFF) * count >> _PICK_BITS
-                picks >>= _PICK_BITS
+        own = draw(self._own, tick)
+        if own & 0xFFFF >= limit and draw(self._shared, moment) & 0xFFFF >= limit:
+            return ()
+        picks = own >> _CHANCE_BITS
+        return [(picks >> _PICK_BITS * turn & 0xFF) * count >> _PICK_BITS for turn in range(families)]
 
     def _pace(self, tick: int) -> tuple[float, int]:
         hours = (self._kickoff - self._seconds(tick)) / _HOUR

@@ -39,6 +39,7 @@ _FIRST_HALF_SHARES: Mapping[str, float] = MappingProxyType(
 )
 _OTHER_FIRST_HALF_SHARE = 0.48
 
+_COMMONS_KEPT = 64
 _PACE = 0.0011
 _JUMP_WINDOW = 128
 _JUMP_CHANCE = 0.08
@@ -52,13 +53,16 @@ _LEAST, _MOST = 0.18, 4.8
 class Expectancy(msgspec.Struct, frozen=True, eq=False):
     """What one match promises at a tick: goals of each side, and a level that moves all else that is counted.
 
-    `roster` is a number by which the players are picked.
+    `roster` is a number by which the players are picked. In other sports than football the goals tell how much
+    better one side is, and `points` what an average match of the league has.
     """
 
     home: float
     away: float
     level: float
     roster: int = 0
+    points: float = 0.0
+    typical_goals: float = 1.3
 
     def sides(self, count: str) -> tuple[float, float]:
         """Return how many each side has in the whole match."""
@@ -78,10 +82,12 @@ class Prospect:
     """One match's expectancy over time."""
 
     def __init__(self, fixture: Fixture) -> None:
+        self.fixture = fixture
         key, league = fixture.key, fixture.league
         self._tempo, self._tilt, self._level = (paths(key, name) for name in ("tempo", "tilt", "level"))
         self._jumps = stream(key, "jumps")
         self._jump_ticks: dict[int, int | None] = {}
+        self._commons: dict[int, tuple[float, float, float]] = {}
         strengths = stream(league.number, "strength", league.name)
         better = _STRENGTH_SPREAD * (normal(strengths, fixture.home) - normal(strengths, fixture.away))
         half = math.log(league.goals / 2)
@@ -89,23 +95,39 @@ class Prospect:
         self._away = half - _HOME_ADVANTAGE - better
         self._own_level = _LEVEL_SPREAD * normal(key, 21)
         self._roster = key & 0xFFFF
+        self._points = league.points
+        self._typical_goals = league.goals / 2
 
     def at(self, tick: int, opinion: int, doubt: float) -> Expectancy:
         """Return what the match promises at a tick, as seen by whoever prices it.
 
         `opinion` is the stream of that view, and `doubt` its standard deviation around the common one.
         """
-        tempo, tilt = _PACE * wander(self._tempo, tick), _PACE * wander(self._tilt, tick)
-        home_jump, away_jump = self._jumped(tick)
-        home = self._home + tempo + tilt + home_jump + doubt * normal(opinion, 1)
-        away = self._away + tempo - tilt + away_jump + doubt * normal(opinion, 2)
-        level = self._own_level + _PACE * wander(self._level, tick) + doubt * normal(opinion, 3)
+        home, away, level = self._common(tick)
+        home += doubt * normal(opinion, 1)
+        away += doubt * normal(opinion, 2)
+        level += doubt * normal(opinion, 3)
         return Expectancy(
             home=min(_MOST, max(_LEAST, math.exp(home))),
             away=min(_MOST, max(_LEAST, math.exp(away))),
             level=math.exp(level),
             roster=self._roster,
+            points=self._points,
+            typical_goals=self._typical_goals,
         )
+
+    def _common(self, tick: int) -> tuple[float, float, float]:
+        """Return the logarithms of what the match promises to everyone: families are priced at few different ticks."""
+        found = self._commons.get(tick)
+        if found is None:
+            if len(self._commons) >= _COMMONS_KEPT:
+                self._commons.clear()
+            tempo, tilt = _PACE * wander(self._tempo, tick), _PACE * wander(self._tilt, tick)
+            home, away = self._jumped(tick)
+            level = self._own_level + _PACE * wander(self._level, tick)
+            found = self._home + tempo + tilt + home, self._away + tempo - tilt + away, level
+            self._commons[tick] = found
+        return found
 
     def jumps_at(self, tick: int) -> bool:
         """Tell whether the promise jumps at a tick, as it does on news of a team."""

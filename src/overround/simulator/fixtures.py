@@ -4,11 +4,12 @@ It has a fixed number of places. In each, one match follows another: when one ki
 announced. So any instant can be asked for without those before it.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from overround.simulator.leagues import League, leagues_for
+from overround.simulator.leagues import League, leagues_of_places
 from overround.simulator.noise import draw, stream, unit
 from overround.simulator.parameters import Parameters
 
@@ -56,7 +57,7 @@ class FixtureList:
     def __init__(self, parameters: Parameters) -> None:
         self._events = parameters.events
         self._epoch = parameters.epoch
-        self._leagues = leagues_for(parameters.events)
+        self._leagues = leagues_of_places(parameters.events, parameters.sports)
         self._keys = tuple(stream(parameters.seed, "place", place) for place in range(parameters.events))
         self._periods = tuple(_period(key) for key in self._keys)
         self._phases = tuple(
@@ -64,6 +65,14 @@ class FixtureList:
             for key, period in zip(self._keys, self._periods, strict=True)
         )
         self._made: dict[tuple[int, int], Fixture] = {}
+
+    @property
+    def leagues(self) -> Mapping[str, Sequence[League]]:
+        """Return the leagues by sport."""
+        found: dict[str, dict[int, League]] = {}
+        for league in self._leagues:
+            found.setdefault(league.sport, {})[league.number] = league
+        return {sport: tuple(leagues.values()) for sport, leagues in found.items()}
 
     def upcoming(self, now: datetime) -> list[Fixture]:
         """Return the match of every place that is to start next."""
@@ -96,7 +105,7 @@ class FixtureList:
 
     def _make(self, place: int, turn: int) -> Fixture:
         key = stream(self._keys[place], "match", turn)
-        league = self._leagues[place % len(self._leagues)]
+        league = self._leagues[place]
         home = draw(key, 1) % len(league.teams)
         kickoff = self._epoch + timedelta(seconds=self._kickoff_seconds(place, turn))
         announced = self._epoch + timedelta(seconds=self._kickoff_seconds(place, turn - 1))

@@ -1,25 +1,34 @@
-"""Leagues and clubs: real ones, and for long fixture lists their other teams."""
+"""Leagues and clubs, tournaments and players: real ones, and for long fixture lists their other teams."""
 
 import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
 import msgspec
+
+from overround.errors import SettingsError
 
 _FILE = "leagues.toml"
 _EVENTS_A_LEAGUE = 31
 _EVENTS_A_LEAGUE_OF_FEW = 4
 _OTHER_TEAMS = ("U21", "Women", "U19", "Reserves", "U23", "II", "U20", "U18", "U17", "Youth", "Amateurs", "B", "U16")
 _LOWEST_TIER = 5
+_NUMBERS_APART = 5_000  # the numbers of a sport's leagues from those of the next
+_PLACES = 10  # of these, each sport but the first has one
+FOOTBALL = "football"
 
 
 class League(msgspec.Struct, frozen=True, kw_only=True):
-    """A league: `tier` 1 is offered widest, `goals` are those of an average match."""
+    """A league: `tier` 1 is offered widest; `goals`, or in basketball `points`, are those of an average match."""
 
     country: str
     name: str
     tier: int
-    goals: float
+    goals: float = 2.6
+    points: float = 0.0
+    sport: str = FOOTBALL
     teams: tuple[str, ...]
     number: int = 0
     country_number: int = 0
@@ -29,24 +38,55 @@ class _LeaguesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     league: tuple[League, ...]
 
 
-def leagues_for(events: int) -> tuple[League, ...]:
-    """Return the leagues that so many events are of."""
-    real = _real_leagues()
+def leagues_of_places(events: int, sports: Sequence[str]) -> tuple[League, ...]:
+    """Return the league of each place of a fixture list; every sport but the first has a tenth of the places."""
+    chosen = [_sport_of(place, sports) for place in range(events)]
+    leagues = {sport: leagues_for(chosen.count(sport), sport) for sport in set(chosen)}
+    turns: Counter[str] = Counter()
+    found: list[League] = []
+    for sport in chosen:
+        found.append(leagues[sport][turns[sport] % len(leagues[sport])])
+        turns[sport] += 1
+    return tuple(found)
+
+
+def _sport_of(place: int, sports: Sequence[str]) -> str:
+    number = _PLACES - 1 - place % _PLACES
+    return sports[number + 1] if number < len(sports) - 1 else sports[0]
+
+
+def leagues_for(events: int, sport: str = FOOTBALL) -> tuple[League, ...]:
+    """Return the leagues that so many events of a sport are of.
+
+    Raises:
+        SettingsError: no league of that sport is known.
+    """
+    real = _real_leagues().get(sport, ())
+    if not real:
+        raise SettingsError(f"there is no {sport} to simulate, but: {', '.join(_real_leagues())}")
     wanted = max(-(-events // _EVENTS_A_LEAGUE), min(len(real), -(-events // _EVENTS_A_LEAGUE_OF_FEW)))
     return tuple(_league(real, number) for number in range(wanted))
 
 
 @cache
-def _real_leagues() -> tuple[League, ...]:
+def _real_leagues() -> Mapping[str, tuple[League, ...]]:
+    """Return the leagues by sport."""
     text = files(__package__).joinpath(_FILE).read_text("utf-8")
     found = msgspec.convert(tomllib.loads(text), _LeaguesFile).league
     countries = {country: place for place, country in enumerate(dict.fromkeys(league.country for league in found), 1)}
-    return tuple(msgspec.structs.replace(league, country_number=countries[league.country]) for league in found)
+    by_sport: dict[str, list[League]] = {}
+    for league in found:
+        numbered = msgspec.structs.replace(league, country_number=countries[league.country])
+        by_sport.setdefault(league.sport, []).append(numbered)
+    return {
+        sport: tuple(msgspec.structs.replace(league, number=turn * _NUMBERS_APART) for league in leagues)
+        for turn, (sport, leagues) in enumerate(by_sport.items())
+    }
 
 
 def _league(real: tuple[League, ...], number: int) -> League:
     turn, place = divmod(number, len(real))
-    league = msgspec.structs.replace(real[place], number=number + 1)
+    league = msgspec.structs.replace(real[place], number=real[place].number + number + 1)
     if not turn:
         return league
     kind = _OTHER_TEAMS[(turn - 1) % len(_OTHER_TEAMS)]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from overround.bookmakers.rendering import PLAYER
 from overround.catalogue import Market
 from overround.odds import canonical_line
-from overround.simulator.chances import Field, View
+from overround.simulator.leagues import FOOTBALL
 
 LINE, HANDICAP, AT_LEAST = "line", "handicap", "at_least"
 AROUND = frozenset((LINE, HANDICAP, AT_LEAST))
@@ -16,7 +16,7 @@ AROUND = frozenset((LINE, HANDICAP, AT_LEAST))
 _QUARTERS = 4
 _HALF, _WHOLE = 2, 4
 _PLAIN_LINES = 9
-MOST_LINES = 15
+_MOST_LINES = 15
 # What bookmakers number markets by, or state beside a line, and how far.
 _LISTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -28,9 +28,12 @@ _LISTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "first_line": ("0.5", "1.5"),
         "second_line": ("0.5", "1.5"),
         "team": ("home", "away"),
+        "quarter": ("1", "2", "3", "4"),
+        "set": ("1", "2"),
         PLAYER: tuple(f"#{number}" for number in range(12)),
     }
 )
+_SET_SCORES = ("2:0", "0:2")
 _PLAYERS = (
     "abubakar", "adeyemi", "alvarez", "andersen", "bakker", "balde", "barros", "becker", "carvalho", "costa", "diallo",
     "dubois", "eriksen", "fernandes", "fischer", "garcia", "gomes", "hansen", "ibrahim", "jensen", "johnson", "kamara",
@@ -39,9 +42,18 @@ _PLAYERS = (
 )  # fmt: skip
 
 
-def listed(specifier: str) -> tuple[str, ...]:
+def listed(market: Market, specifier: str) -> tuple[str, ...]:
     """Return the values of a specifier that is not laid around anything; none if they are not known."""
+    if specifier == "score" and market.meaning.counts == "sets":
+        return _SET_SCORES
     return _LISTED.get(specifier, ())
+
+
+def lines_of(market: Market) -> int:
+    """Return how many lines a market can have: in sets there is one that both sides can win."""
+    if market.meaning.counts == "sets":
+        return 1
+    return _MOST_LINES if market.sport == FOOTBALL else _PLAIN_LINES
 
 
 def named(value: str, roster: int) -> str:
@@ -58,21 +70,26 @@ def value(rank: int, middle: int, *, whole: bool, least: int) -> str | None:
     return None if quarters is None else _text(quarters)
 
 
-def middle(market: Market, around: str, field: Field, view: View) -> int:
-    """Return the line that both sides of the bet are about as likely at, in quarters."""
-    home, away = view.sides(field)
+def middle_for(market: Market, around: str, home: float, away: float) -> int:
+    """Return the line at which both sides of a bet on counts are about as likely, in quarters."""
     if around == HANDICAP:
         return _HALF * round((away - home) * 2)
-    side = market.meaning.side
-    if side == "match" and not market.parts:
-        words = market.key.split("_")
-        side = next((word for word in ("home", "away") if word in words and f"{word}_or" not in market.key), side)
-    mean = {"home": home, "away": away}.get(side, home + away)
+    side = _side(market.key, market.meaning.side, whole=not market.parts)
+    mean = home if side == "home" else away if side == "away" else home + away
     return _QUARTERS * int(mean) + _HALF
 
 
+@cache
+def _side(key: str, side: str, *, whole: bool) -> str:
+    """Return whose count a line is on: where the meaning names no side, the key may."""
+    if side != "match" or not whole:
+        return side
+    words = key.split("_")
+    return next((word for word in ("home", "away") if word in words and f"{word}_or" not in key), side)
+
+
 def _nth(lines: Iterator[int], rank: int, least: int) -> int | None:
-    for _ in range(4 * MOST_LINES):
+    for _ in range(4 * _MOST_LINES):
         line = next(lines)
         if line >= least:
             if not rank:
@@ -86,12 +103,12 @@ def _half_lines(middle: int) -> Iterator[int]:
     start = middle - middle % _WHOLE + _HALF
     yield from _around(start, _WHOLE, _PLAIN_LINES)
     yield from _around(start + _HALF, _WHOLE, _PLAIN_LINES)
-    yield from _around(start + 1, _HALF, 4 * MOST_LINES)
+    yield from _around(start + 1, _HALF, 4 * _MOST_LINES)
 
 
 def _whole_lines(middle: int) -> Iterator[int]:
     start = _WHOLE * round(middle / _WHOLE)
-    yield from (line for line in _around(start, _WHOLE, 4 * MOST_LINES) if line)
+    yield from (line for line in _around(start, _WHOLE, 4 * _MOST_LINES) if line)
 
 
 def _around(start: int, step: int, count: int) -> Iterator[int]:

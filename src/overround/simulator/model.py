@@ -13,8 +13,8 @@ from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
 from overround.simulator.anomalies import NO_ANOMALIES, Anomalies
 from overround.simulator.chances import Chances, View
 from overround.simulator.drift import Book
+from overround.simulator.expectancy import Prospect
 from overround.simulator.fixtures import Fixture, FixtureList, team_number
-from overround.simulator.leagues import leagues_for
 from overround.simulator.noise import normal, stream, unit
 from overround.simulator.offers import Offers
 from overround.simulator.parameters import Parameters
@@ -25,17 +25,16 @@ _DOUBT = 0.006  # how far apart two pricings of one expectancy are
 _MARGIN_SPREAD = 0.23
 _BOOKS_KEPT = 3  # times the events and bookmakers
 _SECOND_LISTING = 500_000_000
-_SPORT = "football"
 
 
 class _Side(msgspec.Struct, frozen=True):
-    """A bookmaker, and what is worked out for it alone."""
+    """A bookmaker, and what is worked out for it alone, by sport."""
 
     slug: str
     key: int
     simulation: Simulation
-    offers: Offers
-    pricing: Pricing
+    offers: Mapping[str, Offers]
+    pricing: Mapping[str, Pricing]
 
 
 class Model:
@@ -44,19 +43,24 @@ class Model:
     def __init__(self, parameters: Parameters, catalogue: Catalogue, simulations: Mapping[str, Simulation]) -> None:
         self.parameters = parameters
         self.fixtures = FixtureList(parameters)
-        leagues, chances = leagues_for(parameters.events), Chances(catalogue)
+        chances = Chances(catalogue)
         self._sides = {
-            slug: _Side(
-                slug,
-                stream(parameters.seed, "bookmaker", slug),
-                simulation,
-                Offers(catalogue, simulation, parameters.size, leagues),
-                Pricing(chances, simulation),
-            )
-            for slug, simulation in simulations.items()
+            slug: self._side(slug, simulation, catalogue, chances) for slug, simulation in simulations.items()
         }
         self._books: dict[tuple[str, int], Book] = {}
+        self._prospects: dict[int, Prospect] = {}
         self._upcoming = lru_cache(2)(lambda tick: tuple(self.fixtures.upcoming(self.instant(tick))))
+
+    def _side(self, slug: str, simulation: Simulation, catalogue: Catalogue, chances: Chances) -> _Side:
+        leagues = self.fixtures.leagues
+        sports = [sport for sport in leagues if sport in simulation.offerables]
+        return _Side(
+            slug,
+            stream(self.parameters.seed, "bookmaker", slug),
+            simulation,
+            {sport: Offers(catalogue, simulation, sport, self.parameters.size, leagues[sport]) for sport in sports},
+            {sport: Pricing(chances, simulation.profile, simulation.offerables[sport]) for sport in sports},
+        )
 
     @property
     def bookmakers(self) -> tuple[str, ...]:
@@ -101,7 +105,7 @@ class Model:
         profile = side.simulation.profile
         opinion = stream(book.key, version.priced_at, number)
         view = View(book.prospect.at(version.priced_at - profile.lag, opinion, _DOUBT))
-        priced = side.pricing.family(
+        priced = side.pricing[book.fixture.league.sport].family(
             book.plan.families[number], view, self._margin(side, book.fixture), shift=int(version.flipped)
         )
         shown = profile.shows_suspended
@@ -124,7 +128,10 @@ class Model:
 
     def _lists(self, slug: str, fixture: Fixture) -> bool:
         """Tell whether a bookmaker lists a match at all; one bookmaker, drawn for each match, always does."""
-        slugs = self.bookmakers
+        sport = fixture.league.sport
+        slugs = [each for each, side in self._sides.items() if sport in side.offers]
+        if slug not in slugs:
+            return False
         sure = slugs[int(unit(fixture.key, 11) * len(slugs))]
         return slug == sure or unit(stream(fixture.key, slug), 1) >= self._sides[slug].simulation.profile.gaps
 
@@ -141,7 +148,7 @@ class Model:
                 bookmaker=side.slug,
                 listing_id=self._listing_id(side, fixture.number, second=second),
                 sr_id=sr_id,
-                sport=_SPORT,
+                sport=league.sport,
                 home=team_name(side.key, league.teams[fixture.home], share),
                 away=team_name(side.key, league.teams[fixture.away], share),
                 kickoff=fixture.kickoff_at(now),
@@ -179,9 +186,13 @@ class Model:
         if book is None:
             if len(self._books) >= _BOOKS_KEPT * len(self._sides) * self.parameters.events:
                 self._books.clear()
+                self._prospects.clear()
             side = self._sides[slug]
-            plan = side.offers.of(fixture.league.tier)
-            book = Book(fixture, side.simulation.profile, slug, plan, self.parameters)
+            plan = side.offers[fixture.league.sport].of(fixture.league.tier)
+            prospect = self._prospects.get(fixture.number)
+            if prospect is None:
+                prospect = self._prospects[fixture.number] = Prospect(fixture)
+            book = Book(prospect, side.simulation.profile, slug, plan, self.parameters)
             self._books[slug, fixture.number] = book
         return book
 

@@ -1,6 +1,6 @@
 """What a bookmaker offers on a match: which markets, how many lines of each, and in which families it prices them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 from types import MappingProxyType
 
@@ -8,10 +8,10 @@ import msgspec
 
 from overround.bookmakers.mapping import Memo
 from overround.bookmakers.rendering import PLAYER
-from overround.bookmakers.simulation import Simulation, Size
+from overround.bookmakers.simulation import Profile, Simulation, Size
 from overround.catalogue import Catalogue, Market
 from overround.simulator import lines
-from overround.simulator.leagues import League
+from overround.simulator.leagues import FOOTBALL, League
 
 FAMILIES = 20
 _TIER_SHARES = (1.55, 1.25, 1.0, 0.85, 0.62)
@@ -24,17 +24,18 @@ _LEAST = MappingProxyType({lines.LINE: 2, lines.AT_LEAST: 4})
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A market at one line: `rank` counts the lines of a market from the nearest to what is expected.
+    """A market at one line: `rank` counts the `lines` of a market from the nearest to what is expected.
 
-    `around` names the specifier that the line is; lines are `whole` numbers or not, from `least` quarters.
+    `around` names the specifiers that are lines; lines are `whole` numbers or not, from `least` quarters.
     """
 
     market: Market
     rank: int
     fixed: dict[str, str]
-    around: str = ""
+    around: tuple[str, ...] = ()
     whole: bool = False
-    least: int = _NO_LEAST
+    least: tuple[int, ...] = ()
+    lines: int = 1
 
     @property
     def by_player(self) -> bool:
@@ -55,15 +56,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offers:
-    """One bookmaker's plans, one for each tier of leagues."""
+    """One bookmaker's plans for a sport, one for each tier of leagues."""
 
-    def __init__(self, catalogue: Catalogue, simulation: Simulation, size: Size, leagues: Sequence[League]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, simulation: Simulation, sport: str, size: Size, leagues: Sequence[League]
+    ) -> None:
         """Prepare for these leagues, of which each has as many matches: over all, the profile's size is the average."""
         shares = [_share(league.tier) for league in leagues]
         self._scale = len(shares) / sum(shares)
         self._catalogue = catalogue
-        self._simulation = simulation
-        self._size = size
+        self._profile = simulation.profile
+        self._offerable = simulation.offerables[sport]
+        self._wanted = _wanted(simulation.profile, sport, size)
         self._plans = Memo(self._plan, _PLANS_KEPT)
 
     def of(self, tier: int) -> Plan:
@@ -71,19 +75,16 @@ class Offers:
         return self._plans[tier]
 
     def _plan(self, tier: int) -> Plan:
-        profile = self._simulation.profile
-        budget = round(profile.markets[self._size] * _share(tier) * self._scale)
-        scored = sorted(self._scored(), key=lambda entry: entry[0])
-        if profile.counts_lines:
-            chosen = [item for _, _, item in scored[:budget]]
-        else:
-            chosen = _of_first_markets([item for _, _, item in scored], budget)
-        return _families(chosen)
+        items = [item for _, _, item in sorted(self._scored(), key=lambda entry: entry[0])]
+        if self._wanted is None:
+            return _families([item for item in items if item.rank < _LINES_OF_UNCOUNTED])
+        budget = round(self._wanted * _share(tier) * self._scale)
+        return _families(items[:budget] if self._profile.counts_lines else _of_first_markets(items, budget))
 
     def _scored(self) -> list[tuple[float, int, Item]]:
         """Return all that could be offered with a score, the lower the sooner: popular first, then further lines."""
         found: list[tuple[float, int, Item]] = []
-        for place, key in enumerate(self._simulation.offerable.markets()):
+        for place, key in enumerate(self._offerable.markets()):
             market = self._catalogue.market(key)
             spacing = _WIDE_SPACING if market.group in _WIDE_GROUPS else _SPACING
             for number, item in enumerate(self._items(market)):
@@ -92,31 +93,42 @@ class Offers:
 
     def _items(self, market: Market) -> list[Item]:
         """Return a market's items; none if it has specifiers whose values are not known."""
-        implied = self._simulation.offerable.fixed(market.key)
-        around = [name for name in market.specifiers if name in lines.AROUND and name not in implied]
+        implied = self._offerable.fixed(market.key)
+        around = tuple(name for name in market.specifiers if name in lines.AROUND and name not in implied)
         choices = {
-            name: sorted(implied[name], key=_by_number) if name in implied else lines.listed(name)
+            name: sorted(implied[name], key=_by_number) if name in implied else lines.listed(market, name)
             for name in market.specifiers
             if name not in around
         }
-        if len(around) > 1 or not all(choices.values()):
-            return []
         starts = [dict(zip(choices, chosen, strict=True)) for chosen in product(*choices.values())]
         if not around:
             return [Item(market=market, rank=0, fixed=start) for start in starts]
-        settles = market.meaning.settles
+        number = lines.lines_of(market)
         return [
             Item(
                 market=market,
                 rank=rank,
                 fixed=start,
-                around=around[0],
-                whole=around[0] == lines.AT_LEAST or settles == "european_handicap",
-                least=_LEAST.get(around[0], _NO_LEAST),
+                around=around,
+                whole=_is_whole(market, around),
+                least=tuple(_LEAST.get(name, _NO_LEAST) for name in around),
+                lines=number,
             )
-            for rank in range(lines.MOST_LINES)
+            for rank in range(number)
             for start in starts
         ]
+
+
+def _wanted(profile: Profile, sport: str, size: Size) -> int | None:
+    """Return how many markets an event has on average; None for all."""
+    if size not in profile.markets:
+        return None
+    return profile.markets[size] if sport == FOOTBALL else profile.other_sports.get(sport)
+
+
+def _is_whole(market: Market, around: Collection[str]) -> bool:
+    """Tell whether a market's lines are whole numbers: those that so many or exactly so many can be."""
+    return lines.AT_LEAST in around or market.meaning.settles == "european_handicap" or "exact" in market.outcomes
 
 
 def _share(tier: int) -> float:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from overround.bookmakers.simulation import Size
+from overround.simulator.leagues import FOOTBALL
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TICK_SECONDS = 300
@@ -15,7 +16,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """A market's seed and extent.
 
     `epoch` is the instant of tick 0, from which kick-offs count; a tick is `tick_seconds` of calendar
-    time, and always as much of the market's own time: prices move per tick.
+    time, and always as much of the market's own time: prices move per tick. Of the `sports` all but the first
+    have a tenth of the events each.
     """
 
     seed: int = 1
@@ -23,3 +25,4 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 1300
     tick_seconds: int = TICK_SECONDS
     size: Size = Size.AUDIT
+    sports: tuple[str, ...] = (FOOTBALL,)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from overround.bookmakers.mapping import Memo
-from overround.bookmakers.simulation import Profile, Simulation
+from overround.bookmakers.simulation import Offerable, Profile
+from overround.catalogue import Market
 from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, MarketKey, MarketPrices, specifiers_text
 from overround.simulator import lines
 from overround.simulator.chances import Chances, Recipe, View, single_mean
@@ -19,12 +20,12 @@ _WIDEST_MARGIN = 2.6
 
 
 class Pricing:
-    """One bookmaker's prices."""
+    """One bookmaker's prices of a sport."""
 
-    def __init__(self, chances: Chances, simulation: Simulation) -> None:
-        self._profile = simulation.profile
+    def __init__(self, chances: Chances, profile: Profile, offerable: Offerable) -> None:
+        self._profile = profile
         self._chances = chances
-        self._offerable = simulation.offerable
+        self._offerable = offerable
         self._keys = Memo(_key, _KEYS_KEPT)
         self._laid = Memo(self._lay, _KEYS_KEPT)
         self._recipes = Memo(self._recipe, _KEYS_KEPT)
@@ -38,30 +39,36 @@ class Pricing:
         """
         found: dict[MarketKey, tuple[int, MarketPrices]] = {}
         roster = view.expectancy.roster
+        market: Market | None = None
+        fixed: Mapping[str, str] = {}
+        middles: tuple[int, ...] = ()
         for place, item in enumerate(items):
-            middle = self._middle(item, view) if item.around else 0
-            recipe = self._laid[item, roster if item.by_player else 0, middle, shift]
+            if item.market is not market or item.fixed != fixed:  # its other lines have the same middle
+                market, fixed = item.market, item.fixed
+                middles = self._middles(item, view) if item.around else ()
+            recipe = self._laid[item, roster if item.by_player else 0, middles, shift if item.lines > 1 else 0]
             if recipe and recipe.key not in found:
                 found[recipe.key] = place, self._prices(recipe, view, margin)
         return found
 
-    def _middle(self, item: Item, view: View) -> int:
-        if item.around == lines.AT_LEAST:
+    def _middles(self, item: Item, view: View) -> tuple[int, ...]:
+        """Return the item's lines at rank 0, in quarters."""
+        if lines.AT_LEAST in item.around:
             fixed = {name: lines.named(value, view.expectancy.roster) for name, value in item.fixed.items()}
-            return _QUARTERS * max(1, round(single_mean(item.market, fixed, view)))
+            return (_QUARTERS * max(1, round(single_mean(item.market, fixed, view))),)
         # Any line tells what the market is on.
-        probe = self._keys[item.market.key, (*item.fixed.items(), (item.around, "1"))]
-        return lines.middle(item.market, item.around, self._chances.field(probe), view)
+        probe = self._keys[item.market.key, (*item.fixed.items(), *((name, "1") for name in item.around))]
+        return tuple([self._chances.middle(probe, name, view) for name in item.around])
 
-    def _lay(self, where: tuple[Item, int, int, int]) -> Recipe | None:
-        """Return how an item is priced at a line, by its market's middle, and the shift; None if it has no line."""
-        item, roster, middle, shift = where
+    def _lay(self, where: tuple[Item, int, tuple[int, ...], int]) -> Recipe | None:
+        """Return how an item is priced at its lines, by their middles, and the shift; None if it has no line."""
+        item, roster, middles, shift = where
         specifiers = {name: lines.named(value, roster) for name, value in item.fixed.items()}
-        if item.around:
-            line = lines.value(item.rank + shift, middle, whole=item.whole, least=item.least)
+        for name, middle, least in zip(item.around, middles, item.least, strict=True):
+            line = lines.value(item.rank + shift, middle, whole=item.whole, least=least)
             if line is None:
                 return None
-            specifiers[item.around] = line
+            specifiers[name] = line
         return self._recipes[self._keys[item.market.key, tuple(specifiers.items())]]
 
     def _recipe(self, key: MarketKey) -> Recipe | None:
@@ -69,6 +76,7 @@ class Pricing:
         return self._chances.recipe(key, slots) if slots else None
 
     def _prices(self, recipe: Recipe, view: View, margin: float) -> MarketPrices:
+        """Return the prices of a key; what cannot happen is listed without one."""
         chances = recipe.chances(view)
         market, profile = recipe.market, self._profile
         scale = market.probability_sum / (sum(chances) or 1.0) if market.probability_sum else 1.0
@@ -76,7 +84,7 @@ class Pricing:
         factor = 1 + margin * wide
         prices = [0] * len(market.outcomes)
         for slot, chance in zip(recipe.slots, chances, strict=True):
-            prices[slot] = quoted(chance * scale, factor, profile)
+            prices[slot] = quoted(chance * scale, factor, profile) if chance else SUSPENDED_UNPRICED
         return MarketPrices(tuple(prices))
 
 

@@ -7,6 +7,7 @@ changes its tick and its faults.
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import signal
 import stat
@@ -40,6 +41,9 @@ _SLOW_PIECES = 8
 _SLOW_SECONDS = 0.4  # between two pieces
 _NEVER_SECONDS = 600.0
 _CACHE_BUSTER = "_t"
+_GARBAGE_THRESHOLD = (
+    50_000  # what is worked out is kept, and looking through it for garbage again and again costs a lot
+)
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +62,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     tick_seconds: int = 0
     size: str = ""
+    sports: tuple[str, ...] = ()
 
 
 class Simulated(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +191,7 @@ def modelled(options: Options) -> Simulated:
         ),
         tick_seconds=parameters.tick_seconds,
         size=parameters.size,
+        sports=parameters.sports,
         seed=parameters.seed,
         epoch=parameters.epoch,
         events=parameters.events,
@@ -279,6 +285,7 @@ def print_ready(ready: Ready) -> None:
 
 def run(options: Options, announce: Callable[[Ready], None] = print_ready) -> None:
     """Run the server until it is stopped."""
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     simulated = modelled(options) if options.captures is None else replayed(options, options.captures)
     asyncio.run(serve(simulated, options, announce))
 

@@ -1,4 +1,4 @@
-// Requests to the service, and which of its endpoints it has.
+// Requests to the service.
 
 export class ApiError extends Error {
   constructor(
@@ -10,6 +10,8 @@ export class ApiError extends Error {
   }
 }
 
+const NO_CONTENT = 204;
+
 async function problem(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => ({}));
   const fields = (body ?? {}) as { code?: string; detail?: string; title?: string };
@@ -20,7 +22,7 @@ async function problem(response: Response): Promise<ApiError> {
 export async function request<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(path, { headers: { accept: "application/json" }, ...init });
   if (!response.ok) throw await problem(response);
-  return (await response.json()) as T;
+  return (response.status === NO_CONTENT ? undefined : await response.json()) as T;
 }
 
 export const send = <T>(method: string, path: string, body?: unknown): Promise<T> =>
@@ -29,17 +31,3 @@ export const send = <T>(method: string, path: string, body?: unknown): Promise<T
     headers: { accept: "application/json", "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-
-let known: Promise<Set<string>> | undefined;
-
-/** The paths this service serves, asked once: what it lacks is then never asked for, and no request fails. */
-export function servedPaths(): Promise<Set<string>> {
-  known ??= request<{ paths: Record<string, unknown> }>("/api/openapi.json").then(
-    (document) => new Set(Object.keys(document.paths)),
-    (error: unknown) => {
-      known = undefined;
-      throw error;
-    },
-  );
-  return known;
-}

@@ -1,8 +1,9 @@
 // Keeps the desk as the service's cache is: the first rows at once, then all of it by the stream, which is resumed
 // where it broke off.
 
+import { serviceClock } from "../model/clock";
 import type { Desk } from "../model/desk";
-import { request, servedPaths } from "./http";
+import { request } from "./http";
 import { cell, event, imageEvent, renamed } from "./normalise";
 import type { WireConfirmed, WireDelta, WireImage } from "./stream";
 import type { WireEventFields, WireEventPage } from "./types";
@@ -15,8 +16,6 @@ export interface Wanted {
 }
 
 export const FIRST_ROWS = 40;
-const PAGE = 200;
-const POLL_MS = 5000;
 const RETRY_MS = 1500;
 /** The service says something every 5 s, so a longer silence is a connection that nobody serves. */
 export const SILENCE_MS = 16_000;
@@ -34,8 +33,7 @@ export async function feed(desk: Desk, wanted: Wanted, signal: AbortSignal): Pro
   while (!signal.aborted) {
     try {
       if (!place.cursor) await firstRows(desk, wanted, signal);
-      if ((await servedPaths()).has("/api/stream")) await follow(desk, wanted.markets, place, signal);
-      else await poll(desk, wanted.markets, signal);
+      await follow(desk, wanted.markets, place, signal);
     } catch {
       if (signal.aborted) return;
       desk.setLink("lost");
@@ -51,22 +49,9 @@ async function firstRows(desk: Desk, { markets, first }: Wanted, signal: AbortSi
   const [bookmakers, page] = await Promise.all([
     request<BookmakersView>("/api/bookmakers", { signal }), request<WireEventPage>(`/api/events?${query}`, { signal }),
   ]);
+  serviceClock.heard(page.now);
   desk.know(bookmakers.bookmakers.map(({ slug }) => slug));
   for (const wire of page.events) desk.put(event(wire));
-}
-
-async function poll(desk: Desk, markets: readonly string[], signal: AbortSignal): Promise<void> {
-  const ids = new Set<number>();
-  for (let offset = 0, total = 1; offset < total; offset += PAGE) {
-    const query = new URLSearchParams({ markets: markets.join(","), limit: String(PAGE), offset: String(offset) });
-    const answer = await request<WireEventPage>(`/api/events?${query}`, { signal });
-    for (const wire of answer.events) (ids.add(wire.sr_id), desk.put(event(wire)));
-    total = answer.total;
-  }
-  desk.retain(ids);
-  desk.setComplete(true);
-  desk.setLink("polling");
-  await wait(POLL_MS, signal);
 }
 
 type Take = (data: never) => void;
@@ -87,7 +72,7 @@ export function handlers(desk: Desk): Readonly<Record<string, Take>> {
     confirmed: (data: WireConfirmed) => {
       for (const [id, at] of Object.entries(data.confirmed_at)) desk.confirm(Number(id), data.bookmaker, Date.parse(at));
     },
-    heartbeat: () => undefined,
+    heartbeat: ({ now }: { now: string }) => serviceClock.heard(now),
     conflated: () => undefined,
   };
 }

@@ -94,8 +94,10 @@ function moved(cursor: Cursor | null, key: string, events: number, lines: number
   };
   const step = steps[key];
   if (!step || events === 0) return null;
-  if (!cursor) return { event: 0, line: 0, column: 0 };
-  const row = Math.min(events * lines - 1, Math.max(0, cursor.event * lines + cursor.line + step[0]));
-  const column = Math.min(columns - 1, Math.max(0, cursor.column + step[1]));
+  const first = { event: 0, line: 0, column: 0 };
+  if (!cursor && key !== "End") return first;
+  const from = cursor ?? first;
+  const row = Math.min(events * lines - 1, Math.max(0, from.event * lines + from.line + step[0]));
+  const column = Math.min(columns - 1, Math.max(0, from.column + step[1]));
   return { event: Math.floor(row / lines), line: row % lines, column };
 }

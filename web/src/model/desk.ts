@@ -3,7 +3,7 @@
 import type { Cell, DeskEvent, Freshness } from "./types";
 
 /** "conflated": this page was too slow, and was sent the newest states only. */
-export type Link = "loading" | "live" | "conflated" | "polling" | "lost";
+export type Link = "loading" | "live" | "conflated" | "lost";
 
 export interface Snapshot {
   events: ReadonlyMap<number, DeskEvent>;

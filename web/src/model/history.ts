@@ -13,15 +13,23 @@ export interface Drawn {
 
 const seconds = (text: string): number => Date.parse(text) / 1000;
 
+/** Bookmakers are not asked in the same instant: one that was seen this shortly before the last is as new. */
+const TOGETHER_S = 60;
+
+const endOf = (series: WireSeries, last: number): number => (last - seconds(series.until) <= TOGETHER_S ? last : seconds(series.until));
+
+const lastOf = (series: readonly WireSeries[]): number => Math.max(...series.map(({ until }) => seconds(until)));
+
 function timesOf(series: readonly WireSeries[]): number[] {
-  const all = series.flatMap(({ points, until }) => [...points.map(({ at }) => at), until]);
-  return [...new Set(all.map(seconds))].sort((a, b) => a - b);
+  const last = lastOf(series);
+  const all = series.flatMap((one) => [...one.points.map(({ at }) => seconds(at)), endOf(one, last)]);
+  return [...new Set(all)].sort((a, b) => a - b);
 }
 
 /** Prices of one outcome, a column for each bookmaker. */
 export function drawn(series: readonly WireSeries[]): Drawn {
   const times = timesOf(series);
-  return { times, slugs: series.map(({ bookmaker }) => bookmaker), figures: series.map((one) => inForce(one, times)) };
+  return { times, slugs: series.map(({ bookmaker }) => bookmaker), figures: series.map((one) => inForce(one, times, lastOf(series))) };
 }
 
 /** The margin in percent of a market's outcomes, a column for each bookmaker; a gap unless all are active. */
@@ -29,7 +37,7 @@ export function margins(series: readonly WireSeries[], outcomes: number, probabi
   const times = timesOf(series);
   const slugs = [...new Set(series.map(({ bookmaker }) => bookmaker))];
   const figures = slugs.map((slug) => {
-    const prices = series.filter(({ bookmaker }) => bookmaker === slug).map((one) => inForce(one, times));
+    const prices = series.filter(({ bookmaker }) => bookmaker === slug).map((one) => inForce(one, times, lastOf(series)));
     return times.map((_, at) => margin(prices.map((column) => column[at] ?? null), outcomes, probabilitySum));
   });
   return { times, slugs, figures };
@@ -44,9 +52,9 @@ function margin(prices: readonly (number | null)[], outcomes: number, probabilit
   return prices.length === outcomes ? Math.round((sum / probabilitySum - 1) * 100_000) / 1000 : null;
 }
 
-function inForce(series: WireSeries, times: readonly number[]): (number | null)[] {
+function inForce(series: WireSeries, times: readonly number[], last: number): (number | null)[] {
   const points = series.points.map(({ at, price, state }) => ({ at: seconds(at), price: state === "active" ? thousandths(price) / 1000 : 0 }));
-  const until = seconds(series.until);
+  const until = endOf(series, last);
   let next = 0;
   let now = 0;
   return times.map((time) => {

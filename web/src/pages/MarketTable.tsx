@@ -1,6 +1,7 @@
 import { Fragment, memo, type ReactNode, useState } from "react";
 import { chartAddress } from "../grid/Block";
 import { movement, standings } from "../model/compare";
+import { serviceClock } from "../model/clock";
 import { ago, percent, signed, words } from "../model/format";
 import type { Cell, DeskEvent } from "../model/types";
 import { Link } from "../ui/parts";
@@ -62,7 +63,7 @@ function PriceData({ cell, index, best, to }: { cell: Cell | undefined; index: n
   if (!cell || !price) return <td className="dim" title={cell ? words(cell.state) : "not offered, or not seen"}>{cell?.state === "removed" ? "×" : "–"}</td>;
   const shut = cell.state === "suspended" || price.suspended;
   const way = movement(price);
-  const title = `${shut ? "suspended, " : ""}changed ${ago(cell.changedAt, Date.now())}`;
+  const title = `${shut ? "suspended, " : ""}changed ${ago(cell.changedAt, serviceClock.now())}`;
   return (
     <td className={shut ? "shut" : price.value === best && best > 0 ? "best" : ""} title={title}>
       {way && !shut ? <span className={`arrow ${way}`}>{way === "up" ? "▲ " : "▼ "}</span> : null}

@@ -10,12 +10,12 @@ export function RunProgress({ now, names }: { now: WireProgress; names: Names })
   return (
     <section className="progress" aria-label="Run under way">
       <p>
-        <b>Run {now.run_id}</b>: {number(now.done)} of {number(now.total)} events, {number(now.rate, 1)} a second
+        <b>Run {now.run_id}</b>: {number(now.done)} of {number(now.total)} fetched, {number(now.rate, 1)} a second
         {now.eta_seconds === null ? "" : `, ${Math.ceil(now.eta_seconds)} s to go`}
         <span className="dim"> · {(now.elapsed_ms / 1000).toFixed(0)} s so far</span>
       </p>
       <table>
-        <thead><tr><th scope="col" className="left">bookmaker</th><th scope="col" className="left">done</th>{["events", "changed", "confirmed", "failed", "p50 ms", "p95 ms"].map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
+        <thead><tr><th scope="col" className="left">bookmaker</th><th scope="col" className="left">done</th>{["fetched", "changed", "confirmed", "failed", "p50 ms", "p95 ms"].map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
         <tbody>
           {Object.entries(now.bookmakers).map(([slug, book]) => (
             <tr key={slug}>

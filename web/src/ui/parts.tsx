@@ -1,15 +1,16 @@
 import { type MouseEvent, type ReactNode, useSyncExternalStore } from "react";
+import { serviceClock } from "../model/clock";
 import { navigate } from "./router";
 
 const TICK_MS = 1000;
-let now = Date.now();
+let now = serviceClock.now();
 const listeners = new Set<() => void>();
 let timer: number | undefined;
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   timer ??= window.setInterval(() => {
-    now = Date.now();
+    now = serviceClock.now();
     for (const each of listeners) each();
   }, TICK_MS);
   return () => listeners.delete(listener);

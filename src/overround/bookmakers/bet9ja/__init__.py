@@ -6,7 +6,7 @@ import msgspec
 
 from overround.bookmakers.bet9ja.client import Bet9jaClient
 from overround.bookmakers.bet9ja.normalise import Bet9jaNormaliser
-from overround.bookmakers.bet9ja.rendering import PROFILE, Bet9jaFormat
+from overround.bookmakers.bet9ja.rendering import PROFILE, body_formats
 from overround.bookmakers.bet9ja.simulated import Bet9jaServer, modelled, replay
 from overround.bookmakers.simulation import Simulation
 from overround.catalogue import Catalogue
@@ -40,10 +40,9 @@ class _Bet9ja(msgspec.Struct, frozen=True, kw_only=True):
 
     def simulated(self, catalogue: Catalogue) -> Simulation:
         """Build the bookmaker's side of the simulator."""
-        body_format = Bet9jaFormat(catalogue, "football")
-        return Simulation(
-            profile=PROFILE, offerable=body_format.wire, server=lambda world: modelled(world, body_format)
-        )
+        formats = body_formats(catalogue)
+        offerables = {sport: body_format.wire for sport, body_format in formats.items()}
+        return Simulation(profile=PROFILE, offerables=offerables, server=lambda world: modelled(world, formats))
 
 
 BOOKMAKER = _Bet9ja()

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.decoding import PRICES_KEPT
 from overround.bookmakers.gzip_pieces import Piece, compressed
 from overround.bookmakers.mapping import Entry, MarketMapping, Memo, load_mappings
@@ -18,6 +19,7 @@ PROFILE: Final = Profile(
     id_prefix="",
     id_offset=700_000_000,
     markets={Size.AUDIT: 156, Size.CAPTURED: 221},
+    other_sports={"basketball": 141, "tennis": 42},
     counts_lines=True,
     margin=0.080,
     ladder=((3_000, 10), (20_000, 50), (50_000, 500), (200_000, 1_000)),
@@ -71,13 +73,8 @@ class _Label(msgspec.Struct, frozen=True, rename="upper"):
 class Bet9jaFormat:
     """Implements `BodyFormat`, and has the mapping read backwards."""
 
-    def __init__(self, catalogue: Catalogue, sport: str) -> None:
-        """Read the sport's mapping backwards.
-
-        Raises:
-            CatalogueError: the mapping does not fit the catalogue.
-        """
-        mapping = load_mappings(__package__, catalogue).get(sport, MarketMapping())
+    def __init__(self, catalogue: Catalogue, mapping: MarketMapping) -> None:
+        """Read a sport's mapping backwards."""
         self.wire = WireMarkets(catalogue, mapping, _respelled)
         self._templates = Memo(self._template, _TEMPLATES_KEPT)
         self._labels = Memo(self._label, _TEMPLATES_KEPT)
@@ -93,10 +90,11 @@ class Bet9jaFormat:
         return (
             f'{{"R":"OK","D":{{"INCTYPE":0,"ST":1,"GID":{event.league_number},"C":"{int(listing.listing_id) % 9000}",'
             f'"STARTDATE":"{start}","SGID":{event.country_number},"EXTID":"{number}",'
-            f'"DS":"{json_text(listing.home)} - {json_text(listing.away)}","SID":1,"P":0,"PRV":1,"IS_BOOSTED":false,'
+            f'"DS":"{json_text(listing.home)} - {json_text(listing.away)}","SID":{SPORT_IDS[listing.sport]},'
+            f'"P":0,"PRV":1,"IS_BOOSTED":false,'
             f'"IS_BETBUILDER":true,"ENDVISIBILITYDATE":"{start}","ID":{listing.listing_id},"PL":0,"TYPE":0,'
             f'"ISSTREAMINGVIDEO":false,"GN":"{json_text(listing.tournament)}","GP":99,'
-            f'"SG":"{json_text(listing.country)}","S":"Soccer","EXCLUDED_BONUS":[],"BOOSTED_ODDS":[],'
+            f'"SG":"{json_text(listing.country)}","S":"{sport_name(listing.sport)}","EXCLUDED_BONUS":[],"BOOSTED_ODDS":[],'
             f'"BOOSTED_MARKETS":[],"O":{{{_UNKNOWN_KEY}'
         ).encode()
 
@@ -141,6 +139,21 @@ class Bet9jaFormat:
 
     def _label(self, key: MarketKey) -> str:
         return msgspec.json.encode(_labelled(self.wire.of(key))).decode()
+
+
+def body_formats(catalogue: Catalogue) -> Mapping[str, Bet9jaFormat]:
+    """Return the formats by sport.
+
+    Raises:
+        CatalogueError: a mapping does not fit the catalogue.
+    """
+    mappings = load_mappings(__package__, catalogue)
+    return {sport: Bet9jaFormat(catalogue, mapping) for sport, mapping in mappings.items() if sport in SPORT_IDS}
+
+
+def sport_name(sport: str) -> str:
+    """Return a sport as the site names it."""
+    return "Soccer" if sport == "football" else sport.title()
 
 
 def _labelled(market: WireKey) -> _Label:

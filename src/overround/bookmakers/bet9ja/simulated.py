@@ -6,6 +6,7 @@ import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import (
     API,
+    SPORT_IDS,
     SUCCESS,
     CountryEntry,
     DetailAnswer,
@@ -17,7 +18,7 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SportsAnswer,
     SportsTree,
 )
-from overround.bookmakers.bet9ja.rendering import Bet9jaFormat
+from overround.bookmakers.bet9ja.rendering import Bet9jaFormat, sport_name
 from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
 from overround.bookmakers.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
@@ -75,9 +76,9 @@ def replay(recordings: Sequence[Recording]) -> Bet9jaServer:
     return Bet9jaServer(Recorded(recordings, lambda body: _detail.decode(body).d))
 
 
-def modelled(world: World, body_format: Bet9jaFormat) -> Bet9jaServer:
+def modelled(world: World, formats: Mapping[str, Bet9jaFormat]) -> Bet9jaServer:
     """Return a server that serves the market model."""
-    return Bet9jaServer(Modelled(world, body_format, _list_event))
+    return Bet9jaServer(Modelled(world, formats, _list_event))
 
 
 def _list_event(event: SimulatedEvent) -> ListEvent:
@@ -86,8 +87,8 @@ def _list_event(event: SimulatedEvent) -> ListEvent:
         id=int(listing.listing_id),
         ds=f"{listing.home} - {listing.away}",
         startdate=f"{listing.kickoff:%Y-%m-%d %H:%M:%S}",
-        sid=1,
-        s="Soccer",
+        sid=int(SPORT_IDS[listing.sport]),
+        s=sport_name(listing.sport),
         sgid=event.country_number,
         sg=listing.country,
         gid=event.league_number,

@@ -6,7 +6,7 @@ import msgspec
 
 from overround.bookmakers.betpawa.client import BetpawaClient
 from overround.bookmakers.betpawa.normalise import BetpawaNormaliser
-from overround.bookmakers.betpawa.rendering import PROFILE, BetpawaFormat
+from overround.bookmakers.betpawa.rendering import PROFILE, body_formats
 from overround.bookmakers.betpawa.simulated import BetpawaServer, modelled, replay
 from overround.bookmakers.simulation import Simulation
 from overround.catalogue import Catalogue
@@ -45,10 +45,9 @@ class _Betpawa(msgspec.Struct, frozen=True, kw_only=True):
 
     def simulated(self, catalogue: Catalogue) -> Simulation:
         """Build the bookmaker's side of the simulator."""
-        body_format = BetpawaFormat(catalogue, "football")
-        return Simulation(
-            profile=PROFILE, offerable=body_format.wire, server=lambda world: modelled(world, body_format)
-        )
+        formats = body_formats(catalogue)
+        offerables = {sport: body_format.wire for sport, body_format in formats.items()}
+        return Simulation(profile=PROFILE, offerables=offerables, server=lambda world: modelled(world, formats))
 
 
 BOOKMAKER = _Betpawa()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from overround.bookmakers.betpawa.listing_wire import SPORT_IDS
 from overround.bookmakers.decoding import PRICES_KEPT
 from overround.bookmakers.gzip_pieces import Piece, compressed
 from overround.bookmakers.mapping import MarketMapping, Memo, load_mappings
@@ -26,6 +27,7 @@ PROFILE: Final = Profile(
     id_prefix="",
     id_offset=-7_000_000,
     markets={Size.AUDIT: 50, Size.CAPTURED: 79},
+    other_sports={"basketball": 10, "tennis": 10},
     counts_lines=False,
     margin=0.101,
     ladder=((25_000, 10), (100_000, 50), (300_000, 1_000)),
@@ -58,13 +60,8 @@ _UNKNOWN_MARKET: Final = (
 class BetpawaFormat:
     """Implements `BodyFormat`, and has the mapping read backwards."""
 
-    def __init__(self, catalogue: Catalogue, sport: str) -> None:
-        """Read the sport's mapping backwards.
-
-        Raises:
-            CatalogueError: the mapping does not fit the catalogue.
-        """
-        mapping = load_mappings(__package__, catalogue).get(sport, MarketMapping())
+    def __init__(self, catalogue: Catalogue, mapping: MarketMapping) -> None:
+        """Read a sport's mapping backwards."""
         self.wire = WireMarkets(catalogue, mapping, _respelled)
         self._templates = Memo(self._template, _TEMPLATES_KEPT)
         self._odds = Memo(_odds, PRICES_KEPT)
@@ -79,7 +76,8 @@ class BetpawaFormat:
             f'{{"id":"{listing.listing_id}","name":"{home} - {away}",{widgets}"participants":['
             f'{{"id":"{event.home_number}","name":"{home}","position":1}},'
             f'{{"id":"{event.away_number}","name":"{away}","position":2}}],'
-            f'"startTime":"{listing.kickoff:%Y-%m-%dT%H:%M:%SZ}","category":{{"id":"2","name":"Football"}},'
+            f'"startTime":"{listing.kickoff:%Y-%m-%dT%H:%M:%SZ}","category":{{"id":"{SPORT_IDS[listing.sport]}",'
+            f'"name":"{listing.sport.title()}"}},'
             f'"region":{{"id":"{event.country_number}","name":"{json_text(listing.country)}"}},'
             f'"competition":{{"id":"{event.league_number}","name":"{json_text(listing.tournament)}"}},'
             '"additionalInfo":{"inplayBooked":true,"inplayBookedActual":true},'
@@ -112,6 +110,16 @@ class BetpawaFormat:
             closing='],"additionalInfo":{"cashoutable":true}}',
             slots=tuple(outcome.slot for outcome in market.outcomes),
         )
+
+
+def body_formats(catalogue: Catalogue) -> Mapping[str, BetpawaFormat]:
+    """Return the formats by sport.
+
+    Raises:
+        CatalogueError: a mapping does not fit the catalogue.
+    """
+    mappings = load_mappings(__package__, catalogue)
+    return {sport: BetpawaFormat(catalogue, mapping) for sport, mapping in mappings.items() if sport in SPORT_IDS}
 
 
 def _widgets(sr_id: int) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from overround.bookmakers.betpawa.listing_wire import (
     PREFIX,
+    SPORT_IDS,
     CategoriesAnswer,
     CompetitionEntry,
     EventCounts,
@@ -107,9 +108,9 @@ def replay(recordings: Sequence[Recording]) -> BetpawaServer:
     return BetpawaServer(Recorded(recordings, _event.decode))
 
 
-def modelled(world: World, body_format: BetpawaFormat) -> BetpawaServer:
+def modelled(world: World, formats: Mapping[str, BetpawaFormat]) -> BetpawaServer:
     """Return a server that serves the market model."""
-    return BetpawaServer(Modelled(world, body_format, _list_event))
+    return BetpawaServer(Modelled(world, formats, _list_event))
 
 
 def _list_event(event: SimulatedEvent) -> ListEvent:
@@ -122,7 +123,7 @@ def _list_event(event: SimulatedEvent) -> ListEvent:
             Participant(id=str(event.away_number), name=listing.away, position=2),
         ),
         start_time=listing.kickoff,
-        category=Named(id="2", name="Football"),
+        category=Named(id=SPORT_IDS[listing.sport], name=listing.sport.title()),
         region=Named(id=str(event.country_number), name=listing.country),
         competition=Named(id=str(event.league_number), name=listing.tournament),
         widgets=None if sr_id is None else (Widget(id=str(sr_id), type=SPORTRADAR, retention="PREMATCH"),),

@@ -7,7 +7,7 @@ import msgspec
 from overround.bookmakers.simulation import Simulation
 from overround.bookmakers.sportybet.client import SportybetClient
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
-from overround.bookmakers.sportybet.rendering import PROFILE, SportybetFormat
+from overround.bookmakers.sportybet.rendering import PROFILE, body_formats
 from overround.bookmakers.sportybet.simulated import SportybetServer, modelled, replay
 from overround.catalogue import Catalogue
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording
@@ -44,10 +44,9 @@ class _Sportybet(msgspec.Struct, frozen=True, kw_only=True):
 
     def simulated(self, catalogue: Catalogue) -> Simulation:
         """Build the bookmaker's side of the simulator."""
-        body_format = SportybetFormat(catalogue, "football")
-        return Simulation(
-            profile=PROFILE, offerable=body_format.wire, server=lambda world: modelled(world, body_format)
-        )
+        formats = body_formats(catalogue)
+        offerables = {sport: body_format.wire for sport, body_format in formats.items()}
+        return Simulation(profile=PROFILE, offerables=offerables, server=lambda world: modelled(world, formats))
 
 
 BOOKMAKER = _Sportybet()

@@ -83,12 +83,12 @@ class SportybetNormaliser:
                 tally.unmapped(market.id, market.name or market.desc)
                 continue
             is_open = market.status == OPEN and not (market.banned or event.banned)
-            found: Mapping[MarketKey, list[int]]
             if isinstance(route, Target):
-                found = {route.key: self._outcomes(market, route, is_open, tally)}
+                prices = self._outcomes(market, route, is_open, tally)
+                occurrences += _store(route.key, prices, markets, market.id, tally)
             else:
                 found = self._selections(market, route, is_open, tally)
-            occurrences += _stored(found, markets, market.id, tally)
+                occurrences += True in [_store(key, found[key], markets, market.id, tally) for key in found]
         return markets, occurrences
 
     def _outcomes(self, market: Market, target: Target, is_open: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the market's state
@@ -143,20 +143,18 @@ class SportybetNormaliser:
         return found
 
 
-def _stored(
-    found: Mapping[MarketKey, list[int]], markets: dict[MarketKey, MarketPrices], wire_id: str, tally: Tally
+def _store(
+    key: MarketKey, prices: list[int], markets: dict[MarketKey, MarketPrices], wire_id: str, tally: Tally
 ) -> bool:
-    """Add a wire market's prices to the others, and tell whether any of it was new."""
-    stored = False
-    for key, prices in found.items():
-        if key in markets:
-            tally.drop("duplicate_market", wire_id, key)
-        elif any(prices):
-            markets[key] = MarketPrices(tuple(prices))
-            stored = True
-        else:
-            tally.drop("no_outcomes", wire_id, key)
-    return stored
+    """Add a market's prices to the others, and tell whether there were any and the market was new."""
+    if key in markets:
+        tally.drop("duplicate_market", wire_id, key)
+        return False
+    if not any(prices):
+        tally.drop("no_outcomes", wire_id, key)
+        return False
+    markets[key] = MarketPrices(tuple(prices))
+    return True
 
 
 def _route_memo(mapping: MarketMapping) -> Memo[tuple[str, str], Route | None]:

@@ -21,6 +21,7 @@ from overround.bookmakers.rendering import (
     template_text,
 )
 from overround.bookmakers.simulation import Profile, SimulatedEvent, Size, World
+from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.wire_forms import WireMarket
 from overround.catalogue import Catalogue, Market
 from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, MarketKey, MarketPrices, price_text
@@ -29,6 +30,7 @@ PROFILE: Final = Profile(
     id_prefix="sr:match:",
     id_offset=0,
     markets={Size.AUDIT: 178, Size.CAPTURED: 360},
+    other_sports={"basketball": 177, "tennis": 46},
     counts_lines=True,
     margin=0.088,
     ladder=((10_000, 10), (50_000, 100), (1_000_000, 1_000)),
@@ -65,13 +67,8 @@ _UNKNOWN_MARKET: Final = (
 class SportybetFormat:
     """Implements `Simulation` and `BodyFormat`."""
 
-    def __init__(self, catalogue: Catalogue, sport: str) -> None:
-        """Read the sport's mapping backwards.
-
-        Raises:
-            CatalogueError: the mapping does not fit the catalogue.
-        """
-        mapping = load_mappings(__package__, catalogue).get(sport, MarketMapping())
+    def __init__(self, catalogue: Catalogue, mapping: MarketMapping) -> None:
+        """Read a sport's mapping backwards."""
         self.wire = WireMarkets(catalogue, mapping, _respelled)
         self._templates = Memo(self._template, _TEMPLATES_KEPT)
         self._odds = Memo(_odds, PRICES_KEPT)
@@ -80,10 +77,6 @@ class SportybetFormat:
         """Return the envelope and the event, up to the first market."""
         del world, priced_at
         return _head(event, status=0, match_status="Not start") + _UNKNOWN_MARKET
-
-    def started(self, event: SimulatedEvent) -> bytes:
-        """Return the body of an event in play: asked for prematch markets, the site shows none."""
-        return _head(event, status=1, match_status="H1") + b"]}}"
 
     def family(self, prices: Mapping[MarketKey, MarketPrices], changed_ms: int) -> str:
         """Return a family's markets."""
@@ -119,6 +112,21 @@ class SportybetFormat:
         )
 
 
+def body_formats(catalogue: Catalogue) -> Mapping[str, SportybetFormat]:
+    """Return the formats by sport.
+
+    Raises:
+        CatalogueError: a mapping does not fit the catalogue.
+    """
+    mappings = load_mappings(__package__, catalogue)
+    return {sport: SportybetFormat(catalogue, mapping) for sport, mapping in mappings.items() if sport in SPORT_IDS}
+
+
+def started(event: SimulatedEvent) -> bytes:
+    """Return the body of an event in play: asked for prematch markets, the site shows none."""
+    return _head(event, status=1, match_status="H1") + b"]}}"
+
+
 def _head(event: SimulatedEvent, status: int, match_status: str) -> bytes:
     listing, number = event.listing, event.listing.listing_id.rpartition(":")[2]
     return (
@@ -126,7 +134,8 @@ def _head(event: SimulatedEvent, status: int, match_status: str) -> bytes:
         f'"productStatus":"0#0","estimateStartTime":{round(listing.kickoff.timestamp() * 1000)},"status":{status},'
         f'"matchStatus":"{match_status}","homeTeamId":"sr:competitor:{event.home_number}",'
         f'"homeTeamName":"{json_text(listing.home)}","awayTeamName":"{json_text(listing.away)}",'
-        f'"awayTeamId":"sr:competitor:{event.away_number}","sport":{{"id":"sr:sport:1","name":"Football",'
+        f'"awayTeamId":"sr:competitor:{event.away_number}","sport":{{"id":"{SPORT_IDS[listing.sport]}",'
+        f'"name":"{listing.sport.title()}",'
         f'"category":{{"id":"sr:category:{event.country_number}","name":"{json_text(listing.country)}",'
         f'"tournament":{{"id":"sr:tournament:{event.league_number}","name":"{json_text(listing.tournament)}"}}}}}},'
         '"liveChannel":false,"bookingStatus":"Booked","topTeam":false,"commentsNum":0,"topicId":44000000,'

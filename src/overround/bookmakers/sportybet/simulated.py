@@ -9,6 +9,7 @@ import msgspec
 from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
 from overround.bookmakers.simulation import SimulatedEvent, World
 from overround.bookmakers.sportybet.listing_wire import (
+    SPORT_IDS,
     SUCCESS,
     CategoryEntry,
     CategoryName,
@@ -24,7 +25,7 @@ from overround.bookmakers.sportybet.listing_wire import (
     TournamentEntry,
     TournamentName,
 )
-from overround.bookmakers.sportybet.rendering import SportybetFormat
+from overround.bookmakers.sportybet.rendering import SportybetFormat, started
 from overround.ports import Recording, SimulatedAnswer
 
 _PATH = re.compile(r"/api/[a-z]{2}/factsCenter/(\w+)")
@@ -85,9 +86,9 @@ def replay(recordings: Sequence[Recording]) -> SportybetServer:
     return SportybetServer(Recorded(recordings, lambda body: _detail.decode(body).data))
 
 
-def modelled(world: World, body_format: SportybetFormat) -> SportybetServer:
+def modelled(world: World, formats: Mapping[str, SportybetFormat]) -> SportybetServer:
     """Return a server that serves the market model."""
-    return SportybetServer(Modelled(world, body_format, _list_event, body_format.started))
+    return SportybetServer(Modelled(world, formats, _list_event, started))
 
 
 def _list_event(event: SimulatedEvent) -> ListEvent:
@@ -99,7 +100,7 @@ def _list_event(event: SimulatedEvent) -> ListEvent:
         estimate_start_time=round(listing.kickoff.timestamp() * 1000),
         home_team_name=listing.home,
         away_team_name=listing.away,
-        sport=SportName(id="sr:sport:1", name="Football", category=category),
+        sport=SportName(id=SPORT_IDS[listing.sport], name=listing.sport.title(), category=category),
     )
 
 

@@ -1,0 +1,47 @@
+"""What the odds page shows beside what the service serves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.browser.demo import Demo
+
+MARKETS = ("match_result", "total_goals:line=2.5", "both_teams_to_score", "double_chance")
+_ROWS = """() => Object.fromEntries([...document.querySelectorAll('.block')].map((block) => [
+  block.querySelector('.teams').getAttribute('href').split('/').pop(),
+  [...block.querySelectorAll('.row')].map((row) =>
+    [...row.querySelectorAll('.price')].map((price) => price.querySelector('.value')?.textContent ?? '')),
+]))"""
+
+
+def shown(page: Page) -> dict[str, list[list[str]]]:
+    """Return the price texts of the events in sight: per event a row for each bookmaker."""
+    return dict(page.evaluate(_ROWS))
+
+
+def served(demo: Demo, sr_id: str) -> list[list[str]]:
+    """Return the same as the service has it."""
+    event = demo.get(f"/api/events/{sr_id}?markets={','.join(MARKETS)}")
+    markets = {market["key"]: market for market in event["markets"]}
+    return [[text for key in MARKETS for text in _texts(markets.get(key), slug)] for slug in event["bookmakers"]]
+
+
+def differences(page: Page, demo: Demo) -> list[str]:
+    """Return the events in sight whose prices are not those of the service."""
+    return [sr_id for sr_id, rows in shown(page).items() if rows != served(demo, sr_id)]
+
+
+def _texts(market: Mapping[str, Any] | None, slug: str) -> list[str]:
+    if market is None:
+        return []
+    cell = market["bookmakers"][slug]
+    if not cell["outcomes"]:
+        return [""] * len(market["outcomes"])
+    return [_text(cell["state"], outcome) for outcome in cell["outcomes"]]
+
+
+def _text(state: str, outcome: Mapping[str, Any]) -> str:
+    if outcome["price"]:
+        return str(outcome["price"])
+    return "susp." if "suspended" in {state, outcome["state"]} else "\u2013"

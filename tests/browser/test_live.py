@@ -1,0 +1,57 @@
+"""Prices as they move, and a service that goes away and comes back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.demo import Demo, running_demo
+from tests.browser.seen import differences, shown
+from tests.browser.watch import Watch
+
+LIVE = "live"
+
+
+@pytest.fixture
+def own_demo(tmp_path: Path) -> Iterator[Demo]:
+    """Run a demo that a test may kill."""
+    with running_demo(tmp_path, events=12) as running:
+        yield running
+
+
+def test_prices_move_without_a_reload(odds: Page, demo: Demo) -> None:
+    """A cycle's changes arrive by themselves, are marked, and leave the page as the service's cache is."""
+    expect(odds.locator(".link")).to_have_text(LIVE)
+    odds.evaluate("window.same = true")
+    before = shown(odds)
+    demo.cycle()
+    demo.wait_for(lambda: shown(odds) != before and not differences(odds, demo))
+    expect(odds.locator(".arrow.flash").first).to_be_visible()
+    assert odds.evaluate("window.same")
+
+
+def test_the_place_stays_while_prices_move(odds: Page, demo: Demo) -> None:
+    """A grid scrolled down stays where it is when a cycle's changes arrive."""
+    odds.evaluate("document.querySelector('.grid').scrollTop = 1200")
+    expect(odds.locator(".block").first).to_be_visible()
+    demo.cycle()
+    demo.wait_for(lambda: not differences(odds, demo))
+    assert odds.evaluate("document.querySelector('.grid').scrollTop") == 1200
+
+
+def test_a_killed_service_is_said_and_found_again(page: Page, watch: Watch, own_demo: Demo) -> None:
+    """While the service is away the page says so; when it is back, the page equals its cache without a reload."""
+    watch.excused = ("ERR_", "502", "503")
+    page.goto(own_demo.address)
+    expect(page.locator(".count")).to_have_text("12 events")
+    page.evaluate("window.same = true")
+    own_demo.kill()
+    expect(page.get_by_role("alert")).to_contain_text("The service does not answer")
+    expect(page.locator(".link")).to_have_text("reconnecting…")
+    own_demo.start()
+    own_demo.cycle()
+    expect(page.locator(".link")).to_have_text(LIVE)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    own_demo.wait_for(lambda: not differences(page, own_demo))
+    assert page.evaluate("window.same")

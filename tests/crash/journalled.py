@@ -1,0 +1,83 @@
+"""What a dead service's journal holds, against the first answer of the next one."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from overround.batch import SnapshotWriteData
+from overround.catalogue import load_catalogue
+from overround.clock import SystemClock
+from overround.odds import price_text, shown_price
+from overround.storage.batch_codec import read_entry
+from overround.storage.disk import LocalDisk
+from overround.storage.journal import SegmentedJournal
+
+_ROOM = 1 << 40
+
+Journalled = Mapping[tuple[int, str], SnapshotWriteData]
+
+
+async def journalled_states(data_dir: Path) -> Journalled:
+    """Return the newest snapshot of each (event, bookmaker) in the journal of a process that is no more.
+
+    A copy is read: the journal stays as the process left it.
+    """
+    with tempfile.TemporaryDirectory(prefix="overround-crash-") as name:
+        copy = Path(name) / "journal"
+        shutil.copytree(data_dir / "journal", copy)
+        journal = SegmentedJournal(LocalDisk(copy), SystemClock(), max_bytes=_ROOM)
+        await journal.open()
+        newest: dict[tuple[int, str], SnapshotWriteData] = {}
+        async for one in _snapshots(journal):
+            key = (one.sr_id, one.bookmaker)
+            if key not in newest or newest[key].captured_at < one.captured_at:
+                newest[key] = one
+        await journal.close()
+        return newest
+
+
+async def _snapshots(journal: SegmentedJournal) -> AsyncIterator[SnapshotWriteData]:
+    seq = 0
+    while entries := await journal.read(seq, 100, wait=False):
+        for snapshot in (one for entry in entries for one in read_entry(entry).batch.snapshots):
+            yield snapshot
+        seq = entries[-1].seq
+
+
+def behind(answer: Any, journalled: Journalled) -> list[str]:
+    """Return which of the journalled states an answer of /api/events does not show, or shows otherwise.
+
+    What was scraped since then is newer, and is no fault.
+    """
+    events = {event["sr_id"]: event for event in answer["events"]}
+    faults = []
+    for (sr_id, slug), snapshot in journalled.items():
+        event = events.get(sr_id)
+        confirmed = event and event["bookmakers"][slug]["confirmed_at"]
+        at = datetime.fromisoformat(confirmed) if confirmed else None
+        if at is None or at < snapshot.captured_at:
+            faults.append(f"event {sr_id} at {slug} is of {confirmed}, journalled was {snapshot.captured_at}")
+        elif at == snapshot.captured_at and not _equal(event, slug, snapshot):
+            faults.append(f"event {sr_id} at {slug} has other prices than were journalled")
+    return faults
+
+
+def _equal(event: Any, slug: str, snapshot: SnapshotWriteData) -> bool:
+    catalogue = load_catalogue()
+    journalled = {}
+    held = [(one.market, one.specifiers, one.prices) for one in snapshot.markets]
+    held += [(one.market, one.specifiers, one.prices) for one in snapshot.unchanged]
+    for number, specifiers, prices in held:
+        market = catalogue.numbered(number)
+        assert market is not None
+        key = f"{market.key}:{specifiers}" if specifiers else market.key
+        journalled[key] = [None if (shown := shown_price(price)) is None else price_text(shown) for price in prices]
+    cells = {market["key"]: market["bookmakers"][slug] for market in event["markets"]}
+    return all(
+        [outcome["price"] for outcome in cell["outcomes"]] == journalled.get(key, [])
+        for key, cell in cells.items()
+        if not cell["state"].startswith("not_")
+    )
