@@ -7,7 +7,8 @@ from playwright.sync_api import Page
 
 from tests.browser.demo import Demo
 
-MARKETS = ("match_result", "total_goals:line=2.5", "both_teams_to_score", "double_chance")
+MARKETS = {"match_result": 3, "total_goals:line=2.5": 2, "both_teams_to_score": 2, "double_chance": 3}
+"""The columns, with how many outcomes each has."""
 _ROWS = """() => Object.fromEntries([...document.querySelectorAll('.block')].map((block) => [
   block.querySelector('.teams').getAttribute('href').split('/').pop(),
   [...block.querySelectorAll('.row')].map((row) =>
@@ -24,7 +25,10 @@ def served(demo: Demo, sr_id: str) -> list[list[str]]:
     """Return the same as the service has it."""
     event = demo.get(f"/api/events/{sr_id}?markets={','.join(MARKETS)}")
     markets = {market["key"]: market for market in event["markets"]}
-    return [[text for key in MARKETS for text in _texts(markets.get(key), slug)] for slug in event["bookmakers"]]
+    return [
+        [text for key in MARKETS for text in _texts(markets.get(key), slug, MARKETS[key])]
+        for slug in event["bookmakers"]
+    ]
 
 
 def differences(page: Page, demo: Demo) -> list[str]:
@@ -32,12 +36,12 @@ def differences(page: Page, demo: Demo) -> list[str]:
     return [sr_id for sr_id, rows in shown(page).items() if rows != served(demo, sr_id)]
 
 
-def _texts(market: Mapping[str, Any] | None, slug: str) -> list[str]:
+def _texts(market: Mapping[str, Any] | None, slug: str, outcomes: int) -> list[str]:
     if market is None:
-        return []
+        return [""] * outcomes
     cell = market["bookmakers"][slug]
     if not cell["outcomes"]:
-        return [""] * len(market["outcomes"])
+        return [""] * outcomes
     return [_text(cell["state"], outcome) for outcome in cell["outcomes"]]
 
 

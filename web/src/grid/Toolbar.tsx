@@ -22,25 +22,27 @@ interface ToolbarProps {
   catalogue: Catalogue;
 }
 
-/** Countries of all events, and tournaments of the country chosen; the same text while they are the same. */
-function placesOf(events: ReadonlyMap<number, DeskEvent>, chosen: string): [string, string] {
+/** Sports and countries of all events, and tournaments of the country chosen; the same text while they are the same. */
+function placesOf(events: ReadonlyMap<number, DeskEvent>, chosen: string): [string, string, string] {
+  const sports = new Set<string>();
   const countries = new Set<string>();
   const tournaments = new Set<string>();
-  for (const { country, tournament } of events.values()) {
+  for (const { sport, country, tournament } of events.values()) {
+    sports.add(sport);
     countries.add(country);
     if (!chosen || country === chosen) tournaments.add(tournament);
   }
-  return [[...countries].sort().join("\n"), [...tournaments].sort().join("\n")];
+  return [[...sports].sort().join("\n"), [...countries].sort().join("\n"), [...tournaments].sort().join("\n")];
 }
 
 const lines = (text: string): string[] => (text ? text.split("\n") : []);
 
 export function Toolbar({ view, set, events, shown, complete, catalogue }: ToolbarProps): ReactNode {
   const [choosing, setChoosing] = useState(false);
-  const [countries, tournaments] = useMemo(() => placesOf(events, view.country), [events, view.country]);
+  const [sports, countries, tournaments] = useMemo(() => placesOf(events, view.country), [events, view.country]);
   return (
     <>
-      <Filters view={view} set={set} countries={countries} tournaments={tournaments} choosing={choosing} choose={() => setChoosing(!choosing)}>
+      <Filters view={view} set={set} sports={sports} countries={countries} tournaments={tournaments} choosing={choosing} choose={() => setChoosing(!choosing)}>
         {count(shown, events.size, complete)}
       </Filters>
       {choosing ? <Columns keys={view.markets} catalogue={catalogue} set={(markets) => set({ markets })} /> : null}
@@ -54,6 +56,7 @@ function count(shown: number, all: number, complete: boolean): string {
 }
 
 interface FiltersProps extends Pick<ToolbarProps, "view" | "set"> {
+  sports: string;
   countries: string;
   tournaments: string;
   choosing: boolean;
@@ -61,7 +64,7 @@ interface FiltersProps extends Pick<ToolbarProps, "view" | "set"> {
   children: string;
 }
 
-function Filters({ view, set, countries, tournaments, choosing, choose, children }: FiltersProps): ReactNode {
+function Filters({ view, set, sports, countries, tournaments, choosing, choose, children }: FiltersProps): ReactNode {
   const now = useNow(MINUTE_MS);
   return (
     <form className="toolbar" role="search" aria-label="Filter and sort events" onSubmit={(submit) => submit.preventDefault()}>
@@ -69,6 +72,7 @@ function Filters({ view, set, countries, tournaments, choosing, choose, children
         id="search" type="search" value={view.text} placeholder="Search  ( / )" aria-label="Search teams, countries, tournaments"
         onChange={(change) => set({ text: change.target.value })}
       />
+      {lines(sports).length > 1 || view.sport ? <Choice label="Sport" value={view.sport} options={[["", "All sports"], ...lines(sports).map(pair)]} choose={(sport) => set({ sport })} /> : null}
       <Choice label="Country" value={view.country} options={[["", "All countries"], ...lines(countries).map(pair)]} choose={(country) => set({ country, tournament: "" })} />
       <Choice label="Tournament" value={view.tournament} options={[["", "All tournaments"], ...lines(tournaments).map(pair)]} choose={(tournament) => set({ tournament })} />
       <Choice label="Kick-off" value={String(view.within)} options={[["0", "Any kick-off"], ["1", "Within 1 h"], ["6", "Within 6 h"], ["24", "Within 24 h"], ["72", "Within 3 days"]]} choose={(within) => set({ within: Number(within) })} />

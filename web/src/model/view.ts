@@ -12,6 +12,7 @@ export const DEFAULT_MARKETS = ["match_result", "total_goals:line=2.5", "both_te
 
 export interface View {
   text: string;
+  sport: string;
   country: string;
   tournament: string;
   within: number;
@@ -31,6 +32,7 @@ export function parseView(search: string): View {
   const markets = (query.get("markets") ?? "").split(",").filter(Boolean);
   return {
     text: query.get("text") ?? "",
+    sport: query.get("sport") ?? "",
     country: query.get("country") ?? "",
     tournament: query.get("tournament") ?? "",
     within: Number(query.get("within") ?? 0) || 0,
@@ -45,7 +47,7 @@ export function parseView(search: string): View {
 /** The address's query of a view; what is as usual is left out. */
 export function viewSearch(view: View): string {
   const query = new URLSearchParams();
-  for (const key of ["text", "country", "tournament"] as const) if (view[key]) query.set(key, view[key]);
+  for (const key of ["text", "sport", "country", "tournament"] as const) if (view[key]) query.set(key, view[key]);
   if (view.within) query.set("within", String(view.within));
   if (view.availability !== "any") query.set("availability", view.availability);
   if (view.play !== "any") query.set("play", view.play);
@@ -60,7 +62,7 @@ const HOUR = 3_600_000;
 /** The view as the service is asked for it: the same events in the same order. */
 export function serviceQuery(view: View, now: number): URLSearchParams {
   const query = new URLSearchParams();
-  for (const key of ["text", "country", "tournament"] as const) if (view[key]) query.set(key, view[key]);
+  for (const key of ["text", "sport", "country", "tournament"] as const) if (view[key]) query.set(key, view[key]);
   if (view.within) query.set("to", new Date(now + view.within * HOUR).toISOString());
   if (view.availability !== "any") query.set("availability", view.availability);
   if (view.play !== "any") query.set("in_play", String(view.play === "in_play"));
@@ -70,6 +72,7 @@ export function serviceQuery(view: View, now: number): URLSearchParams {
 }
 
 export function shows(view: View, event: DeskEvent, reference: string, now: number): boolean {
+  if (view.sport && event.sport !== view.sport) return false;
   if (view.country && event.country !== view.country) return false;
   if (view.tournament && event.tournament !== view.tournament) return false;
   if (view.within && event.kickoff > now + view.within * HOUR) return false;
