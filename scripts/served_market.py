@@ -15,30 +15,37 @@ from typing import cast
 import msgspec
 import uvicorn
 from fastapi import FastAPI, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from overround.access.keyring import KeyRing
 from overround.api import events as events_slice
 from overround.api.event_desk import EventDesk
 from overround.api.event_json import MarketWriter
 from overround.api.event_pages import Page, list_pieces
 from overround.api.fragments import Fragments
+from overround.api.middleware import Admission, RequestContext
 from overround.api.problems import install_problem_handlers
+from overround.api.request_meter import MeterMiddleware, RequestMeter
+from overround.api.security import Guard
 from overround.api.state import ApiState
 from overround.bookmakers.registry import load_bookmakers
 from overround.caching.change_detection import classify_batch_changes, update_cache
 from overround.caching.event_book import EventBook, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue, load_catalogue
-from overround.clock import OffsetClock
+from overround.clock import OffsetClock, SystemClock
 from overround.errors import GoneError
 from overround.event import Event, Listing
 from overround.odds import Snapshot
-from overround.ports import BookmakerClient, Normaliser, SimulatedBookmaker
+from overround.ports import BookmakerClient, Clock, Normaliser, SimulatedBookmaker
 from overround.ports import Response as Fetched
+from overround.settings import SecuritySettings
 from overround.simulator.faults import decompressed
 from overround.simulator.model import Model
 from overround.simulator.oracle import Oracle, simulations_of
 from overround.simulator.parameters import Parameters
 from overround.simulator.worlds import ModelWorld, Present
+from overround.stored import ApiKey
 
 BATCH = 50
 LOADED_EVENTS = 200
@@ -205,8 +212,8 @@ def _snapshot(market: Market, body: Body) -> Snapshot:
     )
 
 
-def application(market: Market, events_a_second: float) -> FastAPI:
-    """Return an application with the slice of events, the bare route, and the load in its lifespan."""
+def application(market: Market, events_a_second: float) -> ASGIApp:
+    """Return the slice of events with all that the service puts around it, the bare route, and the load."""
     covered = {slug: one.covered for slug, one in market.normalisers.items()}
     slugs = sorted(covered, key=lambda slug: slug != REFERENCE)
     state = cast(
@@ -233,15 +240,46 @@ def application(market: Market, events_a_second: float) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     app.state.events = desk
+    app.state.guard = _guard(market.clock)
     install_problem_handlers(app)
+    app.add_middleware(Admission)
+    app.add_middleware(MeterMiddleware, meter=RequestMeter(SystemClock()))
+    app.add_middleware(RequestContext)
     app.include_router(events_slice.router)
-    constant = _first_page(desk)
+    return _beside(_bare(_first_page(desk)), app)
+
+
+def _guard(clock: Clock) -> Guard:
+    """Return what admits requests to a service on loopback, without an end to how many there may be."""
+    unlimited = SecuritySettings(requests_per_minute=10**9)
+    keys = KeyRing(_NoKeys(), asyncio.Event(), clock)
+    return Guard(keys, clock, unlimited, key_required=False)
+
+
+class _NoKeys:
+    async def keys(self) -> Sequence[ApiKey]:
+        return ()
+
+
+def _bare(content: bytes) -> FastAPI:
+    """Return an application with one route and nothing around it."""
+    app = FastAPI()
 
     @app.get(BARE.decode())
     async def bare() -> Response:
-        return Response(constant, media_type="application/json")
+        return Response(content, media_type="application/json")
 
     return app
+
+
+def _beside(bare: ASGIApp, app: ASGIApp) -> ASGIApp:
+    """Serve both in one process, under the same load: the bare route by an application of its own."""
+    path = BARE.decode()
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        await (bare if scope.get("path") == path else app)(scope, receive, send)
+
+    return chosen
 
 
 def _end_with_the_load(load: asyncio.Task[None]) -> None:

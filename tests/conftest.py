@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,6 +18,13 @@ from overround.db.engine import create_engine
 # Nothing that a test writes must outlive a power cut.
 _FAST_SERVER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 _TEMPLATE = "overround_template"
+
+
+@pytest.fixture(autouse=True)
+def logs_as_ever() -> Iterator[None]:
+    """Let no test that ran a command in this process decide what the next ones log."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -219,6 +219,10 @@ class DatabaseInUseError(DatabaseUnavailableError):
     """Another process runs the embedded database of this data directory."""
 
 
+class DumpError(OverroundError):
+    """A dump could not be written or read."""
+
+
 class BookmakerMismatchError(OverroundError):
     """The database numbers its bookmakers otherwise than the installed plug-ins do."""
 

@@ -1,5 +1,6 @@
 """Logging: structured events on stderr, as JSON unless a person watches, and never a secret."""
 
+import asyncio
 import logging
 import re
 import sys
@@ -51,6 +52,7 @@ def configure_logs(level: str = "info", *, stream: Any = None) -> None:  # noqa:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[remove_meta, render]
         )
     )
+    handler.addFilter(_is_news)
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
     logging.captureWarnings(capture=True)
 
@@ -66,6 +68,11 @@ class _Stderr:
 
     def isatty(self) -> bool:
         return sys.stderr.isatty()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what a library says of cancelled work: that is how a service stops."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def _masked(render: structlog.typing.Processor) -> structlog.typing.Processor:

@@ -58,3 +58,16 @@ class StoredChange(msgspec.Struct, frozen=True, kw_only=True):
     market: int
     specifiers: str
     prices: Sequence[int]
+
+
+class RunChange(msgspec.Struct, frozen=True, kw_only=True):
+    """That a run changed so many markets of an event at a bookmaker; the totals are those of the whole run."""
+
+    sr_id: int
+    home: str
+    away: str
+    bookmaker: str
+    at: datetime
+    markets: int
+    total: int
+    total_markets: int

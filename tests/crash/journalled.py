@@ -33,11 +33,9 @@ async def journalled_states(data_dir: Path) -> Journalled:
         newest: dict[tuple[int, str], SnapshotWriteData] = {}
         seq = 0
         while entries := await journal.read(seq, 100, wait=False):
-            for entry in entries:
-                for one in read_entry(entry).batch.snapshots:
-                    key = (one.sr_id, one.bookmaker)
-                    if key not in newest or newest[key].captured_at < one.captured_at:
-                        newest[key] = one
+            for one in (snapshot for entry in entries for snapshot in read_entry(entry).batch.snapshots):
+                known = newest.setdefault((one.sr_id, one.bookmaker), one)
+                newest[one.sr_id, one.bookmaker] = max(known, one, key=lambda snapshot: snapshot.captured_at)
             seq = entries[-1].seq
         await journal.close()
         return newest

@@ -159,6 +159,12 @@ async def test_a_run_is_read_with_phases_and_failures(api: Api) -> None:
     assert listed["markets_changed"] > 0
     run = await api.get(f"/api/scrape/runs/{listed['run_id']}")
     assert run["failures"] == []
+    changed = await api.get(f"/api/scrape/runs/{listed['run_id']}/changes?limit=1")
+    assert changed["total_markets"] == listed["markets_changed"]
+    assert changed["total"] == sum(counts["changed"] for counts in listed["counts"].values())
+    assert [(one["home"] != "", one["markets"] > 0) for one in changed["changes"]] == [(True, True)]
+    async with api.session.get("/api/scrape/runs/4711/changes") as response:
+        assert response.status == 404
     async with api.session.get("/api/scrape/runs/4711") as response:
         assert (response.status, (await response.json())["code"]) == (404, "unknown_run")
     async with api.session.post(f"/api/scrape/runs/{listed['run_id']}/retry") as response:

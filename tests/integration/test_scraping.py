@@ -11,34 +11,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from overround.batch import RunKind, RunStatus
-from overround.catalogue import load_catalogue
-from overround.db.repositories import BookmakerRepository, PostgresWarmupRepository
-from overround.errors import BlockedError, JournalWriteError, QueueClosedError, TransientFetchError, UnknownEventError
+from overround.batch import RunStatus
+from overround.db.repositories import PostgresWarmupRepository
+from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
 from overround.odds import MarketPrices, State
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scraping.control import ScrapeController
-from overround.scraping.event_coordinator import EventCoordinator
 from overround.scraping.runs import RunTally
 from overround.scraping.targets import EventTarget, choose_targets
-from overround.storage.inline import InlineWriter
-from overround.storage.write_handler import PostgresWriteHandler
-from tests.support.database_desk import NUMBERS, DatabaseDesk
-from tests.support.desk import OPTIONS, OVER_UNDER, RESULT, Desk, listing, result_prices
+from tests.support.database_desk import NUMBERS, DatabaseDesk, running_desk
+from tests.support.desk import OVER_UNDER, RESULT, listing, result_prices
 
 
 @pytest.fixture
 async def desk(engine: AsyncEngine) -> AsyncIterator[DatabaseDesk]:
     """Yield a desk with one match at two bookmakers."""
-    await BookmakerRepository(engine).register({number: (slug, slug.title()) for slug, number in NUMBERS.items()})
-    desk = DatabaseDesk(engine)
-    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
-    desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2150))
-    await desk.journal.open()
-    await desk.queue.start()
-    yield desk
-    await desk.queue.stop(5)
-    await desk.journal.close()
+    async with running_desk(engine) as desk:
+        yield desk
 
 
 async def test_only_changes_are_written(desk: DatabaseDesk) -> None:
@@ -242,16 +231,6 @@ async def test_register_changes_survive_a_refused_enqueue(desk: DatabaseDesk) ->
     assert await desk.rows("select count(*) from events") == [(1,)]
 
 
-async def test_a_run_that_was_cut_off_is_closed_when_the_disk_takes_it(desk: DatabaseDesk) -> None:
-    """A full disk at start does not keep the service from starting; the run is closed with the next one."""
-    open_run = desk.context.runs.begin(RunKind.CYCLE)
-    desk.gate.refusals = [JournalWriteError("a file", OSError(28, "No space left on device"))]
-    await desk.coordinator.close_open_runs()
-    await desk.cycle()
-    stored = await desk.rows("select status from scrape_runs where id = :run", run=open_run.run_id)
-    assert stored == [("interrupted",)]
-
-
 async def test_an_on_demand_scrape_racing_a_cycle_never_enshrines_the_older_answer(desk: DatabaseDesk) -> None:
     """An answer that was received earlier but is stored later leaves cache and history alone."""
     await desk.cycle()
@@ -328,52 +307,6 @@ async def test_a_cancelled_cycle_ends_as_interrupted(desk: DatabaseDesk) -> None
     await control.cancel_cycle()
     await desk.queue.drain()
     assert await desk.rows("select status from scrape_runs") == [("interrupted",)]
-
-
-async def test_inline_writing_gives_the_same_history(engine: AsyncEngine, desk: DatabaseDesk) -> None:
-    """Without a queue, the same handler is awaited, and the same rows are there when the cycle returns."""
-    handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
-    inline = EventCoordinator(desk.context, OPTIONS, None, InlineWriter(handler, desk.clock))
-    await inline.run_full_cycle()
-    desk.clock.advance(60)
-    await inline.run_full_cycle()
-    assert await desk.home_prices() == [2100]
-    assert await desk.rows("select count(*) from odds_snapshots where last_confirmed_at is not null") == [(2,)]
-
-
-HISTORY = """
-select event_id, bookmaker, market, specifiers, outcome, price, state, captured_at from price_history
-order by event_id, bookmaker, market, specifiers, outcome, captured_at
-"""
-TABLES = "odds_snapshots, latest_odds, events, listings, scrape_runs, event_scrape_status, markets"
-
-
-async def test_queue_and_inline_write_the_same_tables(engine: AsyncEngine, desk: DatabaseDesk) -> None:
-    """The same cycles give the same history, latest state and runs, whether they go through the queue or not."""
-
-    async def play(desk: Desk, coordinator: EventCoordinator) -> None:
-        desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
-        desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2150))
-        await coordinator.run_full_cycle()
-        desk.clock.advance(60)
-        desk.books["betpawa"].offer(listing("betpawa", "p1"), {OVER_UNDER: MarketPrices((1900, -1))})
-        await coordinator.run_full_cycle()
-
-    async def tables() -> list[object]:
-        latest = await desk.rows("select event_id, market, outcome, price, state from prices order by 1, 2, 3, 4")
-        runs = await desk.rows("select kind, status, events, counts::text from scrape_runs order by id")
-        return [[row[:-1] for row in await desk.rows(HISTORY)], latest, runs]
-
-    await play(desk, desk.coordinator)
-    await desk.queue.drain()
-    queued = await tables()
-    async with engine.begin() as connection:
-        await connection.execute(text(f"truncate {TABLES}"))
-    handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
-    inline = Desk(clock=desk.clock, batch_writer=InlineWriter(handler, desk.clock))
-    await play(inline, inline.coordinator)
-    assert await tables() == queued
-    assert queued[0]
 
 
 async def test_storage_progress_carries_every_timing(desk: DatabaseDesk) -> None:

@@ -1,18 +1,21 @@
 """A desk on scripted bookmakers that writes to a real database through the real queue."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import ScrapeRun, WriteBatch
 from overround.catalogue import load_catalogue
+from overround.db.repositories import BookmakerRepository
 from overround.scraping.event_coordinator import EventCoordinator
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.writing import JournalEntry, QueueStats
-from tests.support.desk import OPTIONS, Desk
+from tests.support.desk import OPTIONS, Desk, listing, result_prices
 
 NUMBERS = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
 
@@ -83,3 +86,17 @@ class DatabaseDesk(Desk):
             bookmaker=bookmaker,
         )
         return [int(str(row[0])) for row in rows]
+
+
+@asynccontextmanager
+async def running_desk(engine: AsyncEngine) -> AsyncIterator[DatabaseDesk]:
+    """Give a desk with one match at two bookmakers, its queue running."""
+    await BookmakerRepository(engine).register({number: (slug, slug.title()) for slug, number in NUMBERS.items()})
+    desk = DatabaseDesk(engine)
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
+    desk.books["sportybet"].offer(listing("sportybet", "s1"), result_prices(2150))
+    await desk.journal.open()
+    await desk.queue.start()
+    yield desk
+    await desk.queue.stop(5)
+    await desk.journal.close()

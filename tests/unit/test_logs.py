@@ -1,5 +1,6 @@
 """What logs hold: JSON for programs, and never a secret."""
 
+import asyncio
 import io
 import json
 import logging
@@ -59,3 +60,9 @@ def test_masking_leaves_the_rest() -> None:
     assert without_secrets("http://u:p@h:1/x and http://h/y@z") == "http://***@h:1/x and http://h/y@z"
     assert without_secrets("key ork_0f3a9c21_abc-DEF_9, run 3") == "key ork_0f3a9c21_***, run 3"
     assert without_secrets("nothing to hide: a@b") == "nothing to hide: a@b"
+
+
+def test_cancelled_work_is_no_news(log: io.StringIO) -> None:
+    """Stopping cancels what is under way; a library that calls that a failure is not heard."""
+    logging.getLogger("a.library").error("a job failed", exc_info=asyncio.CancelledError())
+    assert events(log) == []

@@ -150,7 +150,8 @@ def _well(state: ApiState) -> Iterator[CheckView]:
         yield _fine("journal", f"{stats.fill_percent} % full")
         yield _fine("dead_letters", "none since the start")
     report = state.integrity.last
-    yield _fine("integrity", "not compared yet" if report is None else f"{report.compared} markets agree")
+    compared = report is not None and report.compared
+    yield _fine("integrity", f"{compared} markets agree" if compared else "nothing was there to compare yet")
     yield _fine("schedule", _schedule_text(state))
     ended = _newest_ended(state)
     yield _fine("runs", "none has ended yet" if ended is None else _run_text(ended))

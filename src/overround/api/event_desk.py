@@ -1,7 +1,7 @@
 """Finds the events that a request asks for, in their order, and keeps what many requests share."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 
@@ -65,27 +65,30 @@ class EventDesk:
         """Return an event's fragment as it is now."""
         return self.fragments.get(event, self.state.cache.event(event.sr_id), markets)
 
-    def shown(self, event: Event, markets: MarketSet, now: datetime) -> Shown:
-        """Return an event as it is now, with ages to a tenth of a second."""
-        snapshots = self.state.cache.event(event.sr_id)
+    def shown(self, events: Iterable[Event], markets: MarketSet, now: datetime) -> list[Shown]:
+        """Return events as they are now, with ages to a tenth of a second."""
         moment = (int(now.timestamp() * _MOMENTS), self.state.book.revision)
         if moment != self._moment:
             self._moment = moment
             self._shown.clear()
-        place = (event.sr_id, markets.name)
-        seen = tuple(snapshots.values())
-        known = self._shown.get(place)
-        if known is not None and known.seen == seen:
-            return known
+        name, known, snapshots_of = markets.name, self._shown, self.state.cache.event
+        found: list[Shown] = []
+        for event in events:
+            snapshots = snapshots_of(event.sr_id)
+            before = known.get((event.sr_id, name))
+            if before is None or before.seen != tuple(snapshots.values()):
+                before = known[event.sr_id, name] = self._show(event, snapshots, markets, now)
+            found.append(before)
+        return found
+
+    def _show(self, event: Event, snapshots: Mapping[str, CachedSnapshot], markets: MarketSet, now: datetime) -> Shown:
         fragment = self.fragments.get(event, snapshots, markets)
         listings = self.state.book.listings_of(event.sr_id)
         fresh = {
             slug: _freshness(listings.get(slug), snapshots.get(slug), fragment.offered.get(slug, 0), now)
             for slug in self.state.bookmakers
         }
-        made = Shown(seen, fragment, b',"bookmakers":' + msgspec.json.encode(fresh))
-        self._shown[place] = made
-        return made
+        return Shown(tuple(snapshots.values()), fragment, b',"bookmakers":' + msgspec.json.encode(fresh))
 
     def find(self, wanted: EventFilter) -> Sequence[Event]:
         """Return the events that a filter lets through, by kick-off."""

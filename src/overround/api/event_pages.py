@@ -52,8 +52,7 @@ def list_pieces(desk: EventDesk, page: Page, events: Iterable[Event], markets: M
     seen = hashlib.blake2b(msgspec.json.encode(page), digest_size=_ETAG_BYTES)
     opening = b'%s,"now":%s,"events":[' % (msgspec.json.encode(page)[:-1], msgspec.json.encode(now))
     pieces: list[Piece] = []
-    for event in events:
-        shown = desk.shown(event, markets, now)
+    for shown in desk.shown(events, markets, now):
         seen.update(shown.fragment.digest)
         pieces.append(Piece(opening))
         pieces.append(Piece(shown.fragment.body, shown.fragment))
@@ -66,7 +65,7 @@ def list_pieces(desk: EventDesk, page: Page, events: Iterable[Event], markets: M
 def event_pieces(desk: EventDesk, event: Event, markets: MarketSet) -> tuple[list[Piece], str]:
     """Return one event's body and its ETag."""
     now = desk.state.clock.now()
-    shown = desk.shown(event, markets, now)
+    (shown,) = desk.shown([event], markets, now)
     closing = b'%s,"now":%s}' % (shown.freshness, msgspec.json.encode(now))
     return [Piece(shown.fragment.body, shown.fragment), Piece(closing)], _etag(shown.fragment.digest.hex())
 

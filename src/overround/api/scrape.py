@@ -8,6 +8,8 @@ from fastapi import APIRouter, Path, Query
 from overround.api.problems import Problem
 from overround.api.scrape_views import (
     EventScrapeView,
+    RunChanges,
+    RunChangeView,
     RunDetailView,
     RunPage,
     RunView,
@@ -16,7 +18,8 @@ from overround.api.scrape_views import (
     failure_views,
     run_facts,
 )
-from overround.api.state import State
+from overround.api.state import ApiState, State
+from overround.batch import ScrapeRun
 from overround.errors import UnknownRunError
 
 router = APIRouter(prefix="/api/scrape", tags=["scrape"])
@@ -59,12 +62,32 @@ async def list_runs(
 @router.get("/runs/{run_id}", responses={404: {"model": Problem}})
 async def read_run(state: State, run_id: RunId) -> RunDetailView:
     """Return one run with its failures, one by one."""
-    run = next((run for run in state.control.runs() if run.run_id == run_id), None)
-    if run is None:
-        raise UnknownRunError(run_id)
+    run = _known(state, run_id)
     detail = state.control.detail(run_id)
     failures = None if detail is None else failure_views(state.book, detail.failures)
     return RunDetailView(**run_facts(run, detail), failures=failures)
+
+
+@router.get("/runs/{run_id}/changes", responses={404: {"model": Problem}, 503: {"model": Problem}})
+async def read_run_changes(
+    state: State,
+    run_id: RunId,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=_BIGINT)] = 0,
+) -> RunChanges:
+    """Return which events a run changed at which bookmaker; `history` has the prices before and after."""
+    run = _known(state, run_id)
+    until = run.finished_at or state.clock.now()
+    found = await state.history.changed_in(run_id, run.started_at, until, limit, offset)
+    totals = (found[0].total, found[0].total_markets) if found else (0, 0)
+    return RunChanges(
+        run_id=run_id,
+        total=totals[0],
+        total_markets=totals[1],
+        limit=limit,
+        offset=offset,
+        changes=[RunChangeView.model_validate(one, from_attributes=True) for one in found],
+    )
 
 
 @router.post(
@@ -75,3 +98,10 @@ async def read_run(state: State, run_id: RunId) -> RunDetailView:
 async def retry_run(state: State, run_id: RunId) -> StartedRun:
     """Start a run over what a run did not get; failed discovery calls are made again by the next cycle."""
     return StartedRun(run_id=state.control.retry_failures(run_id))
+
+
+def _known(state: ApiState, run_id: int) -> ScrapeRun:
+    run = next((run for run in state.control.runs() if run.run_id == run_id), None)
+    if run is None:
+        raise UnknownRunError(run_id)
+    return run

@@ -83,6 +83,28 @@ class RunPage(BaseModel):
     runs: list[RunView]
 
 
+class RunChangeView(BaseModel):
+    """How many markets of an event a run found changed at a bookmaker, and when the prices were received."""
+
+    sr_id: int
+    home: str
+    away: str
+    bookmaker: str
+    at: datetime
+    markets: int
+
+
+class RunChanges(BaseModel):
+    """What a run changed, as the database has it by now; the totals are 0 beyond the last page."""
+
+    run_id: int
+    total: int
+    total_markets: int
+    limit: int
+    offset: int
+    changes: list[RunChangeView]
+
+
 class OutcomeChange(BaseModel):
     """One outcome before and after; prices are decimal text, null where none is shown."""
 

@@ -1,14 +1,16 @@
 """`overround db`: the schema of the database."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from overround.cli.output import ExitCode, errors_as_one_line, print_facts, print_json
+from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json
 
 app = typer.Typer(help="The database: bring it up to date, see what it holds.", no_args_is_help=True)
 
+FileArgument = Annotated[Path, typer.Argument(dir_okay=False, help="The dump.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -37,6 +39,53 @@ def status(*, json: JsonOption = False) -> None:
         print_facts("Database", facts)
     if facts["revision"] != facts["head"]:
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+@app.command()
+def dump(file: FileArgument, *, json: JsonOption = False) -> None:
+    """Write all of the database, as of one instant, to a file for `db restore` or `pg_restore`; a service may run."""
+    with errors_as_one_line():
+        size = asyncio.run(_dump(file))
+    facts = {"file": str(file), "bytes": size}
+    if json:
+        print_json(facts)
+    else:
+        print_facts("Dumped", facts)
+
+
+@app.command()
+def restore(file: FileArgument, *, json: JsonOption = False) -> None:
+    """Fill the database of the settings, which has to be empty, from a dump; no service may run."""
+    with errors_as_one_line():
+        before, after = asyncio.run(_restore(file))
+    facts = {"file": str(file), "before": before, "after": after}
+    if json:
+        print_json(facts)
+    else:
+        print_facts("Restored", facts)
+
+
+async def _dump(file: Path) -> int:
+    from overround.db.dumping import dump  # noqa: PLC0415 - command groups import lazily
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+    from overround.wiring import database_address  # noqa: PLC0415 - as above
+
+    async with database_address(Settings(), shared=True) as url:
+        return await dump(url, file)
+
+
+async def _restore(file: Path) -> tuple[str, str]:
+    from overround.cli.service_file import ask_service  # noqa: PLC0415 - command groups import lazily
+    from overround.db.dumping import restore  # noqa: PLC0415 - as above
+    from overround.db.migrate import head  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+    from overround.wiring import database_address  # noqa: PLC0415 - as above
+
+    settings = Settings()
+    if ask_service(settings.data_dir, "/health/live") is not None:
+        raise fail("a service is running with this data directory: stop it first")
+    async with database_address(settings) as url:
+        return await restore(url, file), head()
 
 
 async def _upgrade() -> tuple[str, str]:

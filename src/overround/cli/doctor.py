@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
 if TYPE_CHECKING:
     from overround.markets.probabilities import Priced
 
-_COLUMNS = ("part", "state", "text", "remedy")
+_STYLES: Mapping[str, str] = MappingProxyType({"ok": "", "warning": "yellow", "critical": "red"})
 _MOST = 10_000  # findings to name
 
 
@@ -57,16 +58,29 @@ def doctor(
 
 def _diagnose(*, json: bool) -> None:
     from overround.cli.diagnosis import diagnosis  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.output import print_rows  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
         report = diagnosis()
     if json:
         print_json(report)
     else:
-        print_rows(f"Overround {report['version']}: {report['state']}", _COLUMNS, report["checks"])
+        _print_checks(report)
     if report["state"] != "ok":
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _print_checks(report: Mapping[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - command groups import lazily
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(show_header=False, box=None)
+    for check in report["checks"]:
+        table.add_row(check["state"], check["part"].replace("_", " "), check["text"], style=_STYLES[check["state"]])
+        if check["remedy"]:
+            table.add_row("", "", f"-> {check['remedy']}")
+    console = Console()
+    console.print(f"Overround {report['version']}: {report['state']}", style="bold")
+    console.print(table)
 
 
 def _check_integrity(*, json: bool) -> None:

@@ -38,7 +38,7 @@ def all_keys() -> list[dict[str, Any]]:
 
     async def read() -> list[dict[str, Any]]:
         async with _keys() as repository:
-            return [{**_facts(key), "revoked_at": key.revoked_at} for key in await repository.keys()]
+            return [_facts(key, "revoked_at") for key in await repository.keys()]
 
     return asyncio.run(read())
 
@@ -65,6 +65,6 @@ async def _keys() -> AsyncIterator[PostgresKeyRepository]:
         yield PostgresKeyRepository(engine)
 
 
-def _facts(key: ApiKey) -> dict[str, Any]:
+def _facts(key: ApiKey, *more: str) -> dict[str, Any]:
     facts: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(key, digest=b""))
-    return {name: facts[name] for name in ("id", "name", "role", "created_at")}
+    return {name: facts[name] for name in ("id", "name", "role", "created_at", *more)}

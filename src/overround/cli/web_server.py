@@ -16,7 +16,7 @@ from overround import process
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
-_SHUTDOWN = 10  # seconds for requests under way
+SHUTDOWN_SECONDS = 10  # for requests under way
 _FLUSH = 2.5  # seconds for the rest of answers that are over
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 130
@@ -73,9 +73,9 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
         OverroundError: the port is taken.
     """
     with _listening(host, port) as listener:
-        address = f"http://{host}:{listener.getsockname()[1]}"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=_SHUTDOWN
+            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
         )
         server = _Server(config)
 
@@ -91,7 +91,8 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
-        listener = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise OverroundError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     with listener:

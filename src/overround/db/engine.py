@@ -14,6 +14,7 @@ from overround.errors import DatabaseUnavailableError
 CONNECT_TIMEOUT = 10.0  # seconds
 COMMAND_TIMEOUT = 60.0  # seconds: far above any statement of ours, below the patience of an operator
 _POOL_RECYCLE = 1800
+_SCHEMES = frozenset(("postgresql", "postgres"))
 
 
 def create_engine(
@@ -27,9 +28,12 @@ def create_engine(
         DatabaseUnavailableError: the text is not a database address.
     """
     try:
-        address = make_url(url).set(drivername="postgresql+asyncpg")
+        given = make_url(url)
     except ArgumentError as error:
         raise DatabaseUnavailableError(f"not a database address: {error}") from error
+    if given.drivername.partition("+")[0] not in _SCHEMES:
+        raise DatabaseUnavailableError(f"not the address of a PostgreSQL server: {given.drivername}://...")
+    address = given.set(drivername="postgresql+asyncpg")
     return create_async_engine(
         address,
         pool_size=pool_size,

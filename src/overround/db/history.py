@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
-from overround.stored import StoredChange
+from overround.stored import RunChange, StoredChange
 
 _KICKOFF = "select kickoff from events where id = $1"
 
@@ -42,6 +42,21 @@ from odds_snapshots as s
 join bookmakers as b on b.id = s.bookmaker_id
 where s.event_id = $1 and b.slug = any ($2) and s.captured_at <= $3
 group by b.slug
+"""
+
+
+_CHANGED_IN = """
+select
+    s.event_id as sr_id, e.home, e.away, b.slug as bookmaker, s.captured_at as at,
+    cardinality(s.market_ids) as markets,
+    count(*) over () as total,
+    sum(cardinality(s.market_ids)) over () as total_markets
+from odds_snapshots as s
+join bookmakers as b on b.id = s.bookmaker_id
+join events as e on e.id = s.event_id
+where s.scrape_run_id = $1 and s.captured_at between $2 and $3
+order by s.captured_at, s.id
+limit $4 offset $5
 """
 
 
@@ -81,3 +96,11 @@ class HistoryRepository:
         async with reachable_connection(self._engine) as connection:
             rows = await connection.fetch(_SEEN, sr_id, list(bookmakers), until)
         return {row["bookmaker"]: row["seen_at"] for row in rows}
+
+    async def changed_in(
+        self, run_id: int, since: datetime, until: datetime, limit: int, offset: int
+    ) -> Sequence[RunChange]:
+        """Return what a run has stored as changed, in the order in which it was received; it ran in that time."""
+        async with reachable_connection(self._engine) as connection:
+            rows = await connection.fetch(_CHANGED_IN, run_id, since, until, limit, offset)
+        return [RunChange(**row) for row in rows]

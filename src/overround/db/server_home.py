@@ -118,6 +118,20 @@ def binaries(home: ServerHome) -> Path:
     return found[wanted]
 
 
+def newest_binaries() -> Path:
+    """Return the wheel's directory of programs of the newest PostgreSQL: its clients know all older servers.
+
+    Raises:
+        DatabaseUnavailableError: there is none.
+    """
+    spec = importlib.util.find_spec(WHEEL)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    found = [path for place in places for path in Path(place).glob("pginstall*/bin")]
+    if not found:
+        raise DatabaseUnavailableError(f"the wheel {WHEEL} has no PostgreSQL for this platform")
+    return max(found, key=lambda path: int(re.sub(r"\D", "", path.parent.name) or 0))
+
+
 def process_options(home: ServerHome) -> dict[str, Any]:
     """Return the arguments of `subprocess` that start a program as the server's user."""
     options: dict[str, Any] = {"cwd": home.directory, "start_new_session": True}

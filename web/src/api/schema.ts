@@ -507,6 +507,24 @@ export interface RetriedView {
 
 export type Role = "read" | "operate";
 
+export interface RunChangeView {
+  sr_id: number;
+  home: string;
+  away: string;
+  bookmaker: string;
+  at: string;
+  markets: number;
+}
+
+export interface RunChanges {
+  run_id: number;
+  total: number;
+  total_markets: number;
+  limit: number;
+  offset: number;
+  changes: RunChangeView[];
+}
+
 export interface RunCounts {
   listings: number;
   changed: number;
@@ -739,6 +757,7 @@ export interface Answers {
   "/api/scheduler": SchedulerView;
   "/api/scrape/runs": RunPage;
   "/api/scrape/runs/{run_id}": RunDetailView;
+  "/api/scrape/runs/{run_id}/changes": RunChanges;
   "/api/settings": SettingsView;
   "/api/status": StatusView;
   "/health/live": Health;
