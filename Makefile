@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test test-page docs check check-format check-lint check-types check-layers check-house check-docker check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-api bench-streams bench-page soak crash lock clean FORCE
+.PHONY: help setup web demo test test-page docs check check-format check-lint check-types check-layers check-house check-docker check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-journal bench-api bench-streams screenshots bench-page soak crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -95,11 +95,17 @@ bench-normalise: $(STAMP) ## Measure normalising the recordings against bare dec
 bench-writer: $(STAMP) ## Measure the write handler alone on PostgreSQL
 	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
 
+bench-journal: $(STAMP) ## Measure the journal alone: synced appends beside bare ones, opening a backlog
+	$(BIN)/python scripts/benchmark_journal.py $(ARGS)
+
 bench-api: $(STAMP) ## Measure the API against a bare route, while a cycle runs
 	$(BIN)/python -m scripts.benchmark_api $(ARGS)
 
 bench-streams: $(STAMP) ## Measure the live stream: 200 clients, 20 of them slow, while cycles run
 	$(BIN)/python -m scripts.benchmark_streams $(ARGS)
+
+screenshots: $(STAMP) $(WEB) ## Take the pictures of docs/screenshots anew, in Chromium
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bench-page: $(STAMP) $(WEB) ## Measure the page on 2,000 events against its budgets, in Chromium
 	$(BIN)/python -m tests.browser $(ARGS)

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,25 +33,23 @@ _PLOTS: Sequence[tuple[str, str, Callable[[GrowthPoint], float]]] = (
 )
 
 
-async def measure(events: Sequence[int], bookmakers: Sequence[int], seed: int) -> Growth:
-    """Measure all sizes, the small ones first."""
-    machine, points, left_out = this_machine(), list[GrowthPoint](), list[str]()
-    sizes = sorted(((e, b) for e in events for b in bookmakers), key=lambda size: size[0] * size[1])
-    for number, of in sizes:
-        needed = _RESERVE * number * of * max((point.bytes_per_snapshot for point in points), default=0)
-        if needed > psutil.virtual_memory().available:
-            left_out.append(f"{number:,} x {of}: about {needed / 2**30:.0f} GB are needed and not free")
-            continue
-        points.append(await _point(PointRequest(events=number, bookmakers=of, seed=seed)))
+async def measure(events: Sequence[int], bookmakers: Sequence[int], seed: int) -> AsyncIterator[Growth]:
+    """Measure all sizes, the small ones first; yield what there is after each, whoever may end it then."""
     last = PointRequest(events=min(max(events), _TO_DATABASE[0]), bookmakers=_TO_DATABASE[1], seed=seed, database=True)
-    return Growth(
-        at=SystemClock().now(),
-        machine=machine,
-        seed=seed,
-        points=tuple(points),
-        to_database=await _point(last),
-        left_out=tuple(left_out),
-    )
+    found = Growth(at=SystemClock().now(), machine=this_machine(), seed=seed, points=(), to_database=await _point(last))
+    sizes = sorted(((e, b) for e in events for b in bookmakers), key=lambda size: size[0] * size[1])
+    for place, (number, of) in enumerate(sizes):
+        needed = _RESERVE * number * of * max((point.bytes_per_snapshot for point in found.points), default=0)
+        if needed > psutil.virtual_memory().available:
+            found = msgspec.structs.replace(
+                found,
+                left_out=(*found.left_out, f"{number:,} x {of}: about {needed / 2**30:.0f} GB are needed and not free"),
+            )
+            continue
+        point = await _point(PointRequest(events=number, bookmakers=of, seed=seed))
+        found = msgspec.structs.replace(found, points=(*found.points, point))
+        missing = tuple(f"{e:,} x {b}: the run was ended before" for e, b in sizes[place + 1 :])
+        yield msgspec.structs.replace(found, left_out=(*found.left_out, *missing))
 
 
 def write(growth: Growth, directory: Path) -> Path:
@@ -98,9 +96,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=_OUTPUT)
     arguments = parser.parse_args()
-    growth = asyncio.run(measure(arguments.events, arguments.bookmakers, arguments.seed))
-    page = write(growth, arguments.output)
+    page = asyncio.run(_measure_and_write(arguments))
     sys.stdout.write(page.read_text(encoding="utf-8") + f"\nWritten to {page}\n")
+
+
+async def _measure_and_write(arguments: argparse.Namespace) -> Path:
+    page: Path = arguments.output
+    async for growth in measure(arguments.events, arguments.bookmakers, arguments.seed):
+        page = write(growth, arguments.output)
+    return page
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -71,6 +72,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+async def _measure_and_write(measured: AsyncIterator[Results], arguments: argparse.Namespace) -> Results:
+    """Write what there is after each part: a run that is ended before its time leaves that behind."""
+    results: Results | None = None
+    async for results in measured:
+        write(results, arguments.output, arguments.what)
+    if results is None:
+        raise OverroundError("nothing was measured")
+    return results
+
+
 def main() -> int:
     """Measure, verify, write; print the report."""
     arguments = _arguments()
@@ -87,7 +98,7 @@ def main() -> int:
         at = SystemClock().now()
         before = earlier(arguments.output / f"{at:%Y-%m-%d}-{arguments.what}.json")
         parts = Parts(extent, Path(directory), newest_growth(arguments.output))
-        results = asyncio.run(parts.measured(arguments.only, before, at))
+        results = asyncio.run(_measure_and_write(parts.measured(arguments.only, before, at), arguments))
     page = write(results, arguments.output, arguments.what)
     sys.stdout.write(page.read_text(encoding="utf-8"))
     sys.stdout.write(f"\nWritten to {page}\n")

@@ -24,6 +24,7 @@ from typing import Any
 
 import aiohttp
 
+from overround.api.stream_client import BUFFER
 from scripts.stream_mirror import Mirror
 from scripts.streams.clients import MORE_MARKETS, Client, latencies
 from scripts.streams.server import HOST, Cycle, serve
@@ -189,13 +190,16 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--slow", type=int, default=20, help="of them")
     parser.add_argument("--slow-bytes", type=int, default=5_000, help="that a slow client reads in a second")
+    parser.add_argument(
+        "--buffer", type=int, default=BUFFER, help="bytes that a client may be behind; fewer for few events"
+    )
     parser.add_argument("--cycles", type=int, default=8, help="back to back, with all clients")
     options = parser.parse_args()
     with socket.create_server((HOST, 0)) as probe:
         port = probe.getsockname()[1]
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
-    server = spawning.Process(target=serve, args=(options.events, port, theirs))
+    server = spawning.Process(target=serve, args=(options.events, port, options.buffer, theirs))
     server.start()
     try:
         results = asyncio.run(Bench(options, ours, port, server).run())
@@ -204,7 +208,7 @@ def main() -> None:
         server.join(30)
         if server.is_alive():
             server.kill()
-    print(json.dumps({"events": options.events, **results}, indent=2))  # noqa: T201 - the result
+    print(json.dumps({"events": options.events, "buffer": options.buffer, **results}, indent=2))  # noqa: T201 - the result
 
 
 if __name__ == "__main__":

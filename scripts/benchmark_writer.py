@@ -46,6 +46,8 @@ NUMBERS: Mapping[str, int] = MappingProxyType({"first": 1, "second": 2, "third":
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 CYCLE = timedelta(minutes=5)
 _CLOCK = SystemClock()
+_LEAST_CHANGES_A_SECOND = 50_000
+_MOST_BYTES_A_CHANGE = 50
 _SIZES = """
 select
     (select sum(cardinality(market_ids)) from odds_snapshots) as changes,
@@ -248,12 +250,14 @@ async def _measure(writer: Writer, feed: Feed, cycles: int) -> Mapping[str, obje
             "backlog_median": round(statistics.median(handled)),
             "one_batch_a_transaction": round(live_changes / sum(live_seconds)),
             "bare_copy_median": round(statistics.median(bare)),
+            "limit_at_least": _LEAST_CHANGES_A_SECOND,
         },
         "one_batch_ms": {
             "median": round(statistics.median(live_seconds) * 1000, 1),
             "max": round(max(live_seconds) * 1000, 1),
         },
         "bytes_per_change": {
+            "limit_at_most": _MOST_BYTES_A_CHANGE,
             "all": round(last["history"] / last["changes"], 1),
             "of_which_indexes": round(last["indexes"] / last["changes"], 1),
             "first_cycle": round(first["history"] / first["changes"], 1),

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -35,8 +35,8 @@ class Parts:
         self._growth = growth
         self._directory = directory
 
-    async def measured(self, names: Collection[str], before: Results | None, at: datetime) -> Results:
-        """Measure these parts and return them with what was measured before.
+    async def measured(self, names: Collection[str], before: Results | None, at: datetime) -> AsyncIterator[Results]:
+        """Measure these parts; after each, yield all that there is, with what was measured before.
 
         Raises:
             OverroundError: there is nothing that the parts could be added to.
@@ -46,12 +46,13 @@ class Parts:
             results = await self._pipeline(at)
         if results is None or results.run.extent != self._extent:
             raise OverroundError("parts are added to a report of the pipeline of the same extent: measure that first")
+        yield results
         for name, part in self._additions().items():
             if name in names:
                 load = self._begin(name)
                 found = await part(results)
                 results = msgspec.structs.replace(results, **found, loads={**results.loads, name: load})
-        return results
+                yield results
 
     def _additions(self) -> Mapping[str, Callable[[Results], Awaitable[Mapping[str, Any]]]]:
         return {

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import psutil
 
+from overround.api import stream_client
 from overround.api.app import create_app
 from overround.batch import WriteBatch
 from overround.bookmakers.registry import load_bookmakers
@@ -98,7 +99,8 @@ async def _cycle(service: Service, market: Market) -> Cycle:
     return Cycle(round(time.perf_counter() - began, 1), 0 if detail is None else detail.markets_changed, round(rss, 1))
 
 
-def serve(events: int, port: int, orders: Connection) -> None:
-    """Serve until SIGTERM; the main function of the process."""
+def serve(events: int, port: int, buffer: int, orders: Connection) -> None:
+    """Serve until SIGTERM; the main function of the process. `buffer` is how far behind a client may be, in bytes."""
+    vars(stream_client)["BUFFER"] = buffer
     configure_logs("warning")
     run_until_stopped(Serving(events, port, orders).run)

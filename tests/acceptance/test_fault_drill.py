@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from scripts.oracle_check import Check
 
 from overround.batch import ScrapeRun
-from overround.cli.market import Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, Market, MarketRequest, running_market
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
 from overround.simulator.faults import Fault, FaultName
 from overround.wiring import Service, running_database, running_service
@@ -24,7 +24,7 @@ LIMIT = 6  # requests at once
 PATIENCE = 60.0  # seconds for a request: nothing fails because this machine is busy
 HASTE = 2.0  # less than a slow body takes
 # A request waits less than the simulator's Retry-After asks for: the drill does not wait, it counts.
-SCRAPING = ScrapingSettings(horizon=None, max_attempts=1, retry_cap=timedelta(seconds=0.5))
+SCRAPING = ScrapingSettings(horizon=None, sports=SPORTS, max_attempts=1, retry_cap=timedelta(seconds=0.5))
 
 
 class Drill:

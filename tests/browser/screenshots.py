@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 EVENTS = 200
 CYCLES = 6
 SIZES = {1280: 800, 1440: 900, 1920: 1080}
-SETTLED_MS = 1500
+SETTLED_MS = 1600
 # By name: where, and what is there when the page is complete.
 PAGES = {
     "odds": ("/", ".block"),
@@ -61,7 +61,7 @@ def _take(page: Page, demo: Demo, folder: Path, scheme: str) -> None:
         if name == "runs":
             demo.post("/api/scrape/start")
         page.locator(complete).first.wait_for(timeout=60_000)
-        page.wait_for_timeout(0 if name == "runs" else SETTLED_MS)
+        page.wait_for_timeout(SETTLED_MS // 2)
         page.screenshot(path=folder / f"{name}-{scheme}.png")
 
 

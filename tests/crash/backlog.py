@@ -20,7 +20,7 @@ from overround.storage.batch_codec import encode_batch
 from overround.storage.disk import LocalDisk
 from overround.storage.journal import SegmentedJournal
 from tests.crash.journalled import Journalled, behind
-from tests.crash.service import ServiceProcess, site
+from tests.crash.service import ServiceProcess, Site, site
 from tests.crash.table import Row
 
 _EVENTS, _BOOKMAKERS = 1300, ("betpawa", "sportybet", "bet9ja")
@@ -34,8 +34,8 @@ _ROOM = 1 << 40
 _POLL = 0.05  # seconds
 _CLOCK = SystemClock()
 
-_MOST_SECONDS = 5.0  # until it answers, and until the database gets the first batches
-_MOST_MEMORY = 350 * _MEGABYTE  # of the whole process, with the cache of 1,300 events at 3 bookmakers
+_MOST_SECONDS = 5.0  # more than with an empty journal: until it answers, and until the first batch is applied
+_MOST_MEMORY = 400 * _MEGABYTE  # of the whole process, with the cache of 1,300 events at 3 bookmakers
 _PERCENTS_SEEN = 2
 
 Key = tuple[int, str]
@@ -104,16 +104,15 @@ class _Market:
 async def large_backlog(size: int, seed: int) -> Row:
     """Start the service on a journal of `size` bytes: live at once, applying soon, ready with the right prices."""
     async with site() as place:
-        async with place.service(cycles=False) as service:
-            await service.ready()
-            await service.end(signal.SIGTERM)
+        await _start_time(place)  # makes the database
+        bare = await _start_time(place)
         market = _Market(seed)
         batches = await _fill(place.data_dir / "journal", market, size)
         began = _CLOCK.monotonic()
         async with place.service(cycles=False) as service:
             seen = await _watch(service, began)
             answer = await service.events()
-            faults = [*_faults(seen), *behind(answer, _shown(answer, market.newest))]
+            faults = [*_faults(seen, bare), *behind(answer, _shown(answer, market.newest))]
             await service.end(signal.SIGKILL)
     return Row(
         promise="P18",
@@ -121,9 +120,20 @@ async def large_backlog(size: int, seed: int) -> Row:
         trials=f"{batches:,} batches, {batches * _SNAPSHOTS:,} snapshots in the journal",
         faults={"start": 1},
         broken="; ".join(faults),
-        notes=f"live after {seen.live:.1f} s, applying after {seen.applied:.1f} s, ready after {seen.ready:.1f} s; "
+        notes=f"ready after {bare:.1f} s with an empty journal; with this one live after {seen.live:.1f} s, "
+        f"applying after {seen.applied:.1f} s, ready after {seen.ready:.1f} s; "
         f"at most {seen.memory / _MEGABYTE:.0f} MB of memory; slowest answer meanwhile {seen.slowest * 1000:.0f} ms",
     )
+
+
+async def _start_time(place: Site) -> float:
+    """Return how many seconds the service takes from the start of its process until it is ready."""
+    began = _CLOCK.monotonic()
+    async with place.service(cycles=False) as service:
+        await service.ready()
+        seconds = _CLOCK.monotonic() - began
+        await service.end(signal.SIGTERM)
+    return seconds
 
 
 async def _fill(folder: Path, market: _Market, size: int) -> int:
@@ -159,10 +169,12 @@ async def _watch(service: ServiceProcess, began: float) -> _Seen:
     return seen
 
 
-def _faults(seen: _Seen) -> list[str]:
+def _faults(seen: _Seen, bare: float) -> list[str]:
+    """Return what was not as it should be; times are judged against those of a start with an empty journal."""
+    latest = bare + _MOST_SECONDS
     faults = {
-        f"live after {seen.live:.1f} s": seen.live > _MOST_SECONDS,
-        f"applying after {seen.applied:.1f} s": not 0 < seen.applied < _MOST_SECONDS,
+        f"live after {seen.live:.1f} s": seen.live > latest,
+        f"applying after {seen.applied:.1f} s": not 0 < seen.applied < latest,
         f"{seen.memory:,} bytes of memory": seen.memory > _MOST_MEMORY,
         "told of no progress": len(seen.percents) < _PERCENTS_SEEN,
     }

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,20 +31,14 @@ async def journalled_states(data_dir: Path) -> Journalled:
         journal = SegmentedJournal(LocalDisk(copy), SystemClock(), max_bytes=_ROOM)
         await journal.open()
         newest: dict[tuple[int, str], SnapshotWriteData] = {}
-        async for one in _snapshots(journal):
-            key = (one.sr_id, one.bookmaker)
-            if key not in newest or newest[key].captured_at < one.captured_at:
-                newest[key] = one
+        seq = 0
+        while entries := await journal.read(seq, 100, wait=False):
+            for one in (snapshot for entry in entries for snapshot in read_entry(entry).batch.snapshots):
+                known = newest.setdefault((one.sr_id, one.bookmaker), one)
+                newest[one.sr_id, one.bookmaker] = max(known, one, key=lambda snapshot: snapshot.captured_at)
+            seq = entries[-1].seq
         await journal.close()
         return newest
-
-
-async def _snapshots(journal: SegmentedJournal) -> AsyncIterator[SnapshotWriteData]:
-    seq = 0
-    while entries := await journal.read(seq, 100, wait=False):
-        for snapshot in (one for entry in entries for one in read_entry(entry).batch.snapshots):
-            yield snapshot
-        seq = entries[-1].seq
 
 
 def behind(answer: Any, journalled: Journalled) -> list[str]:

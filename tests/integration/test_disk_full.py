@@ -12,10 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from overround.batch import WriteBatch
+from overround.batch import RunKind, WriteBatch
+from overround.db.repositories import BookmakerRepository
 from overround.errors import JournalWriteError
 from overround.testing import FakeDisk
 from overround.wiring import Queue
+from tests.support.database_desk import NUMBERS, DatabaseDesk
+from tests.support.desk import listing, result_prices
 from tests.support.service import Api, running_api
 
 _ROOM = 4_000_000
@@ -131,3 +134,20 @@ async def test_a_full_disk_is_shown_costs_nothing_and_passes(
         report = await service.integrity.run()
         facts = await service.database.facts.facts()
         assert (report.lost, report.extra, facts.doubled, facts.odds_snapshots) == (0, 0, 0, unaccepted)
+
+
+async def test_a_run_that_was_cut_off_is_closed_when_the_disk_takes_it(engine: AsyncEngine) -> None:
+    """A full disk at start does not keep the service from starting; the run is closed with the next one."""
+    await BookmakerRepository(engine).register({number: (slug, slug.title()) for slug, number in NUMBERS.items()})
+    desk = DatabaseDesk(engine)
+    desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices())
+    await desk.journal.open()
+    await desk.queue.start()
+    open_run = desk.context.runs.begin(RunKind.CYCLE)
+    desk.gate.refusals = [JournalWriteError("a file", OSError(28, "No space left on device"))]
+    await desk.coordinator.close_open_runs()
+    await desk.cycle()
+    stored = await desk.rows("select status from scrape_runs where id = :run", run=open_run.run_id)
+    assert stored == [("interrupted",)]
+    await desk.queue.stop(5)
+    await desk.journal.close()

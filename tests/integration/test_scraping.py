@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from overround.batch import RunKind, RunStatus
+from overround.batch import RunStatus
 from overround.db.repositories import PostgresWarmupRepository
-from overround.errors import BlockedError, JournalWriteError, QueueClosedError, TransientFetchError, UnknownEventError
+from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
 from overround.odds import MarketPrices, State
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scraping.control import ScrapeController
@@ -229,16 +229,6 @@ async def test_register_changes_survive_a_refused_enqueue(desk: DatabaseDesk) ->
     await desk.cycle()
     assert await desk.rows("select count(*) from listings") == [(2,)]
     assert await desk.rows("select count(*) from events") == [(1,)]
-
-
-async def test_a_run_that_was_cut_off_is_closed_when_the_disk_takes_it(desk: DatabaseDesk) -> None:
-    """A full disk at start does not keep the service from starting; the run is closed with the next one."""
-    open_run = desk.context.runs.begin(RunKind.CYCLE)
-    desk.gate.refusals = [JournalWriteError("a file", OSError(28, "No space left on device"))]
-    await desk.coordinator.close_open_runs()
-    await desk.cycle()
-    stored = await desk.rows("select status from scrape_runs where id = :run", run=open_run.run_id)
-    assert stored == [("interrupted",)]
 
 
 async def test_an_on_demand_scrape_racing_a_cycle_never_enshrines_the_older_answer(desk: DatabaseDesk) -> None:

@@ -18,8 +18,9 @@ from overround.db.dead_letters import DeadLetterRepository
 from overround.errors import SettingsError
 from overround.latency import LatencyWindow
 from overround.storage.ack_log import AckLog
-from overround.storage.attempts import Backoff
+from overround.storage.attempts import Attempts, Backoff
 from overround.storage.dead_letters import DeadLetters
+from overround.testing import ManualClock
 from overround.writing import WriterState
 from tests.integration.queue_bench import START, Bench, batch
 from tests.integration.write_data import rows
@@ -121,6 +122,29 @@ async def test_every_failure_is_retried_by_its_class(bench: Bench, error: Except
     assert await bench.stored() == [2100]
     assert bench.queue.stats().retries == {kind: 3}
     assert [log["event"] for log in logs].count("write_error_unforeseen") == (3 if kind == "unforeseen" else 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "longest"),
+    [
+        (ConnectionRefusedError(111, "refused"), 3.0),
+        (FileNotFoundError(2, "no socket"), 3.0),
+        (asyncpg.CannotConnectNowError("the database system is starting up"), 3.0),
+        (asyncpg.ConnectionDoesNotExistError("closed"), 3.0),
+        (asyncpg.DeadlockDetectedError("deadlock"), 30.0),
+        (asyncpg.DiskFullError("full"), 30.0),
+    ],
+)
+async def test_a_server_that_is_away_is_looked_for_more_often(error: Exception, longest: float) -> None:
+    """After many failures a server that does not answer is asked within 3 s; one that refuses is left alone longer."""
+    clock, failures = ManualClock(), [error] * 400
+
+    async def write() -> None:
+        if failures:
+            raise failures.pop()
+
+    await Attempts(clock, Backoff()).at_last(write)
+    assert longest * 0.9 < max(clock.slept) <= longest
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**32))

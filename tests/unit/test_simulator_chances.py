@@ -84,6 +84,35 @@ def test_runs_count_the_orders_of_goals(home: int, away: int) -> None:
         assert win(home, away) == pytest.approx(having / len(orders))
 
 
+@pytest.mark.parametrize(("home", "away"), list(product(range(4), repeat=2)))
+def test_leads_count_the_orders_of_goals(home: int, away: int) -> None:
+    """A side leads by so much, or wins from behind, in those orders of the goals in which it does."""
+    orders = set(permutations("h" * home + "a" * away))
+    ahead = [[order[:n].count("h") - order[:n].count("a") for n in range(len(order) + 1)] for order in orders]
+    expected = {
+        "home_lead_by_2": [max(leads) >= 2 for leads in ahead],
+        "any_team_lead_by_1": [max(leads) >= 1 or min(leads) <= -1 for leads in ahead],
+        "home_win_from_behind": [home > away and min(leads) < 0 for leads in ahead],
+        "away_win_from_behind": [away > home and max(leads) > 0 for leads in ahead],
+    }
+    for name, happens in expected.items():
+        share = sum(happens) / len(orders)
+        assert reading(name)("yes", {})(home, away) == pytest.approx(share), name
+        assert reading(name)("no", {})(home, away) == pytest.approx(1 - share), name
+
+
+def test_alternatives_and_intervals_agree_with_their_parts() -> None:
+    """A bet on any of several things, on a number of goals, or on another number, is of the same distribution."""
+    result, exact = chances("match_result"), chances("exact_goals")
+    between = [chances(f"match_result_and_goals_{goals}") for goals in ("1_2", "3_4")]
+    assert sum(part["home"] for part in between) < result["home"]
+    assert chances("excluded_goals")["2"] == pytest.approx(1 - exact["2"])
+    assert chances("first_half_or_match_result")["draw"] >= result["draw"]
+    either = chances("home_or_any_clean_sheet_or_under_total_goals", "line=2.5")
+    assert either["yes"] >= max(result["home"], chances("total_goals", "line=2.5")["under"])
+    assert sum(chances("half_time_full_time_double_chance").values()) == pytest.approx(4)
+
+
 @pytest.mark.parametrize(
     "name", ["match_result", "total", "odd_even", "correct_score", "winning_margin", "first", "exact"]
 )

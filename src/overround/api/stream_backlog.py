@@ -10,8 +10,8 @@ from overround.odds import MarketKey
 from overround.scraping.stream_hub import StreamHub
 from overround.scraping.stream_log import Confirmed, Item, Moved, Told
 
-CHUNK: Final = 64 * 1024
-CELLS_AT_ONCE: Final = 1000
+CHUNK: Final = 32 * 1024
+CELLS_AT_ONCE: Final = 500
 
 Key = tuple[int, str]
 
@@ -72,6 +72,7 @@ class Backlog:
         if self._moved:
             (sr_id, slug), keys = next(iter(self._moved.items()))
             del self._moved[sr_id, slug]
+            self._confirmed.get(slug, {}).pop(sr_id, None)  # a delta says so too
             if not wanted.has(sr_id, hub.tournament(sr_id)):
                 return b"", 0
             looked_at = len(hub.states(sr_id)[slug].markets) if keys is None and slug in hub.states(sr_id) else 0
@@ -94,3 +95,5 @@ class Backlog:
         known = self._moved.get(key, {})
         if cells and known is not None:
             self._moved[key] = {**known, **dict.fromkeys(cells)}
+        elif not cells and item.confirms:
+            self._confirmed.setdefault(item.bookmaker, {})[item.sr_id] = item.confirmed_at

@@ -29,7 +29,7 @@ from overround.scraping.stream_log import (
 )
 
 BUFFER: Final = 2**20
-"""Bytes that a client may be behind before it is given the newest states only."""
+"""Bytes that a client may be behind, for longer than a moment, before it is given the newest states only."""
 
 AGAIN: Final = b""
 """Nothing to send yet, and more to do."""
@@ -38,7 +38,7 @@ _IN_BETWEEN = "~"
 """Behind a cursor: the client has newer states too. Replaying what happened would take it back; it gets states."""
 
 _PIECES_AT_ONCE = 10
-_NOT_MEASURED = 8  # pieces
+_GRACE = 2.0  # seconds: a large batch puts everybody far behind for a moment
 
 
 class StreamFigures(msgspec.Struct, kw_only=True):
@@ -78,6 +78,7 @@ class StreamClient:
         self._announced = False
         self._beat = 0
         self._read = hub.log.total
+        self._up_to_date_at = hub.clock.monotonic()
         self._seen = self._sent = 0
 
     def start(self, cursor: str) -> bytes:
@@ -106,7 +107,10 @@ class StreamClient:
             return self._reset("too_old")
         if self._image is not None or self._conflating:
             return self._absorb(pieces) if pieces else self._as_they_are_now(beat)
-        return self._as_it_happened(pieces) if pieces else None
+        if pieces:
+            return self._as_it_happened(pieces)
+        self._up_to_date_at = self._hub.clock.monotonic()
+        return None
 
     def _may_beat(self) -> bool:
         return self._image is None and (self._number == self._log.number or self._conflating)
@@ -125,8 +129,8 @@ class StreamClient:
         self._figures.conflations += 1
 
     def _is_slow(self) -> bool:
-        """Tell whether what is to be sent is more than the client may be behind, going by what was sent before."""
-        if self._log.number - self._number <= _NOT_MEASURED:
+        """Tell whether the client is far behind, going by what it was sent before, and has been so for a while."""
+        if self._hub.clock.monotonic() - self._up_to_date_at < _GRACE:
             return False
         return (self._log.total - self._read) * (self._sent + 1) / (self._seen + 1) > BUFFER
 
@@ -196,6 +200,7 @@ class StreamClient:
     def _up_to_date(self, beat: Beat) -> bytes:
         """Say up to where the client has everything: it can go on from there."""
         self._cursor, self._after = self._log.head, None
+        self._up_to_date_at = self._hub.clock.monotonic()
         if self._conflating:
             self._conflating = False
             return self._heartbeat(beat)

@@ -1,6 +1,8 @@
 """HTTP for bookmakers: limits, size cap, classified failures, and retries that obey the bookmaker."""
 
+import asyncio
 import random
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +16,7 @@ from yarl import URL
 from overround.bookmakers.classify import check_body, check_status, retry_after_seconds
 from overround.bookmakers.statistics import FetchStatistics
 from overround.bookmakers.turns import Turns, TurnState
+from overround.bookmakers.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.errors import (
     BlockedError,
     FetchError,
@@ -83,7 +86,8 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
     async with ClientSession(
         connector=TCPConnector(limit=connections),
         cookie_jar=DummyCookieJar(),
-        headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE},
+        headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE, hdrs.ACCEPT_ENCODING: ENCODINGS},
+        auto_decompress=False,  # it would unpack the bodies of all connections at once
         trust_env=False,
     ) as session:
         yield session
@@ -120,6 +124,7 @@ class HttpFetcher:
         self._headers = dict(options.headers)
         self._proxy = _proxy_address(slug, options.proxy)
         self._timeout = ClientTimeout(total=options.timeout)
+        self._unpacking = asyncio.Lock()
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
         self.statistics = FetchStatistics(clock)
 
@@ -187,7 +192,7 @@ class HttpFetcher:
         except TimeoutError as error:
             reason = f"no whole answer within {self._timeout.total:g} s"
             raise TransientFetchError(self._slug, request.subject, reason, timed_out=True) from error
-        except (ClientError, OSError) as error:
+        except (ClientError, OSError, zlib.error) as error:
             # Not as it comes: an error about a proxy names its address, password included.
             reason = without_secrets(f"{type(error).__name__}: {error}")
             raise TransientFetchError(self._slug, request.subject, reason) from error
@@ -223,9 +228,10 @@ class HttpFetcher:
     async def _receive(self, request: _Request, response: ClientResponse, started: float) -> Response:
         retry_after = retry_after_seconds(response.headers.get(hdrs.RETRY_AFTER), self._clock.now())
         check_status(self._slug, request.subject, response.status, retry_after)
-        body = await self._read(request, response)
+        packed = await self._read(request, response)
         received_at = self._clock.now()
         duration_ms = round((self._clock.monotonic() - started) * 1000)
+        body = await self._unpacked(request, packed, response.headers.get(hdrs.CONTENT_ENCODING, ""))
         content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
         check_body(self._slug, request.subject, response.status, content_type, body)
         return Response(body=body, received_at=received_at, duration_ms=duration_ms)
@@ -236,8 +242,20 @@ class HttpFetcher:
             received += chunk
             if len(received) > self._max_bytes:
                 response.close()  # the rest is not worth reading to keep the connection
-                raise MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
+                raise self._too_large(request)
         return bytes(received)
+
+    async def _unpacked(self, request: _Request, body: bytes, encoding: str) -> bytes:
+        async with self._unpacking:
+            try:
+                unpacked_body = unpacked(body, encoding, self._max_bytes)
+            except TooLargeError:
+                raise self._too_large(request) from None
+            await asyncio.sleep(0)  # the next body in another turn of the event loop: all at once, they keep it long
+        return unpacked_body
+
+    def _too_large(self, request: _Request) -> MalformedError:
+        return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
 
 
 def _proxy_address(slug: str, proxy: str | None) -> str | None:

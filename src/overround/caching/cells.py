@@ -34,14 +34,14 @@ def cells_of(state: CachedSnapshot, keys: Iterable[MarketKey]) -> Sequence[Cell]
 def told_anew(old: CachedSnapshot, new: CachedSnapshot) -> Sequence[MarketKey] | None:
     """Return the markets of which a reader of an older state is to be told; None: of all.
 
-    A market that moved to and fro has another object for the same prices, and other times.
+    A market that moved to and fro has the same prices, and is told: its times are others.
     """
     if old.since != new.since:
         return None
     keys: dict[MarketKey, None] = {}
-    if old.markets is not new.markets:
-        before = old.markets.get
-        keys = dict.fromkeys([key for key, prices in new.markets.items() if before(key) is not prices])
+    if old.changed is not new.changed:
+        before = old.changed.get
+        keys = dict.fromkeys([key for key, at in new.changed.items() if before(key) != at])
     if _has_own_times(old) or _has_own_times(new):
         keys.update(dict.fromkeys(key for key in _with_own_times(old, new) if _differs(old, new, key)))
     return list(keys)

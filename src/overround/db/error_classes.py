@@ -39,6 +39,7 @@ _BY_SQLSTATE: Mapping[str, Exit] = MappingProxyType(
     }
 )
 
+_AWAY = ("08", "57P")
 _CHECK_VIOLATION = "23514"
 
 # What fails before the server has seen it: values that the wire format cannot carry.
@@ -56,6 +57,14 @@ def classify(error: BaseException) -> Exit:
 def is_known(error: BaseException) -> bool:
     """Return whether the tables foresee this failure; an unforeseen one deserves an alarm."""
     return _find(error) is not None
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether no server has judged the write: there is none, or it is starting or ending."""
+    state = sqlstate(error)
+    if state:
+        return state.startswith(_AWAY)
+    return any(isinstance(cause, _CONNECTION) for cause in _causes(error))
 
 
 def sqlstate(error: BaseException) -> str:

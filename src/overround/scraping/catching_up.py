@@ -8,13 +8,12 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from overround.batch import SnapshotWriteData
 from overround.caching.warmup import SharedKeys, apply_journalled, enter_journalled
 from overround.errors import RecoveringError
 from overround.ports import Journal
 from overround.scraping.event_coordinator import ScrapeContext
 from overround.storage.batch_codec import OpenBatch
-from overround.writing import JournalEntry, StampedBatch
+from overround.writing import JournalEntry
 
 SMALL_BACKLOG = 8 << 20  # bytes on disk; read through in well under a second, so that the service starts with it
 
@@ -24,7 +23,6 @@ _SURVEY_PERCENT = 80  # how much of the whole it is to find out which snapshots 
 _LOGGED_EVERY = 10  # percent
 
 Key = tuple[int, str]
-ReplayListener = Callable[[StampedBatch], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +66,6 @@ class CatchUp:
         self._journal = journal
         self._context = context
         self._clock = context.clock
-        self._listeners: list[ReplayListener] = []
         self._backlog = stats = journal.stats()
         self._newest: dict[Key, _Place] = {}
         self._keys: SharedKeys = {}
@@ -76,13 +73,6 @@ class CatchUp:
         self._logged = 0
         self.done = done
         self.progress = CatchUpProgress(batches=stats.pending)
-
-    def on_replayed(self, listener: ReplayListener) -> None:
-        """Let a listener hear of each batch taken over, oldest first, when the cache has it.
-
-        Of its snapshots it holds those that no later batch replaces.
-        """
-        self._listeners.append(listener)
 
     def require_done(self) -> None:
         """Let nobody go on before the cache has caught up.
@@ -165,16 +155,11 @@ class CatchUp:
             if entry.seq != seq:  # damaged since
                 continue
             batch = OpenBatch(entry.body)
-            snapshots = [await self._taken(batch.snapshot(place)) for place in places]
-            taken = msgspec.structs.replace(batch.rest, snapshots=tuple(snapshots))
-            for listener in self._listeners:
-                listener(StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=taken))
-
-    async def _taken(self, data: SnapshotWriteData) -> SnapshotWriteData:
-        apply_journalled(self._context.cache, [data], self._context.catalogue, self._keys)
-        self._move(snapshots_taken=self.progress.snapshots_taken + 1)
-        await self._breathe()
-        return data
+            for place in places:
+                snapshot = batch.snapshot(place)
+                apply_journalled(self._context.cache, [snapshot], self._context.catalogue, self._keys)
+                self._move(snapshots_taken=self.progress.snapshots_taken + 1)
+                await self._breathe()
 
     async def _breathe(self) -> None:
         if self._clock.monotonic() - self._slice_began > _SLICE:

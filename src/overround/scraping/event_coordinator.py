@@ -30,7 +30,7 @@ from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
-_STARTED_AT_ONCE = 6  # requests; a whole batch of them would keep the event loop for 50 ms and more
+_STARTED_AT_ONCE = 3  # requests; a whole batch of them would keep the event loop for 50 ms and more
 
 _log = structlog.get_logger(__name__)
 

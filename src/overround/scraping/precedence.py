@@ -36,3 +36,4 @@ class Precedence:
         async with self._turn:
             await self._free.wait()
             yield
+            await asyncio.sleep(0)  # the next body in another turn of the event loop: all at once, they keep it long

@@ -41,7 +41,7 @@ class StreamHub:
         self.log = StreamLog(max_bytes)
         self.generation = 0
         self.newest: dict[str, datetime] = {}
-        self._clock = clock
+        self.clock = clock
         self._states: dict[int, dict[str, CachedSnapshot]] = {}
         self._told: dict[int, Told] = {}
         self._holders: dict[tuple[str, str], int] = {}
@@ -50,7 +50,7 @@ class StreamHub:
 
     def begin(self, epoch: int, seq: int) -> None:
         """Say where the journal is at the start; the time in the index tells this process's places from others'."""
-        self.log.begin(Cursor(epoch, seq, int(self._clock.now().timestamp())))
+        self.log.begin(Cursor(epoch, seq, int(self.clock.now().timestamp())))
 
     def states(self, sr_id: int) -> Mapping[str, CachedSnapshot]:
         """Return an event's accepted states by bookmaker."""
@@ -77,7 +77,7 @@ class StreamHub:
             yield
         finally:
             self._followers -= 1
-            self._left_at = self._clock.monotonic()
+            self._left_at = self.clock.monotonic()
 
     def accepted(self, place: Place, changes: BatchChanges) -> None:
         """Take over what a batch changed, confirmed or saw in part, now that the journal has it."""
@@ -174,7 +174,7 @@ class StreamHub:
             self._holders.pop(listing, None)
 
     def _listened(self) -> bool:
-        return self._followers > 0 or self._clock.monotonic() - self._left_at < _REMEMBERED
+        return self._followers > 0 or self.clock.monotonic() - self._left_at < _REMEMBERED
 
     def _write(self, place: Place, items: Iterable[Item]) -> None:
         if self._listened():

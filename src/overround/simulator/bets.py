@@ -6,9 +6,9 @@ the word for what is counted has been taken out ("home_total_goals" is "home_tot
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
-from math import comb
 from types import MappingProxyType
+
+from overround.simulator.orders import led, share_without_lead, share_without_run
 
 Counts = tuple[int, int]
 Win = Callable[[int, int], float]
@@ -16,10 +16,14 @@ Win = Callable[[int, int], float]
 Specifiers = Mapping[str, str]
 Reading = Callable[[str, Specifiers], Win]
 
-_RANGE = re.compile(r"(?:[a-z]+_)?(\d+)(?:_(\d+|plus))?")
+_RANGE = re.compile(r"(?:[a-z]+_)?(\d+)(?:_(\d+|plus))?(_plus)?")
 _OUTRIGHT = re.compile(r"(\d+):(\d+)")
 _MARGIN = re.compile(r"(home|away)_by_(\d+)(_plus)?")
-_EITHER = re.compile(r"(home|draw|away)_or_(over_total|under_total|both_teams_to_score|any_clean_sheet)")
+_TERM = "home|draw|away|no|over_total|under_total|both_teams_to_score|any_clean_sheet"
+_EITHER = re.compile(f"(?:{_TERM})(?:_or_(?:{_TERM}))+")
+_BETWEEN = re.compile(r"(match_result|double_chance)_and_(\d)_(\d)")
+_LEAD = re.compile(r"(any_team|home|away)_lead_by_(\d)")
+_BEHIND = re.compile(r"(any_team|home|away)_win_from_behind")
 _RUN = re.compile(r"(any_team|home|away)_(two|three)_in_a_row")
 _EARLY = re.compile(r"(match_result|double_chance)_(one|two)_up")
 _RUN_LENGTHS = MappingProxyType({"two": 2, "three": 3})
@@ -38,9 +42,10 @@ def reading(name: str) -> Reading:
     """
     if name in _READINGS:
         return _READINGS[name]
-    side, _, rest = name.partition("_")
-    if side in _SIDES and rest in _ONE_SIDED:
-        return _one_sided(_SIDES[side], _ONE_SIDED[rest])
+    for side, (first, second) in ((0, ("home_", "_home")), (1, ("away_", "_away"))):
+        rest = name.removeprefix(first) if name.startswith(first) else name.removesuffix(second)
+        if rest != name and rest in _ONE_SIDED:
+            return _one_sided(side, _ONE_SIDED[rest])
     for pattern, build in _PATTERNS:
         found = pattern.fullmatch(name)
         if found:
@@ -117,7 +122,7 @@ def _range(outcome: str, _: Specifiers) -> Win:
     if found is None:
         raise UnknownBetError(outcome)
     least = int(found[1])
-    most = _NO_LIMIT if found[2] == "plus" else int(found[2] or least)
+    most = _NO_LIMIT if found[3] or found[2] == "plus" else int(found[2] or least)
     return lambda home, away: float(least <= home + away <= most)
 
 
@@ -190,18 +195,83 @@ _MOST_LISTED = 5
 
 
 def _either(found: re.Match[str]) -> Reading:
-    side, kind = found[1], found[2]
+    """Read a bet that any one of several things comes true."""
+    terms = found[0].split("_or_")
 
     def read(outcome: str, specifiers: Specifiers) -> Win:
-        other: Mapping[str, Callable[[int, int], bool]] = {
-            "over_total": lambda home, away: 4 * (home + away) > in_quarters(specifiers.get("line", "2.5")),
-            "under_total": lambda home, away: 4 * (home + away) < in_quarters(specifiers.get("line", "2.5")),
+        line = in_quarters(specifiers.get("line", "2.5"))
+        happens: Mapping[str, Callable[[int, int], bool]] = {
+            "no": lambda home, away: not home + away,
+            "over_total": lambda home, away: 4 * (home + away) > line,
+            "under_total": lambda home, away: 4 * (home + away) < line,
             "both_teams_to_score": lambda home, away: home > 0 and away > 0,
             "any_clean_sheet": lambda home, away: not home or not away,
         }
-        return _yes(lambda home, away: _outcome(home, away) == side or other[kind](home, away))(outcome, specifiers)
+
+        def win(home: int, away: int) -> bool:
+            result = _outcome(home, away)
+            return any(happens[term](home, away) if term in happens else term == result for term in terms)
+
+        return _yes(win)(outcome, specifiers)
 
     return read
+
+
+def _between(found: re.Match[str]) -> Reading:
+    """Read a result with so many goals."""
+    least, most = int(found[2]), int(found[3])
+
+    def read(outcome: str, specifiers: Specifiers) -> Win:
+        final = _result(outcome, specifiers)
+        return lambda home, away: final(home, away) * (least <= home + away <= most)
+
+    return read
+
+
+def _lead(found: re.Match[str]) -> Reading:
+    """Read whether a side once leads by so much, however the match ends."""
+    lead = int(found[2])
+    home_limit = lead if found[1] in ("home", "any_team") else _NO_LIMIT
+    away_limit = lead if found[1] in ("away", "any_team") else _NO_LIMIT
+
+    def read(outcome: str, _: Specifiers) -> Win:
+        if outcome not in ("yes", "no"):
+            raise UnknownBetError(outcome)
+        without = share_without_lead
+        if outcome == "no":
+            return lambda home, away: without(home, away, home_limit, away_limit)
+        return lambda home, away: 1 - without(home, away, home_limit, away_limit)
+
+    return read
+
+
+def _behind(found: re.Match[str]) -> Reading:
+    """Read whether a side wins that was once behind."""
+
+    def read(outcome: str, _: Specifiers) -> Win:
+        if outcome not in ("yes", "no"):
+            raise UnknownBetError(outcome)
+
+        def wins(home: int, away: int) -> float:
+            ours = led(away, home, 1) if home > away and found[1] != "away" else 0.0
+            theirs = led(home, away, 1) if away > home and found[1] != "home" else 0.0
+            return ours + theirs
+
+        return wins if outcome == "yes" else lambda home, away: 1 - wins(home, away)
+
+    return read
+
+
+def _other_than(outcome: str, specifiers: Specifiers) -> Win:
+    """Read a bet that the count is not that one."""
+    exactly = _range(outcome, specifiers)
+    return lambda home, away: 1 - exactly(home, away)
+
+
+def _one_of_scores(outcome: str, _: Specifiers) -> Win:
+    """Read a bet on one of several final scores."""
+    scores = frozenset(tuple(map(int, text.split(":"))) for text in outcome.split("_"))
+    return lambda home, away: float((home, away) in scores)
 
 
 def _early(found: re.Match[str]) -> Reading:
@@ -212,22 +282,13 @@ def _early(found: re.Match[str]) -> Reading:
         final, sides = _result(outcome, specifiers), frozenset(outcome.split("_or_"))
 
         def win(home: int, away: int) -> float:
-            ahead = _led(home, away, lead) if "home" in sides else 0.0
-            behind = _led(away, home, lead) if "away" in sides else 0.0
+            ahead = led(home, away, lead) if "home" in sides else 0.0
+            behind = led(away, home, lead) if "away" in sides else 0.0
             return max(final(home, away), min(1.0, ahead + behind))
 
         return win
 
     return read
-
-
-def _led(ours: int, theirs: int, lead: int) -> float:
-    """Return how likely a side once led by that much, given the final count (the reflection principle)."""
-    if ours - theirs >= lead:
-        return 1.0
-    if ours < lead:
-        return 0.0
-    return comb(ours + theirs, theirs + lead) / comb(ours + theirs, ours)
 
 
 def _run(found: re.Match[str]) -> Reading:
@@ -238,32 +299,12 @@ def _run(found: re.Match[str]) -> Reading:
     def read(outcome: str, _: Specifiers) -> Win:
         if outcome not in ("yes", "no"):
             raise UnknownBetError(outcome)
-        without = _share_without_run
+        without = share_without_run
         if outcome == "no":
             return lambda home, away: without(home, away, home_limit, away_limit)
         return lambda home, away: 1 - without(home, away, home_limit, away_limit)
 
     return read
-
-
-@cache
-def _share_without_run(home: int, away: int, home_limit: int, away_limit: int) -> float:
-    """Return the share of the orders of these goals in which neither side has so many in a row."""
-    orders = _orders(home, away, home_limit, away_limit, True) + _orders(home, away, home_limit, away_limit, False)
-    return orders / comb(home + away, home) if home + away else 1.0
-
-
-@cache
-def _orders(home: int, away: int, home_limit: int, away_limit: int, home_first: bool) -> int:  # noqa: FBT001 - whose run it is
-    """Count the orders that begin with a run of one side shorter than its limit, followed by one of the other."""
-    if not home and not away:
-        return 1
-    most = min(home, home_limit - 1) if home_first else min(away, away_limit - 1)
-    count = 0
-    for run in range(1, most + 1):
-        left = (home - run, away) if home_first else (home, away - run)
-        count += _orders(*left, home_limit, away_limit, not home_first) if any(left) else 1
-    return count
 
 
 def _one_sided(side: int, read: Reading) -> Reading:
@@ -285,6 +326,8 @@ _ONE_SIDED: Mapping[str, Reading] = MappingProxyType(
         "exact": _range,
         "range": _range,
         "multigoals": _range,
+        "bounds": _range,
+        "excluded": _other_than,
         "to_score": _yes(lambda ours, _: ours > 0),
         "": _yes(lambda ours, _: ours > 0),
     }
@@ -303,9 +346,17 @@ _READINGS: Mapping[str, Reading] = MappingProxyType(
         "exact": _range,
         "range": _range,
         "multigoals": _range,
+        "bounds": _range,
+        "excluded": _other_than,
+        "in": _yes(lambda home, away: home + away > 0),
+        "draw_with": _yes(lambda home, away: home == away > 0),
+        "no_draw_both_teams_to_score": _yes(lambda home, away: home != away and home > 0 and away > 0),
+        "multi_correct_score_threes": _one_of_scores,
+        "multi_correct_score_fours": _one_of_scores,
         "correct_score": _correct_score,
         "european_handicap": _european_handicap,
         "asian_handicap": _asian_handicap,
+        "handicap": _asian_handicap,
         "winning_margin": _margin,
         "which_team_to_score": _which_team,
         "first": _nth,
@@ -325,4 +376,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Reading]], ...
     (_EITHER, _either),
     (_RUN, _run),
     (_EARLY, _early),
+    (_BETWEEN, _between),
+    (_LEAD, _lead),
+    (_BEHIND, _behind),
 )

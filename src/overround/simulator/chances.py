@@ -248,7 +248,7 @@ def _together(tables: Sequence[Callable[[str], Sequence[float]]], outcome: str) 
 
 
 def _split(outcome: str, parts: int) -> list[str]:
-    texts = outcome.split(_AND)
+    texts = outcome.split(_AND) if parts > 1 else [outcome]
     if len(texts) != parts:
         raise UnknownBetError(outcome)
     return texts

@@ -67,6 +67,44 @@ def _highest(count: Callable[[Halves], tuple[int, int]]) -> HalvesReading:
     return read
 
 
+def _first_half_with(count: Callable[[Halves], tuple[int, int]]) -> HalvesReading:
+    """Read in which half the first one comes."""
+
+    def read(outcome: str) -> HalvesWin:
+        if outcome not in ("first_half", "none", "second_half"):
+            raise UnknownBetError(outcome)
+
+        def win(halves: Halves) -> float:
+            first, second = count(halves)
+            return float(("first_half" if first else "second_half" if second else "none") == outcome)
+
+        return win
+
+    return read
+
+
+def _once(outcome: str) -> HalvesWin:
+    """Read a result that is that of the first half or of the match."""
+
+    def win(halves: Halves) -> float:
+        home, away, later_home, later_away = halves
+        return float(outcome in (_sign(home, away), _sign(home + later_home, away + later_away)))
+
+    return win
+
+
+def _double_chances(outcome: str) -> HalvesWin:
+    first, _, full = outcome.partition("_and_")
+    of_half, of_match = first.split("_or_"), full.split("_or_")
+
+    def win(halves: Halves) -> float:
+        home, away, later_home, later_away = halves
+        final = _sign(home + later_home, away + later_away)
+        return float(_sign(home, away) in of_half and final in of_match)
+
+    return win
+
+
 def _yes(wins: Callable[[Halves], bool]) -> HalvesReading:
     def read(outcome: str) -> HalvesWin:
         if outcome not in ("yes", "no"):
@@ -102,5 +140,13 @@ _READINGS: Mapping[str, HalvesReading] = MappingProxyType(
         "home_score_both_halves": _yes(lambda halves: halves[0] > 0 and halves[2] > 0),
         "away_score_both_halves": _yes(lambda halves: halves[1] > 0 and halves[3] > 0),
         "half_both_teams_to_score_pair": _pair,
+        "half_time_full_time_double_chance": _double_chances,
+        "or_match_result": _once,
+        "first_half": _first_half_with(lambda halves: (halves[0] + halves[1], halves[2] + halves[3])),
+        "home_first_half": _first_half_with(lambda halves: (halves[0], halves[2])),
+        "away_first_half": _first_half_with(lambda halves: (halves[1], halves[3])),
+        "draw_in_either_half": _yes(lambda halves: halves[0] == halves[1] or halves[2] == halves[3]),
+        "both_teams_to_score_both_halves": _yes(lambda halves: min(halves) > 0),
+        "both_teams_to_score_either_half": _yes(lambda halves: min(halves[:2]) > 0 or min(halves[2:]) > 0),
     }
 )

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from overround.db.error_classes import Exit, classify, is_known
+from overround.db.error_classes import Exit, classify, is_away, is_known
 from overround.ports import Clock
 from overround.writing import WriterState
 
@@ -32,6 +32,8 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
         return random.uniform(0, bound)  # noqa: S311 - jitter is no secret
 
 
+# A server that returns is to be found soon, and while it is away a try costs it nothing.
+_LONGEST_PAUSE_WHILE_AWAY = 3.0  # seconds
 # While the breaker is open somebody has to act first; a probe holds locks that he may need.
 _PROBES = Backoff(base=5.0, cap=60.0)
 
@@ -47,6 +49,7 @@ class Attempts:
         self._clock = clock
         self._backoff = backoff
         self._probes = probes
+        self._while_away = msgspec.structs.replace(backoff, cap=min(backoff.cap, _LONGEST_PAUSE_WHILE_AWAY))
         self.state = WriterState.RUNNING
         self.reason = ""
         self.since: datetime = clock.now()
@@ -65,7 +68,7 @@ class Attempts:
                 answer = await ask()
             except Exception as error:  # noqa: BLE001 - supervision point: a write may fail, the worker may not
                 attempt = self._count(error, attempt)
-                await self._pause(attempt)
+                await self._pause(attempt, self._backoff_for(error))
             else:
                 self._enter(WriterState.RUNNING, "")
                 return answer
@@ -82,8 +85,12 @@ class Attempts:
             _log.error("write_error_unforeseen", attempt=attempt, error=self.reason)
         return attempt
 
-    async def _pause(self, attempt: int) -> None:
-        backoff = self._probes if self.probing else self._backoff
+    def _backoff_for(self, error: Exception) -> Backoff:
+        if self.probing:
+            return self._probes
+        return self._while_away if is_away(error) else self._backoff
+
+    async def _pause(self, attempt: int, backoff: Backoff) -> None:
         delay = backoff.delay(attempt)
         _log.warning(
             "write_batch_retry", attempt=attempt, delay_s=round(delay, 3), state=self.state.value, error=self.reason

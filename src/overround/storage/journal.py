@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
@@ -39,8 +39,10 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
 class SegmentedJournal:
     """A journal of files in one directory; implements the `Journal` port.
 
-    Batches wait in one line. A committer task takes from its head whatever gathered while the
-    disk was busy, and has it written and synced together. All disk calls are made in one thread.
+    Batches wait in one line. What gathered at its head while the disk was busy is written and synced
+    together. All disk calls are made in one thread. An append costs as few turns of a busy event loop
+    as there can be: the first one hands its batch to the thread itself, and the thread's answer is
+    what wakes those who wait.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class SegmentedJournal:
         self._line: deque[_Waiting] = deque()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._write_error = ""
-        self._open = False
+        self._open = self._owned = False
         self._grown = asyncio.Event()
-        self._wake = asyncio.Event()
-        self._committer: asyncio.Task[None] | None = None
+        self._committing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def journal_id(self) -> uuid.UUID:
@@ -84,9 +87,7 @@ class SegmentedJournal:
         """
         began = self._clock.monotonic()
         await self._in_thread(self._log.open)
-        self._open = True
-        self._committer = asyncio.create_task(self._work(), name="journal-committer")
-        self._committer.add_done_callback(_report_death)
+        self._open = self._owned = True
         state = self._log.state
         _log.info(
             "journal_opened",
@@ -100,11 +101,11 @@ class SegmentedJournal:
     async def close(self) -> None:
         """Finish the group that is being written, let go who waits otherwise, give up ownership."""
         self._open = False
-        self._wake.set()
         self._grown.set()
-        if self._committer is not None:
-            await asyncio.wait([self._committer])
-            self._committer = None
+        await self._idle.wait()
+        _refuse(self._line, QueueClosedError())
+        if self._owned:
+            self._owned = False
             await self._in_thread(self._log.close)
         self._thread.shutdown()
 
@@ -123,11 +124,11 @@ class SegmentedJournal:
         began = self._clock.monotonic()
         turn: asyncio.Future[JournalEntry] = asyncio.get_running_loop().create_future()
         self._line.append(_Waiting(NewEntry(body, _microseconds(self._clock.now())), turn))
-        self._wake.set()
+        self._commit_next()
         try:
             entry = await turn
         except asyncio.CancelledError:
-            self._wake.set()  # a smaller one behind may fit
+            self._commit_next()  # a smaller one behind may fit
             raise
         self._latencies.append((self._clock.monotonic() - began) * 1000)
         return entry
@@ -150,19 +151,19 @@ class SegmentedJournal:
         """Forget all entries up to `seq`, and let in those who wait for room."""
         if self._open:
             await self._in_thread(self._log.release, seq)
-            self._wake.set()
+            self._commit_next()
 
     async def advance(self, seq: int) -> None:
         """Release up to the database's watermark, and give out only greater seqs from now on."""
         if self._open:
             await self._in_thread(self._log.advance, seq)
-            self._wake.set()
+            self._commit_next()
 
     async def keep(self, after: int | None) -> None:
         """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
         if self._open:
             await self._in_thread(self._log.keep, after)
-            self._wake.set()
+            self._commit_next()
 
     def stats(self) -> JournalStats:
         """Return how much is pending, what was found damaged, and how long the latest appends took."""
@@ -187,19 +188,17 @@ class SegmentedJournal:
         del kwargs
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
 
-    async def _work(self) -> None:
-        try:
-            while self._open:
-                group = self._next_group()
-                if group:
-                    await self._commit(group)
-                else:
-                    self._wake.clear()
-                    await self._wake.wait()
-        finally:
-            self._open = False
-            _refuse(self._line, QueueClosedError())
-            self._grown.set()
+    def _commit_next(self) -> None:
+        """Have the head of the line written, unless the disk is at work: then that is done when it ends."""
+        if self._committing or not self._open:
+            return
+        group = self._next_group()
+        if group:
+            self._committing = True
+            self._idle.clear()
+            loop = asyncio.get_running_loop()
+            commit = self._thread.submit(self._log.commit, [waiting.entry for waiting in group])
+            commit.add_done_callback(lambda done: loop.call_soon_threadsafe(self._committed, group, done))
 
     def _next_group(self) -> list[_Waiting]:
         """Take from the head of the line what fits; with nothing pending, one batch always does."""
@@ -216,24 +215,35 @@ class SegmentedJournal:
                 group.append(head)
         return group
 
-    async def _commit(self, group: Sequence[_Waiting]) -> None:
-        try:
-            first = await self._in_thread(self._log.commit, [waiting.entry for waiting in group])
-        except JournalWriteError as error:
-            if not self._write_error:
-                _log.error("journal_write_failed", file=error.file, errno=error.errno, error=str(error))
-            self._write_error = str(error)
-            _refuse(group, error)
-        else:
-            if self._write_error:
-                _log.info("journal_write_resumed")
-            self._write_error = ""
-            for seq, waiting in enumerate(group, first):
-                if not waiting.turn.done():
-                    waiting.turn.set_result(JournalEntry(epoch=self._log.epoch, seq=seq, body=waiting.entry.body))
+    def _committed(self, group: Sequence[_Waiting], commit: Future[int]) -> None:
+        self._committing = False
+        self._idle.set()
+        error = commit.exception()
+        if error is None:
+            self._accept(group, commit.result())
+        elif isinstance(error, JournalWriteError):
+            self._refuse(group, error)
+        else:  # as it never should
+            _log.error("journal_committer_died", error=repr(error), exc_info=error)
+            self._open = False
             self._grown.set()
-        finally:
-            _refuse(group, QueueClosedError())  # nobody is left, unless the commit failed as it never should
+            _refuse([*group, *self._line], QueueClosedError())
+        self._commit_next()
+
+    def _accept(self, group: Sequence[_Waiting], first: int) -> None:
+        if self._write_error:
+            _log.info("journal_write_resumed")
+        self._write_error = ""
+        for seq, waiting in enumerate(group, first):
+            if not waiting.turn.done():
+                waiting.turn.set_result(JournalEntry(epoch=self._log.epoch, seq=seq, body=waiting.entry.body))
+        self._grown.set()
+
+    def _refuse(self, group: Sequence[_Waiting], error: JournalWriteError) -> None:
+        if not self._write_error:
+            _log.error("journal_write_failed", file=error.file, errno=error.errno, error=str(error))
+        self._write_error = str(error)
+        _refuse(group, error)
 
 
 def _refuse(line: Sequence[_Waiting] | deque[_Waiting], error: Exception) -> None:
@@ -248,8 +258,3 @@ def _quantile(ordered: Sequence[float], percent: int) -> float:
 
 def _microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
-
-
-def _report_death(committer: asyncio.Task[None]) -> None:
-    if not committer.cancelled() and (error := committer.exception()) is not None:
-        _log.error("journal_committer_died", error=repr(error), exc_info=error)

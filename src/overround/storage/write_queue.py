@@ -185,8 +185,12 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
         await self._journal.advance(applied)
         self._move(applied)
-        while entries := await self._attempts.at_last(lambda: self._journal.read(self._applied, self._maxsize)):
+        while entries := await self._attempts.at_last(self._read_ahead):
             await self._commit([await asyncio.to_thread(read_entry, entry) for entry in entries])
+
+    async def _read_ahead(self) -> Sequence[JournalEntry]:
+        """Read what comes next; at first one batch, so that it is soon seen whether the database takes it."""
+        return await self._journal.read(self._applied, self._maxsize if self._sums.written else 1)
 
     async def _commit(self, read: Sequence[StampedBatch]) -> None:
         began = self._clock.monotonic()

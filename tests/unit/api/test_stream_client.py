@@ -213,6 +213,11 @@ def test_filters_leave_out_everything_else(bench: StreamBench) -> None:
     for client in clients:
         client.read()
         assert client.mirror.faults == []
+    bench.scrape((1, "us", prices(2200, 1850)), (3, "us", prices()), (2, "them", prices()))
+    assert "delta" not in by_market.read(), "another market has moved"
+    by_event.read()
+    by_tournament.read()
+    assert {key: by_market.mirror.confirmed[key] for key in bench.confirmations()} == bench.confirmations()
     everything = bench.expected()
     assert by_event.mirror.prices() == {key: one for key, one in everything.items() if key[0] == 1}
     assert by_tournament.mirror.prices() == {key: one for key, one in everything.items() if key[0] == 3}

@@ -6,6 +6,7 @@ import { Link, tone } from "../ui/parts";
 
 export const ROW_PX = 22;
 const FLASH_MS = 20_000;
+const FLASH_STEPS = 4;
 const ARROW_MS = 600_000;
 
 export interface Column {
@@ -149,7 +150,9 @@ function PriceCell(props: PriceProps): ReactNode {
 function Movement({ price, changedAt, now }: { price: Price; changedAt: number; now: number }): ReactNode {
   const way = now - changedAt < ARROW_MS ? movement(price) : null;
   if (!way) return null;
-  const fresh = now - changedAt < FLASH_MS ? " flash" : "";
+  const age = Math.max(0, now - changedAt);
+  // Fades in steps with the clock's: an animation would paint every frame anew for as long as anything is fresh.
+  const fresh = age < FLASH_MS ? ` flash flash-${Math.floor((age * FLASH_STEPS) / FLASH_MS)}` : "";
   return (
     <span key={changedAt} className={`arrow ${way}${fresh}`} title={`was ${(price.previous / 1000).toFixed(2)}`}>
       {way === "up" ? "▲" : "▼"}

@@ -1,0 +1,42 @@
+"""Compressed bodies, unpacked within a bound."""
+
+import zlib
+
+ENCODINGS = "gzip, deflate"
+"""What `unpacked` knows, as a request's Accept-Encoding."""
+
+_GZIP_OR_ZLIB = 47  # zlib's window bits for a wrapper that it finds out by itself
+_BARE = -15
+_METHOD = 0x0F
+_DEFLATE = 8
+
+
+class TooLargeError(Exception):
+    """Unpacked, the body is larger than it may be."""
+
+
+def unpacked(body: bytes, encoding: str, at_most: int) -> bytes:
+    """Return a body without its content encoding; no more than `at_most` bytes and one are ever made of it.
+
+    Raises:
+        TooLargeError: it has more.
+        zlib.error: it is damaged or cut off, or the encoding is not known.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity") or not body:
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise zlib.error(f"content encoding {encoding[:40]!r} was not asked for")
+    # "deflate" comes with zlib's wrapper, as it should, or without.
+    window = _BARE if encoding == "deflate" and body[0] & _METHOD != _DEFLATE else _GZIP_OR_ZLIB
+    parts, room = list[bytes](), at_most
+    while body:
+        inflater = zlib.decompressobj(window)
+        parts.append(inflater.decompress(body, room + 1))
+        room -= len(parts[-1])
+        if room < 0:
+            raise TooLargeError
+        if not inflater.eof:
+            raise zlib.error("the compressed body is cut off")
+        body = inflater.unused_data.lstrip(b"\0")
+    return b"".join(parts)
