@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from overround.api.problems import Problem
 from overround.api.state import State
@@ -65,7 +65,7 @@ class Chosen(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[LetterId], Field(max_length=_MOST_AT_ONCE)] | None = None
-    all: bool = False
+    all: StrictBool = False
 
     @model_validator(mode="after")
     def _either(self) -> "Chosen":
