@@ -104,6 +104,7 @@ class Bench:
 
     async def _stop(self) -> Mapping[str, float]:
         """Send SIGTERM while all clients are there; return after how long their streams and the process had ended."""
+        self._orders.send(0)  # no more cycles
         began = time.perf_counter()
         os.kill(self._server.pid or 0, signal.SIGTERM)
         await asyncio.wait(self.tasks, timeout=_PATIENCE)
