@@ -19,13 +19,13 @@ class Health(BaseModel):
     percent: int | None = None
 
 
-@router.get("/live")
+@router.get("/live", response_model_exclude_none=True)
 async def live() -> Health:
     """Return 200 as long as the process serves requests."""
     return Health(status="live")
 
 
-@router.get("/ready", responses={503: {"model": Health}})
+@router.get("/ready", response_model_exclude_none=True, responses={503: {"model": Health}})
 async def ready(state: State, response: Response) -> Health:
     """Return 200 when the service answers from a warm cache and its writer runs; 503 with reasons otherwise.
 
