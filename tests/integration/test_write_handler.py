@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from overround.batch import ConfirmedSnapshot, EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
 from overround.clock import SystemClock
 from overround.db.engine import create_engine
-from overround.db.error_classes import Exit, classify
+from overround.db.error_classes import Exit, classify, is_away
 from overround.db.repositories import BookmakerRepository, FactsRepository
 from overround.storage.inline import InlineWriter
 from overround.storage.write_handler import PostgresWriteHandler
@@ -33,8 +33,11 @@ from tests.integration.write_data import (
     stamped,
     unchanged,
 )
+from tests.support.cutting_proxy import cutting_proxy
 
 JOURNAL = uuid.UUID(int=1)
+# A header, two pieces of 64 rows and the end for the history; then a header.
+_FIRST_OF_LATEST = 6
 COUNT = "select count(*) from odds_snapshots"
 CONFIRMED = "select captured_at, last_confirmed_at from odds_snapshots order by captured_at"
 
@@ -330,3 +333,22 @@ async def test_a_database_that_is_away_asks_for_a_retry(tmp_path_factory: pytest
         await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
     assert classify(failure.value) is Exit.RETRY
     await engine.dispose()
+
+
+async def test_a_connection_lost_in_the_middle_of_a_copy_fails_the_write(
+    database_url: str, handler: PostgresWriteHandler
+) -> None:
+    """A server that goes while the driver waits to send more rows is noticed at once, and is a matter of retrying."""
+    many = [unchanged(TOTAL, f"line={number}", (2000, 2000), NOON) for number in range(400)]
+    snapshots = [snapshot(NOON, sr_id=number, rest=tuple(many)) for number in range(1, 129)]
+    async with cutting_proxy(database_url, cut_at=_FIRST_OF_LATEST) as address:
+        engine = create_engine(address, "overround tests")
+        cut_off = PostgresWriteHandler(engine, CATALOGUE, NUMBERS, SystemClock())
+        patience = asyncio.timeout(20)
+        with pytest.raises((OSError, asyncpg.InterfaceError)) as caught:
+            async with patience:
+                await cut_off.write(JOURNAL, stamped(batch(*snapshots)))
+        await engine.dispose()
+    assert not patience.expired()
+    assert is_away(caught.value)
+    assert (await handler.write(JOURNAL, stamped(batch(*snapshots)))).snapshots == len(snapshots)

@@ -1,5 +1,6 @@
 """Engines: how a connection to PostgreSQL is made, and what it may cost in time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -66,6 +67,36 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connec
         except BaseException:
             await connection.invalidate()
             raise
+
+
+@asynccontextmanager
+async def while_connected(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """End a block as soon as its connection is lost, or when it takes longer than a command may.
+
+    In the middle of a COPY the driver (asyncpg 0.32) waits for room to send, and neither hears there that the
+    connection is lost nor keeps its own time limit: without this it waits for ever.
+
+    Raises:
+        ConnectionError: the connection was lost, or nothing moved on it in time.
+    """
+    limit = asyncio.timeout(COMMAND_TIMEOUT)
+
+    def lost(_: object) -> None:
+        if not ended:
+            limit.reschedule(0)
+
+    ended = False
+    connection.add_termination_listener(lost)
+    try:
+        async with limit:
+            try:
+                yield
+            finally:
+                ended = True
+    except TimeoutError as error:
+        raise ConnectionError("the connection was lost in the middle of a copy") from error
+    finally:
+        connection.remove_termination_listener(lost)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from overround.catalogue import Catalogue
+from overround.db.engine import while_connected
 from overround.storage import merge_sql
 from overround.storage.copy_format import TRAILER
 from overround.storage.packing import (
@@ -116,7 +117,8 @@ class Merger:
         """
         failures: list[Exception] = []
         source = _stream(pieces, failures)
-        await self._connection.copy_to_table(table, source=source, columns=columns, format="binary")
+        async with while_connected(self._connection):
+            await self._connection.copy_to_table(table, source=source, columns=columns, format="binary")
         for failure in failures:
             raise failure
 
