@@ -64,6 +64,18 @@ def test_any_market_of_the_catalogue_can_be_added(odds: Page) -> None:
     assert "markets=" not in odds.url
 
 
+def test_another_sport_brings_markets_of_its_own(odds: Page) -> None:
+    """Where nobody has chosen markets, a sport's usual ones are shown, with prices; the address stays short."""
+    odds.get_by_label("Sport", exact=True).select_option("tennis")
+    expect(odds.get_by_role("columnheader", name="Match winner")).to_be_visible()
+    expect(
+        odds.locator(".block").first.locator(".price").filter(has_text=re.compile(r"\d\.\d\d")).first
+    ).to_be_visible()
+    assert odds.url.endswith("/?sport=tennis")
+    odds.get_by_label("Sport", exact=True).select_option("")
+    expect(odds.get_by_role("columnheader", name="Match result (1X2)")).to_be_visible()
+
+
 def test_the_keyboard_reaches_everything(odds: Page) -> None:
     """Arrows move in the grid, Enter opens, g and a letter goes to a page, ? lists the keys."""
     for _ in range(5):

@@ -1,6 +1,8 @@
 """Two polling tiers and a watchdog: near events often, everything at a longer interval."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, timedelta
 
 import msgspec
@@ -103,9 +105,14 @@ class ScrapeScheduler:
 
     def every(self, interval: timedelta, job: Callable[[], Awaitable[None]], name: str) -> None:
         """Run another job at once and at every interval."""
+
+        async def run() -> None:
+            with suppress(asyncio.CancelledError):  # by `stop`: no failure, which the library would log it as
+                await job()
+
         trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
         self._scheduler.add_job(
-            job, trigger, id=name, next_run_time=_WALL_CLOCK.now(), misfire_grace_time=None, coalesce=True
+            run, trigger, id=name, next_run_time=_WALL_CLOCK.now(), misfire_grace_time=None, coalesce=True
         )
 
     def stop(self) -> None:

@@ -1,22 +1,24 @@
 import { type ReactNode, useState } from "react";
 import { keyOf, offered, shifted } from "../model/columns";
 import type { Catalogue, Definition } from "../model/types";
-import { DEFAULT_MARKETS } from "../model/view";
+import { usualMarkets } from "../model/view";
 import { columnsOf } from "./columns";
 
 const OFFERED = 12;
 const MOST_COLUMNS = 20;
 
 interface ColumnsProps {
+  sport: string;
   keys: readonly string[];
   catalogue: Catalogue;
   set: (keys: readonly string[]) => void;
 }
 
 /** Chooses the markets shown: any of the catalogue, at any line. They stand in the address. */
-export function Columns({ keys, catalogue, set }: ColumnsProps): ReactNode {
+export function Columns({ sport, keys, catalogue, set }: ColumnsProps): ReactNode {
   const [text, setText] = useState("");
   const columns = columnsOf(keys, catalogue);
+  const usual = usualMarkets(sport);
   const without = (key: string): void => set(keys.filter((other) => other !== key));
   return (
     <section className="columns" aria-label="Markets shown">
@@ -29,7 +31,7 @@ export function Columns({ keys, catalogue, set }: ColumnsProps): ReactNode {
             <button type="button" disabled={columns.length === 1} aria-label={`${name}: take away`} onClick={() => without(key)}>×</button>
           </li>
         ))}
-        <li><button type="button" disabled={keys.join() === DEFAULT_MARKETS.join()} onClick={() => set(DEFAULT_MARKETS)}>As usual</button></li>
+        <li><button type="button" disabled={keys.join() === usual.join()} onClick={() => set(usual)}>As usual</button></li>
       </ol>
       <input type="search" value={text} placeholder="Add a market" aria-label="Find a market to add" onChange={(change) => setText(change.target.value)} />
       <ul>

@@ -1,5 +1,5 @@
 import { type ReactNode, useMemo } from "react";
-import { arranged, parseView, type View, viewSearch } from "../model/view";
+import { arranged, changed, parseView, type View, viewSearch } from "../model/view";
 import { useDesk } from "../ui/desk";
 import { Notice, useNow } from "../ui/parts";
 import { useCadence, useCatalogue } from "../ui/queries";
@@ -19,7 +19,7 @@ export function GridPage({ search, names }: { search: string; names: Readonly<Re
   const columns = useMemo(() => columnsOf(view.markets, catalogue), [view.markets, catalogue]);
   const reference = desk.slugs[0] ?? "";
   const events = useMemo(() => arranged(desk.events.values(), view, reference, catalogue, now), [desk.events, view, reference, catalogue, now]);
-  const set = (change: Partial<View>): void => navigate(`/${viewSearch({ ...view, ...change })}`, true);
+  const set = (change: Partial<View>): void => navigate(`/${viewSearch(changed(view, change))}`, true);
   return (
     <>
       <Toolbar view={view} set={set} events={desk.events} shown={events.length} complete={desk.complete} catalogue={catalogue} />

@@ -45,7 +45,7 @@ export function Toolbar({ view, set, events, shown, complete, catalogue }: Toolb
       <Filters view={view} set={set} sports={sports} countries={countries} tournaments={tournaments} choosing={choosing} choose={() => setChoosing(!choosing)}>
         {count(shown, events.size, complete)}
       </Filters>
-      {choosing ? <Columns keys={view.markets} catalogue={catalogue} set={(markets) => set({ markets })} /> : null}
+      {choosing ? <Columns sport={view.sport} keys={view.markets} catalogue={catalogue} set={(markets) => set({ markets })} /> : null}
     </>
   );
 }

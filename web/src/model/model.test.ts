@@ -4,7 +4,7 @@ import { fairProbability, movement, standings } from "./compare";
 import { age, countdown, signed } from "./format";
 import { matches } from "./search";
 import type { Cell, DeskEvent } from "./types";
-import { arranged, DEFAULT_MARKETS, parseView, viewSearch } from "./view";
+import { arranged, changed, parseView, usualMarkets, viewSearch } from "./view";
 
 const prices = (...texts: (string | null)[]): Cell =>
   cell({
@@ -66,7 +66,15 @@ describe("view", () => {
     expect(parseView(viewSearch(view))).toEqual(view);
     expect(viewSearch(parseView(""))).toBe("");
     expect(parseView("?sort=nonsense").sort).toBe("kickoff");
-    expect(parseView("").markets).toBe(DEFAULT_MARKETS);
+    expect(parseView("").markets).toBe(usualMarkets("football"));
+  });
+  test("another sport brings its usual markets, unless others were chosen", () => {
+    const tennis = changed(parseView(""), { sport: "tennis" });
+    expect(tennis.markets).toEqual(usualMarkets("tennis"));
+    expect(viewSearch(tennis)).toBe("?sport=tennis");
+    expect(changed(tennis, { sport: "" }).markets).toBe(usualMarkets("football"));
+    const chosen = changed(parseView("?markets=double_chance"), { sport: "tennis" });
+    expect(chosen.markets).toEqual(["double_chance"]);
   });
   test("events are filtered and sorted", () => {
     const events = [event(3), event(1), event(2, { country: "Spain" })];

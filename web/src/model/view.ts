@@ -8,7 +8,16 @@ export const SORTS = ["kickoff", "gap", "margin", "moved"] as const;
 export type Sort = (typeof SORTS)[number];
 export const AVAILABILITIES = ["any", "all", "missing_reference", "only_reference"] as const;
 export type Availability = (typeof AVAILABILITIES)[number];
-export const DEFAULT_MARKETS = ["match_result", "total_goals:line=2.5", "both_teams_to_score", "double_chance"];
+const FOOTBALL = ["match_result", "total_goals:line=2.5", "both_teams_to_score", "double_chance"];
+// Without lines that differ from match to match: no other column would be full.
+const USUAL: Readonly<Record<string, readonly string[]>> = {
+  football: FOOTBALL,
+  basketball: ["winner_with_overtime", "regular_time_result", "first_half_points_result", "odd_even_points_with_overtime"],
+  tennis: ["match_winner", "total_sets:line=2.5", "set_winner:set=1", "set_winner:set=2"],
+};
+
+/** The markets shown of a sport while nobody has chosen others; those of football where all sports are shown. */
+export const usualMarkets = (sport: string): readonly string[] => USUAL[sport] ?? FOOTBALL;
 
 export interface View {
   text: string;
@@ -30,18 +39,25 @@ export function parseView(search: string): View {
   const query = new URLSearchParams(search);
   const sort = query.get("sort") ?? "kickoff";
   const markets = (query.get("markets") ?? "").split(",").filter(Boolean);
+  const sport = query.get("sport") ?? "";
   return {
     text: query.get("text") ?? "",
-    sport: query.get("sport") ?? "",
+    sport,
     country: query.get("country") ?? "",
     tournament: query.get("tournament") ?? "",
     within: Number(query.get("within") ?? 0) || 0,
     availability: one(query.get("availability"), AVAILABILITIES, "any"),
     play: one(query.get("play"), ["any", "before", "in_play"], "any"),
-    markets: markets.length ? markets : DEFAULT_MARKETS,
+    markets: markets.length ? markets : usualMarkets(sport),
     sort: one(sort.replace("-", ""), SORTS, "kickoff"),
     down: sort.startsWith("-"),
   };
+}
+
+/** The view with something changed; another sport brings its usual markets, where nobody has chosen others. */
+export function changed(view: View, change: Partial<View>): View {
+  const asUsual = change.sport !== undefined && view.markets.join() === usualMarkets(view.sport).join();
+  return { ...view, ...(asUsual ? { markets: usualMarkets(change.sport ?? "") } : {}), ...change };
 }
 
 /** The address's query of a view; what is as usual is left out. */
@@ -51,7 +67,7 @@ export function viewSearch(view: View): string {
   if (view.within) query.set("within", String(view.within));
   if (view.availability !== "any") query.set("availability", view.availability);
   if (view.play !== "any") query.set("play", view.play);
-  if (view.markets.join() !== DEFAULT_MARKETS.join()) query.set("markets", view.markets.join(","));
+  if (view.markets.join() !== usualMarkets(view.sport).join()) query.set("markets", view.markets.join(","));
   if (view.sort !== "kickoff" || view.down) query.set("sort", `${view.down ? "-" : ""}${view.sort}`);
   const text = query.toString();
   return text ? `?${text}` : "";
