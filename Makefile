@@ -41,7 +41,7 @@ demo: $(STAMP) $(WEB) ## Run the whole system on recorded responses, with its pa
 
 test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
 	$(NPM) test --silent
-	$(PYTEST) -n 2 $(ARGS)
+	$(PYTEST) -n 2 --dist worksteal $(ARGS)
 	$(if $(ARGS),,$(MAKE) test-page)
 
 test-page: $(STAMP) $(WEB) ## Run the tests of the page in Chromium, which is installed where that is possible
