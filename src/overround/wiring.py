@@ -297,8 +297,8 @@ class _Parts:
         return Maintenance(database.engine, database.ready, self._clock, self._settings.retention.model_dump())
 
     def integrity(self, context: ScrapeContext, path: "_WritePath") -> IntegrityCheck:
-        repository = self._database.repository
-        return IntegrityCheck(context.cache, repository, self._catalogue, self._clock, path.queue, path.catch_up)
+        cache, book, repository = context.cache, context.book, self._database.repository
+        return IntegrityCheck(cache, book, repository, self._catalogue, self._clock, path.queue, path.catch_up)
 
     def linker(self, coordinator: EventCoordinator, context: ScrapeContext) -> ListingLinker:
         return ListingLinker(coordinator, context.book, self._database.links, self._clock)

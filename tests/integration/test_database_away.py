@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -18,7 +17,6 @@ from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
 from overround.simulator.child import running_simulator
 from overround.wiring import running_database, running_service
-from tests.support.desk import START
 from tests.support.service import replay_settings, replaying_service
 
 
@@ -43,9 +41,8 @@ async def test_the_service_starts_without_its_database_and_joins_it_later(tmp_pa
                 await service.control.run_cycle()
                 await service.write_queue.drain()
                 context = service.context
-                result = await reconcile(
-                    context.cache, service.database.repository, context.catalogue, START - timedelta(days=3650)
-                )
+                repository, now = service.database.repository, context.clock.now()
+                result = await reconcile(context.cache, context.book, repository, context.catalogue, now)
                 assert (result.lost, result.extra) == (0, 0)
                 assert result.compared > 100
                 facts = await service.database.facts.facts()

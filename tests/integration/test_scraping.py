@@ -281,7 +281,7 @@ async def test_integrity_finds_what_the_database_lost(desk: DatabaseDesk) -> Non
     """Cache and database agree after a cycle; a market that the database lost or gained is found and counted."""
     await desk.cycle()
     repository = PostgresWarmupRepository(desk.engine, NUMBERS)
-    check = IntegrityCheck(desk.cache, repository, desk.context.catalogue, desk.clock, desk.queue)
+    check = IntegrityCheck(desk.cache, desk.context.book, repository, desk.context.catalogue, desk.clock, desk.queue)
     report = await check.run()
     assert (report.compared, report.lost, report.extra) == (2, 0, 0)
     async with desk.engine.begin() as connection:
@@ -290,6 +290,29 @@ async def test_integrity_finds_what_the_database_lost(desk: DatabaseDesk) -> Non
     desk.cache.evict([1])
     assert (await check.run()).extra == 1
     assert check.last is not None
+
+
+async def test_integrity_follows_an_event_past_its_start(desk: DatabaseDesk) -> None:
+    """An event in play is compared as long as it is cached; that the database keeps it after that is no finding."""
+    await desk.cycle()
+    repository = PostgresWarmupRepository(desk.engine, NUMBERS)
+    check = IntegrityCheck(desk.cache, desk.context.book, repository, desk.context.catalogue, desk.clock, desk.queue)
+    event = desk.context.book.event(1)
+    assert event is not None
+    desk.clock.advance((event.kickoff - desk.clock.now()).total_seconds() + 60)
+    assert await counts(check) == (2, 0, 0)
+    async with desk.engine.begin() as connection:
+        await connection.execute(text("delete from latest_odds where bookmaker_id = 1"))
+    assert await counts(check) == (2, 1, 0)
+    desk.context.book.drop_started(desk.clock.now(), timedelta(0))
+    desk.cache.evict([1])
+    assert await counts(check) == (0, 0, 0)
+
+
+async def counts(check: IntegrityCheck) -> tuple[int, int, int]:
+    """Return what a comparison counts."""
+    report = await check.run()
+    return report.compared, report.lost, report.extra
 
 
 async def test_an_unknown_event_is_refused(desk: DatabaseDesk) -> None:

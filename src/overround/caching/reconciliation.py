@@ -1,10 +1,11 @@
 """Does the database hold what the cache holds? The counters must stay 0 once the queue is drained."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
+from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.caching.warmup import snapshot_to_cached_from_models
 from overround.catalogue import Catalogue
@@ -12,6 +13,7 @@ from overround.odds import MarketKey, MarketPrices
 from overround.ports import WarmupRepository
 
 Key = tuple[int, str]
+_INSTANT = timedelta(microseconds=1)
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +33,10 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def reconcile(
-    cache: OddsCache, repository: WarmupRepository, catalogue: Catalogue, kickoff_after: datetime
+    cache: OddsCache, book: EventBook, repository: WarmupRepository, catalogue: Catalogue, now: datetime
 ) -> Reconciliation:
-    """Compare the cache with the stored latest state of all events that start after `kickoff_after`."""
-    differences = await differing(cache, repository, catalogue, kickoff_after)
+    """Compare the cache with the stored latest state."""
+    differences = await differing(cache, book, repository, catalogue, now)
     return Reconciliation(
         compared=sum(len(cached.markets) for _, _, cached in cache),
         lost=sum(difference.lost for difference in differences.values()),
@@ -43,19 +45,25 @@ async def reconcile(
 
 
 async def differing(
-    cache: OddsCache, repository: WarmupRepository, catalogue: Catalogue, kickoff_after: datetime
+    cache: OddsCache, book: EventBook, repository: WarmupRepository, catalogue: Catalogue, now: datetime
 ) -> Mapping[Key, Difference]:
     """Return what differs, by (event, bookmaker).
 
-    Each stored row is compared with the cache as it is when the row arrives: where scraping goes on,
-    a difference may only mean that a change is on its way.
+    All that is cached must be stored; all that is stored of events yet to start must be cached. An event that has
+    started is dropped from the cache after a time, and not from the database. Each stored row is compared with the
+    cache as it is when the row arrives: where scraping goes on, a difference may only mean that a change is on its
+    way.
     """
     found: dict[Key, Difference] = {}
     missing = {(sr_id, bookmaker) for sr_id, bookmaker, _ in cache}
-    async for row in repository.latest(kickoff_after):
+    since = min((event.kickoff for event in book.events()), default=now)
+    to_come = {event.sr_id for event in await repository.events(now)}
+    async for row in repository.latest(min(since, now) - _INSTANT):
         key = (row.sr_id, row.bookmaker)
         missing.discard(key)
         cached = cache.get(*key)
+        if cached is None and row.sr_id not in to_come:
+            continue
         held: Mapping[MarketKey, MarketPrices] = cached.markets if cached is not None else {}
         stored = snapshot_to_cached_from_models(row, catalogue).markets
         if held != stored:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -21,7 +21,6 @@ from overround.simulator.child import SimulatorHandle
 from overround.wiring import Service, running_database, running_service
 
 _INTERVAL = timedelta(seconds=30)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -183,7 +182,7 @@ def _figures(run: ScrapeRun, stored: Sequence[Stored], duration_ms: float) -> Cy
 
 async def _report(service: Service, cycles: Sequence[CycleFigures]) -> DemoReport:
     context, repository = service.context, service.database.repository
-    difference = await reconcile(context.cache, repository, context.catalogue, _LONG_AGO)
+    difference = await reconcile(context.cache, context.book, repository, context.catalogue, context.clock.now())
     stored = await service.database.facts.facts()
     return DemoReport(
         cycles=tuple(cycles),

@@ -1,13 +1,15 @@
 """The comparison of cache and database on a running service, by the clock and on demand."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 import structlog
 
+from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
-from overround.caching.reconciliation import differing
+from overround.caching.reconciliation import Difference, Key, differing
 from overround.catalogue import Catalogue
 from overround.ports import Clock, WarmupRepository, WriteQueue
 from overround.scraping.catching_up import CatchUp
@@ -37,6 +39,7 @@ class IntegrityCheck:
     def __init__(
         self,
         cache: OddsCache,
+        book: EventBook,
         repository: WarmupRepository,
         catalogue: Catalogue,
         clock: Clock,
@@ -45,6 +48,7 @@ class IntegrityCheck:
     ) -> None:
         self._catch_up = catch_up
         self._cache = cache
+        self._book = book
         self._repository = repository
         self._catalogue = catalogue
         self._clock = clock
@@ -77,11 +81,11 @@ class IntegrityCheck:
 
     async def _compare(self) -> IntegrityReport:
         now = self._clock.now()
-        first = await differing(self._cache, self._repository, self._catalogue, now)
+        first = await self._differing(now)
         if first and self._queue is not None:
             async with asyncio.timeout(_DRAIN_LIMIT):
                 await self._queue.drain()
-        second = await differing(self._cache, self._repository, self._catalogue, now) if first else {}
+        second = await self._differing(now) if first else {}
         stayed = [
             difference
             for key, difference in second.items()
@@ -94,3 +98,6 @@ class IntegrityCheck:
             extra=sum(difference.extra for difference in stayed),
             moving=len(second) - len(stayed),
         )
+
+    async def _differing(self, now: datetime) -> Mapping[Key, Difference]:
+        return await differing(self._cache, self._book, self._repository, self._catalogue, now)
