@@ -161,8 +161,8 @@ class HttpFetcher:
         return url.update_query(params) if params else url
 
     async def _fetch(self, request: _Request) -> Response:
-        # Nearly every request is answered at once, and a retry context leaves fifty objects in cycles behind: it is made
-        # for those alone that need it. At thousands of requests a cycle the collector took 200 ms at a time for them.
+        # A retry context leaves fifty objects in reference cycles behind, and for those of a cycle the collector
+        # stopped everything for 200 ms at a time. Nearly every request is answered at once: it is for the others.
         backoff = _Backoff(self._retry)
         try:
             return await self._attempt(request)
