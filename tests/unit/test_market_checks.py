@@ -12,6 +12,7 @@ from overround.markets.checks import Finding, check_event
 from overround.markets.probabilities import Priced
 from overround.odds import MarketKey, MarketPrices
 from overround.simulator.captures import default_recordings_dir
+from tests.support.simulated import market, shared_model
 from tests.wire_bodies import (
     Json,
     encoded,
@@ -102,6 +103,18 @@ def test_the_packages_recordings_give_no_finding(catalogue: Catalogue) -> None:
         events.setdefault(offer.listing.sr_id, {})[slug] = offer.markets
     assert len(events) > 3
     assert [check_event(prices, catalogue) for prices in events.values()] == [()] * len(events)
+
+
+async def test_the_simulated_market_gives_no_finding(catalogue: Catalogue) -> None:
+    """The bookmakers of a simulated world price each match of every sport so that no check complains."""
+    asked = market(shared_model(1, 24, sports=("football", "basketball", "tennis")))
+    events: dict[int, dict[str, Priced]] = {}
+    for slug in asked.clients:
+        for listing in await asked.listings(slug):
+            if listing.sr_id is not None:
+                events.setdefault(listing.sr_id, {})[slug] = (await asked.offer(slug, listing)).markets
+    assert {len(prices) for prices in events.values()} >= {3}
+    assert [finding for prices in events.values() for finding in check_event(prices, catalogue)] == []
 
 
 @pytest.mark.parametrize(

@@ -275,19 +275,21 @@ def _in_halves(period: Period, name: str, specifiers: Specifiers) -> Callable[[s
 def _parsed(market: Market, specifiers: Specifiers) -> tuple[Field, list[tuple[Period, str]]]:
     """Return what a market is on, and its parts by name and period."""
     key, count = market.key, market.meaning.counts
-    texts = [key] if halves_reading(key) or _is_whole(_without_count(key, count)) else key.split(_AND)
+    whole = halves_reading(key) is not None or _is_whole(_without_count(key, count))
+    texts = [key] if whole else market.parts or key.split(_AND)
     parts = [_period(_without_count(text, count)) for text in texts]
     minutes = int(next((found for _, _, found in parts if found), specifiers.get("minute", "0")))
-    period = _common_period([period for period, _, _ in parts])
+    period = _common_period([period for period, _, _ in parts], named=not whole and bool(market.parts))
     if any(halves_reading(name) for _, name, _ in parts):
         period = Period.HALVES
     return Field(count, period, minutes if period is Period.MINUTES else 0), [(at, name) for at, name, _ in parts]
 
 
-def _common_period(periods: Sequence[Period]) -> Period:
-    """Return when all parts are counted: the first part's period is that of parts that name none."""
+def _common_period(periods: Sequence[Period], *, named: bool) -> Period:
+    """Return when all parts are counted; parts that the catalogue does not name are of the first one's period."""
     first, others = periods[0], set(periods[1:])
-    return first if others <= {first, Period.MATCH} else Period.HALVES
+    shared = {first} if named else {first, Period.MATCH}
+    return first if others <= shared else Period.HALVES
 
 
 def _is_whole(name: str) -> bool:

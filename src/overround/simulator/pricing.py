@@ -80,7 +80,9 @@ class Pricing:
         chances = recipe.chances(view)
         market, profile = recipe.market, self._profile
         scale = market.probability_sum / (sum(chances) or 1.0) if market.probability_sum else 1.0
-        wide = 1 + min(_WIDEST_MARGIN, _MARGIN_OF_AN_OUTCOME * max(0, len(chances) - _PLAIN_OUTCOMES))
+        # Outcomes that overlap, such as ranges of goals, are each a bet of its own: the margin is that of a plain one.
+        many = len(chances) - _PLAIN_OUTCOMES if market.probability_sum == 1 else 0
+        wide = 1 + min(_WIDEST_MARGIN, _MARGIN_OF_AN_OUTCOME * max(0, many))
         factor = 1 + margin * wide
         prices = [0] * len(market.outcomes)
         for slot, chance in zip(recipe.slots, chances, strict=True):
