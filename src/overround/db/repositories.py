@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
 from overround.db.engine import driver_connection, reachable_connection
+from overround.db.instants import Instants
 from overround.errors import BookmakerMismatchError
 from overround.event import Event, Listing
 from overround.stored import LatestRow, StoredListing
@@ -28,7 +29,8 @@ select
             and o.captured_at = l.captured_at
             and o.id = l.snapshot_id
     ) as last_confirmed_at,
-    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices, l.changed_at, l.confirmed_at
+    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices,
+    array_send(l.changed_at) as changed_at, array_send(l.confirmed_at) as confirmed_at
 from latest_odds as l
 join bookmakers as b on b.id = l.bookmaker_id
 join events as e on e.id = l.event_id
@@ -143,9 +145,10 @@ class PostgresWarmupRepository:
 
     async def latest(self, kickoff_after: datetime) -> AsyncIterator[LatestRow]:
         """Yield the latest state of every (event, bookmaker) whose event starts after that instant."""
+        instants = Instants()
         async with driver_connection(self._engine) as connection, connection.transaction(readonly=True):
             async for row in connection.cursor(_LATEST, kickoff_after, self._slugs, prefetch=_ROWS_AHEAD):
-                yield _latest_row(row)
+                yield _latest_row(row, instants)
 
     async def events(self, kickoff_after: datetime) -> Sequence[Event]:
         """Return the events that start after that instant."""
@@ -195,10 +198,10 @@ class FactsRepository:
             return instant
 
 
-def _latest_row(row: asyncpg.Record) -> LatestRow:
-    prices: Sequence[int] = row["prices"]
+def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
+    prices = tuple(row["prices"])  # of which parts are tuples too, as the cache wants them
     ends = accumulate(row["counts"], initial=0)
-    changed_at: Sequence[datetime] = row["changed_at"]
+    changed_at = instants.read(row["changed_at"])
     return LatestRow(
         sr_id=row["event_id"],
         bookmaker=row["slug"],
@@ -209,7 +212,7 @@ def _latest_row(row: asyncpg.Record) -> LatestRow:
         specifiers=row["specifiers"],
         prices=[prices[start:end] for start, end in pairwise(ends)],
         changed_at=changed_at,
-        confirmed_at=row["confirmed_at"] or [row["captured_at"]] * len(changed_at),
+        confirmed_at=instants.read(row["confirmed_at"]) or [row["captured_at"]] * len(changed_at),
     )
 
 
