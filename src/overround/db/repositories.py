@@ -1,6 +1,8 @@
 """What the service reads from the database: at start to fill its cache, and to check itself."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Any
@@ -147,8 +149,11 @@ class PostgresWarmupRepository:
         """Yield the latest state of every (event, bookmaker) whose event starts after that instant."""
         instants = Instants()
         async with driver_connection(self._engine) as connection, connection.transaction(readonly=True):
-            async for row in connection.cursor(_LATEST, kickoff_after, self._slugs, prefetch=_ROWS_AHEAD):
-                yield _latest_row(row, instants)
+            cursor = await connection.cursor(_LATEST, kickoff_after, self._slugs)
+            async with aclosing(_fetched_ahead(cursor, _ROWS_AHEAD)) as portions:
+                async for rows in portions:
+                    for row in rows:
+                        yield _latest_row(row, instants)
 
     async def events(self, kickoff_after: datetime) -> Sequence[Event]:
         """Return the events that start after that instant."""
@@ -196,6 +201,19 @@ class FactsRepository:
         async with driver_connection(self._engine) as connection:
             instant: datetime | None = await connection.fetchval(_LAST_INSTANT)
             return instant
+
+
+async def _fetched_ahead(cursor: asyncpg.cursor.Cursor, number: int) -> AsyncGenerator[Sequence[asyncpg.Record], None]:
+    """Yield so many rows at a time; the server reads the next ones while these are worked on."""
+    ahead = asyncio.create_task(cursor.fetch(number), name="rows-ahead")
+    try:
+        while rows := await ahead:
+            ahead = asyncio.create_task(cursor.fetch(number), name="rows-ahead")
+            await asyncio.sleep(0)  # lets the task ask before the work begins
+            yield rows
+    finally:
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
 
 
 def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
