@@ -18,6 +18,11 @@ SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Imports inside a function outside of cli/: "path below src/overround:qualified name" -> reason.
+LATE_IMPORTS: Mapping[str, str] = MappingProxyType(
+    {"db/migrate.py:upgrade": "Alembic takes half a second to load, and at most starts there is nothing to migrate"}
+)
+
 # Tests that sleep, skip or are expected to fail: "path below tests:function" -> reason.
 TEST_EXCEPTIONS: Mapping[str, str] = MappingProxyType(
     {"browser/conftest.py:pytest_collection_modifyitems": "where no Chromium can be had, one skip says so, loudly"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from scripts.house_exceptions import SUPERVISION_POINTS, TEST_EXCEPTIONS
+from scripts.house_exceptions import LATE_IMPORTS, SUPERVISION_POINTS, TEST_EXCEPTIONS
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
@@ -257,12 +257,12 @@ def _is_mutable(value: ast.AST | None) -> bool:
 
 
 def local_import(module: Module) -> Iterator[Place]:
-    """Import at the top; the command groups alone import lazily, so that `--help` is quick."""
+    """Import at the top, but for named exceptions; the command groups import lazily, so that `--help` is quick."""
     if module.within("cli/"):
         return
     for node, scopes in module.nodes:
         in_function = any(isinstance(scope, _FUNCTIONS) for scope in scopes)
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and in_function:
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and in_function and module.place(scopes) not in LATE_IMPORTS:
             yield node.lineno, f"import inside {_qualified(scopes)}"
 
 

@@ -130,7 +130,7 @@ async def running_measured(options: ServiceOptions) -> AsyncIterator[ServiceProc
     clock = SystemClock()
     began = clock.monotonic()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scripts.pipeline.service", msgspec.json.encode(options).decode()),
+        *(sys.executable, "-m", "scripts.pipeline.start", msgspec.json.encode(options).decode()),
         stdin=PIPE,
         stdout=PIPE,
         env=_environment(),

@@ -4,11 +4,13 @@ from datetime import timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db import migrate
 from overround.db.engine import create_engine
+from overround.db.migration_run import configured
 from overround.db.models import metadata
 from overround.db.partitions import is_partition, prepare_partitions
 from overround.errors import DatabaseUnavailableError
@@ -40,6 +42,11 @@ async def test_an_empty_database_is_brought_to_the_newest_revision(empty_databas
     assert await migrate.upgrade(empty_database_url) == ""
     assert await migrate.current(empty_database_url) == migrate.head()
     assert await migrate.upgrade(empty_database_url) == migrate.head()
+
+
+def test_the_newest_revision_is_told_by_the_migrations_names() -> None:
+    """What the files' names say is what Alembic finds in them: a start compares the names alone."""
+    assert migrate.head() == ScriptDirectory.from_config(configured()).get_current_head()
 
 
 async def test_those_who_upgrade_together_wait_for_each_other(empty_database_url: str) -> None:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Final, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_json import MarketWriter
 from overround.api.event_query import EventRequest, read_request
 from overround.api.fragments import Fragment, Fragments, MarketSet
+from overround.api.gzip_splice import stored
 from overround.api.state import ApiState
 from overround.bookmakers.memo import Memo
 from overround.caching.odds_cache import CachedSnapshot
@@ -38,12 +40,28 @@ class Freshness(msgspec.Struct, frozen=True, gc=False):
     markets: int
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """An event within a moment: the snapshots it is made of, its fragment, and the bookmakers' freshness."""
+class Piece(msgspec.Struct, frozen=True, dict=True):
+    """A part of a body; of a fragment, which keeps its own compressed form, or made for a moment."""
 
-    seen: tuple[CachedSnapshot, ...]
+    text: bytes
+    fragment: Fragment | None = None
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Return the bytes as a part of a gzip body."""
+        return stored(self.text) if self.fragment is None else self.fragment.deflated
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An event within a moment: the snapshots it is made of, its fragment, and the bookmakers' freshness.
+
+    `pieces` are these two as they stand in a list, a comma behind them.
+    """
+
+    snapshots: Mapping[str, CachedSnapshot]
     fragment: Fragment
     freshness: bytes
+    pieces: tuple[Piece, Piece]
 
 
 class EventDesk:
@@ -58,7 +76,7 @@ class EventDesk:
         self.fragments = fragments
         self.requests: Memo[bytes, EventRequest] = Memo(read_request, _REQUESTS_KEPT)
         self._moment = (0, 0)
-        self._shown: dict[tuple[int, str], Shown] = {}
+        self._shown: dict[str, dict[int, Shown]] = {}
         self._lists: OrderedDict[EventFilter, tuple[int, Sequence[Event]]] = OrderedDict()
 
     def fragment(self, event: Event, markets: MarketSet) -> Fragment:
@@ -71,13 +89,14 @@ class EventDesk:
         if moment != self._moment:
             self._moment = moment
             self._shown.clear()
-        name, known, snapshots_of = markets.name, self._shown, self.state.cache.event
+        known, snapshots_of = self._shown.setdefault(markets.name, {}), self.state.cache.event
         found: list[Shown] = []
         for event in events:
-            snapshots = snapshots_of(event.sr_id)
-            before = known.get((event.sr_id, name))
-            if before is None or before.seen != tuple(snapshots.values()):
-                before = known[event.sr_id, name] = self._show(event, snapshots, markets, now)
+            sr_id = event.sr_id
+            snapshots = snapshots_of(sr_id)
+            before = known.get(sr_id)
+            if before is None or before.snapshots is not snapshots:
+                before = known[sr_id] = self._show(event, snapshots, markets, now)
             found.append(before)
         return found
 
@@ -88,7 +107,8 @@ class EventDesk:
             slug: _freshness(listings.get(slug), snapshots.get(slug), fragment.offered.get(slug, 0), now)
             for slug in self.state.bookmakers
         }
-        return Shown(tuple(snapshots.values()), fragment, b',"bookmakers":' + msgspec.json.encode(fresh))
+        freshness = b',"bookmakers":' + msgspec.json.encode(fresh)
+        return Shown(snapshots, fragment, freshness, (Piece(fragment.body, fragment), Piece(freshness + b"},")))
 
     def find(self, wanted: EventFilter) -> Sequence[Event]:
         """Return the events that a filter lets through, by kick-off."""

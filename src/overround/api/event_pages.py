@@ -7,21 +7,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from overround.api.event_desk import EventDesk
-from overround.api.fragments import Fragment, MarketSet
-from overround.api.gzip_splice import gzipped, stored
+from overround.api.event_desk import EventDesk, Piece
+from overround.api.fragments import MarketSet
+from overround.api.gzip_splice import gzipped
 from overround.event import Event
 
 _ETAG_BYTES = 12
 _NOT_MODIFIED = 304
 _HEADERS: Mapping[str, str] = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-
-
-class Piece(msgspec.Struct, frozen=True, gc=False):
-    """A part of a body; of a fragment, which keeps its own compressed form, or made for this answer."""
-
-    text: bytes
-    fragment: Fragment | None = None
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,25 +33,20 @@ def answer(request: Request, pieces: Sequence[Piece], etag: str) -> Response:
     body = b"".join([piece.text for piece in pieces])
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(body, media_type="application/json", headers=headers)
-    parts = (stored(piece.text) if piece.fragment is None else piece.fragment.deflated for piece in pieces)
-    return Response(
-        gzipped(parts, body), media_type="application/json", headers={**headers, "Content-Encoding": "gzip"}
-    )
+    packed = gzipped([piece.packed for piece in pieces], body)
+    return Response(packed, media_type="application/json", headers={**headers, "Content-Encoding": "gzip"})
 
 
 def list_pieces(desk: EventDesk, page: Page, events: Iterable[Event], markets: MarketSet) -> tuple[list[Piece], str]:
     """Return a page's body and its ETag, which does not depend on when prices were confirmed."""
     now = desk.state.clock.now()
-    seen = hashlib.blake2b(msgspec.json.encode(page), digest_size=_ETAG_BYTES)
-    opening = b'%s,"now":%s,"events":[' % (msgspec.json.encode(page)[:-1], msgspec.json.encode(now))
-    pieces: list[Piece] = []
-    for shown in desk.shown(events, markets, now):
-        seen.update(shown.fragment.digest)
-        pieces.append(Piece(opening))
-        pieces.append(Piece(shown.fragment.body, shown.fragment))
-        opening = shown.freshness + b"},"
-    closing = opening[:-1] if pieces else opening
-    pieces.append(Piece(closing + b"]}"))
+    figures, shown = msgspec.json.encode(page), desk.shown(events, markets, now)
+    pieces = [Piece(b'%s,"now":%s,"events":[' % (figures[:-1], msgspec.json.encode(now)))]
+    for one in shown:
+        pieces += one.pieces
+    # Where there are events, a comma stands behind the last one.
+    pieces.append(Piece((pieces.pop().text[:-1] if shown else b"") + b"]}"))
+    seen = hashlib.blake2b(b"".join([figures, *(one.fragment.digest for one in shown)]), digest_size=_ETAG_BYTES)
     return pieces, _etag(seen.hexdigest())
 
 

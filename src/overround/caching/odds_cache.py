@@ -10,6 +10,7 @@ from overround.odds import MarketKey, MarketPrices
 
 _NO_PRICES: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 _NO_TIMES: Mapping[MarketKey, datetime] = MappingProxyType({})
+_Snapshots = Mapping[str, "CachedSnapshot"]
 
 
 class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,6 +45,9 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return max(self.lagging.get(key, self.confirmed_at), self.market_changed_at(key))
 
 
+_NO_SNAPSHOTS: _Snapshots = MappingProxyType({})
+
+
 class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
     """How much the cache holds."""
 
@@ -57,15 +61,15 @@ class OddsCache:
     """Snapshots by event and bookmaker; used from the event loop only, so that a method is one step."""
 
     def __init__(self) -> None:
-        self._events: dict[int, dict[str, CachedSnapshot]] = {}
+        self._events: dict[int, _Snapshots] = {}
 
     def get(self, sr_id: int, bookmaker: str) -> CachedSnapshot | None:
         """Return what is known of one bookmaker's prices for an event."""
-        return self._events.get(sr_id, {}).get(bookmaker)
+        return self._events.get(sr_id, _NO_SNAPSHOTS).get(bookmaker)
 
     def event(self, sr_id: int) -> Mapping[str, CachedSnapshot]:
-        """Return an event's snapshots by bookmaker."""
-        return MappingProxyType(self._events.get(sr_id, {}))
+        """Return an event's snapshots by bookmaker: the same object until one of them is replaced."""
+        return self._events.get(sr_id, _NO_SNAPSHOTS)
 
     def __iter__(self) -> Iterator[tuple[int, str, CachedSnapshot]]:
         """Iterate over (event, bookmaker, snapshot)."""
@@ -75,7 +79,7 @@ class OddsCache:
 
     def put(self, sr_id: int, bookmaker: str, cached: CachedSnapshot) -> None:
         """Replace what is known of one (event, bookmaker)."""
-        self._events.setdefault(sr_id, {})[bookmaker] = cached
+        self._events[sr_id] = MappingProxyType({**self.event(sr_id), bookmaker: cached})
 
     def accept(self, sr_id: int, bookmaker: str, received_at: datetime) -> None:
         """Note that the journal has the state received then; a newer state stays as it is."""

@@ -10,6 +10,7 @@ from overround.batch import ListingWriteData, SnapshotWriteData
 from overround.caching.event_book import EventBook, KnownListing
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.catalogue import Catalogue
+from overround.collector import resting
 from overround.event import Event
 from overround.odds import MarketKey, MarketPrices
 from overround.ports import WarmupRepository
@@ -17,7 +18,10 @@ from overround.stored import LatestRow, StoredListing
 
 _UNKNOWN_LEAGUE = ""
 
-SharedKeys = dict[MarketKey, MarketKey]  # one object for all snapshots that have the market
+_NO_MARKET = MarketKey("")
+
+SharedKeys = dict[tuple[int, str], MarketKey]
+"""By a market's number and specifiers: one object for all snapshots that have the market."""
 
 
 class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +49,12 @@ async def warm_cache_from_db(
             book.put_listing(_known(stored, kickoff_after))
     held = total = 0
     keys: SharedKeys = {}
-    async for row in repository.latest(kickoff_after):
-        cached = snapshot_to_cached_from_models(row, catalogue, keys)
-        cache.put(row.sr_id, row.bookmaker, _joined(cached, cache.get(row.sr_id, row.bookmaker)))
-        held += len(cached.markets)
-        total += len(row.markets)
+    with resting():
+        async for row in repository.latest(kickoff_after):
+            cached = snapshot_to_cached_from_models(row, catalogue, keys)
+            cache.put(row.sr_id, row.bookmaker, _joined(cached, cache.get(row.sr_id, row.bookmaker)))
+            held += len(cached.markets)
+            total += len(row.markets)
     stats = cache.stats()
     return WarmupReport(
         events=len(book), snapshots=stats.snapshots, markets=stats.markets, unknown_markets=total - held
@@ -61,28 +66,22 @@ def snapshot_to_cached_from_models(
 ) -> CachedSnapshot:
     """Return the cache entry for a stored latest state; markets unknown to this catalogue are left out.
 
-    With a table of keys, the entry shares those that are in it.
+    With a table of keys, the entry shares those that are in it. Column by column: a start waits for half a million
+    markets.
     """
-    share = keys.setdefault if keys is not None else _itself
-    confirmed_at = row.last_confirmed_at or row.captured_at
-    markets: dict[MarketKey, MarketPrices] = {}
-    changed: dict[MarketKey, datetime] = {}
-    lagging: dict[MarketKey, datetime] = {}
-    columns = zip(row.markets, row.specifiers, row.prices, row.changed_at, row.confirmed_at, strict=True)
-    for number, specifiers, prices, changed_at, market_confirmed_at in columns:
-        market = catalogue.numbered(number)
-        if market is None:
-            continue
-        key = MarketKey(market.key, specifiers)
-        key = share(key, key)
-        markets[key] = MarketPrices(tuple(prices))
-        changed[key] = changed_at
-        if market_confirmed_at < row.captured_at:
-            lagging[key] = market_confirmed_at
-    since = min(changed.values(), default=row.captured_at)
+    captured_at, confirmed_at = row.captured_at, row.last_confirmed_at or row.captured_at
+    known: SharedKeys = {} if keys is None else keys
+    numbered = zip(row.markets, row.specifiers, strict=True)
+    found = [known.get(pair) or _learnt(known, catalogue, pair) for pair in numbered]
+    markets = dict(zip(found, map(MarketPrices, map(tuple, row.prices)), strict=True))
+    changed = dict(zip(found, row.changed_at, strict=True))
+    lagging = {key: at for key, at in zip(found, row.confirmed_at, strict=True) if at < captured_at}
+    for column in (markets, changed, lagging):
+        column.pop(_NO_MARKET, None)
+    since = min(changed.values(), default=captured_at)
     changed = {key: at for key, at in changed.items() if at != since}
     return CachedSnapshot(
-        received_at=max(row.captured_at, confirmed_at),
+        received_at=max(captured_at, confirmed_at),
         confirmed_at=confirmed_at,
         since=since,
         markets=markets,
@@ -128,7 +127,11 @@ def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterabl
         )
 
 
-def _itself(key: MarketKey, _: MarketKey) -> MarketKey:
+def _learnt(known: SharedKeys, catalogue: Catalogue, pair: tuple[int, str]) -> MarketKey:
+    """Enter the key of a pair into a table, and return it; `_NO_MARKET` where the catalogue does not have it."""
+    number, specifiers = pair
+    market = catalogue.numbered(number)
+    key = known[pair] = _NO_MARKET if market is None else MarketKey(market.key, specifiers)
     return key
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from overround.cli.output import errors_as_one_line
+from overround.collector import resting
 
 
 def serve(
@@ -17,9 +18,10 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service: API and page, embedded database unless the settings name another."""
-    from overround.cli.serving import serve_settings  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
-    from overround.settings import Settings  # noqa: PLC0415 - as above
+    with resting():
+        from overround.cli.serving import serve_settings  # noqa: PLC0415 - command groups import lazily
+        from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
+        from overround.settings import Settings  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
         given = Settings()

@@ -2,13 +2,9 @@
 
 from importlib.resources import files
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from overround.db.engine import create_engine
 from overround.errors import DatabaseUnavailableError
@@ -19,9 +15,9 @@ _LOCK = 0x6F766572726F756E  # "overroun": any fixed number that no other program
 
 
 def head() -> str:
-    """Return the newest revision that this release has."""
-    revision = ScriptDirectory.from_config(_configuration()).get_current_head()
-    return revision or ""
+    """Return the newest revision that this release has: the number in the name of its newest migration."""
+    names = (entry.name for entry in (files("overround.db") / "migrations" / "versions").iterdir())
+    return max(name[1:].partition("_")[0] for name in names if name.startswith("m"))
 
 
 async def current(url: str) -> str:
@@ -45,7 +41,7 @@ async def revision_of(engine: AsyncEngine) -> str:
     """
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(_current)
+            return await _current(connection)
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailableError(f"cannot read the schema's revision: {error}") from error
 
@@ -62,8 +58,12 @@ async def upgrade(url: str) -> str:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            before = await connection.run_sync(_current)
-            await connection.run_sync(_upgrade)
+            before = await _current(connection)
+            if before != head():
+                # Alembic takes half a second to load, and at most starts there is nothing for it to do.
+                from overround.db.migration_run import run_migrations  # noqa: PLC0415 - see above
+
+                await connection.run_sync(run_migrations)
             return before
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailableError(f"cannot bring the database up to date: {error}") from error
@@ -71,18 +71,7 @@ async def upgrade(url: str) -> str:
         await engine.dispose()
 
 
-def _current(connection: Connection) -> str:
-    return MigrationContext.configure(connection).get_current_revision() or ""
-
-
-def _upgrade(connection: Connection) -> None:
-    configuration = _configuration()
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, "head")
-
-
-def _configuration() -> Config:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(files("overround.db") / "migrations").replace("%", "%%"))
-    configuration.set_main_option("path_separator", "os")
-    return configuration
+async def _current(connection: AsyncConnection) -> str:
+    if await connection.scalar(text("select to_regclass('alembic_version')")) is None:
+        return ""
+    return str(await connection.scalar(text("select version_num from alembic_version")) or "")

@@ -1,6 +1,8 @@
 """What the service reads from the database: at start to fill its cache, and to check itself."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Any
@@ -11,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
 from overround.db.engine import driver_connection, reachable_connection
+from overround.db.instants import Instants
 from overround.errors import BookmakerMismatchError
 from overround.event import Event, Listing
 from overround.stored import LatestRow, StoredListing
@@ -28,7 +31,8 @@ select
             and o.captured_at = l.captured_at
             and o.id = l.snapshot_id
     ) as last_confirmed_at,
-    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices, l.changed_at, l.confirmed_at
+    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices,
+    array_send(l.changed_at) as changed_at, array_send(l.confirmed_at) as confirmed_at
 from latest_odds as l
 join bookmakers as b on b.id = l.bookmaker_id
 join events as e on e.id = l.event_id
@@ -143,9 +147,13 @@ class PostgresWarmupRepository:
 
     async def latest(self, kickoff_after: datetime) -> AsyncIterator[LatestRow]:
         """Yield the latest state of every (event, bookmaker) whose event starts after that instant."""
+        instants = Instants()
         async with driver_connection(self._engine) as connection, connection.transaction(readonly=True):
-            async for row in connection.cursor(_LATEST, kickoff_after, self._slugs, prefetch=_ROWS_AHEAD):
-                yield _latest_row(row)
+            cursor = await connection.cursor(_LATEST, kickoff_after, self._slugs)
+            async with aclosing(_fetched_ahead(cursor, _ROWS_AHEAD)) as portions:
+                async for rows in portions:
+                    for row in rows:
+                        yield _latest_row(row, instants)
 
     async def events(self, kickoff_after: datetime) -> Sequence[Event]:
         """Return the events that start after that instant."""
@@ -195,10 +203,23 @@ class FactsRepository:
             return instant
 
 
-def _latest_row(row: asyncpg.Record) -> LatestRow:
-    prices: Sequence[int] = row["prices"]
+async def _fetched_ahead(cursor: asyncpg.cursor.Cursor, number: int) -> AsyncGenerator[Sequence[asyncpg.Record], None]:
+    """Yield so many rows at a time; the server reads the next ones while these are worked on."""
+    ahead = asyncio.create_task(cursor.fetch(number), name="rows-ahead")
+    try:
+        while rows := await ahead:
+            ahead = asyncio.create_task(cursor.fetch(number), name="rows-ahead")
+            await asyncio.sleep(0)  # lets the task ask before the work begins
+            yield rows
+    finally:
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
+
+
+def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
+    prices = tuple(row["prices"])  # of which parts are tuples too, as the cache wants them
     ends = accumulate(row["counts"], initial=0)
-    changed_at: Sequence[datetime] = row["changed_at"]
+    changed_at = instants.read(row["changed_at"])
     return LatestRow(
         sr_id=row["event_id"],
         bookmaker=row["slug"],
@@ -209,7 +230,7 @@ def _latest_row(row: asyncpg.Record) -> LatestRow:
         specifiers=row["specifiers"],
         prices=[prices[start:end] for start, end in pairwise(ends)],
         changed_at=changed_at,
-        confirmed_at=row["confirmed_at"] or [row["captured_at"]] * len(changed_at),
+        confirmed_at=instants.read(row["confirmed_at"]) or [row["captured_at"]] * len(changed_at),
     )
 
 

@@ -1,0 +1,21 @@
+"""When Python's collector of cycles had better not work."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """Collect nothing during a `with` block, in which much is made that stays and is in no cycles.
+
+    Modules and prices are such: collections meanwhile look at all that there is by then, again and again, and take
+    as long as the work itself.
+    """
+    working = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if working:
+            gc.enable()
