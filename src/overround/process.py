@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from uvicorn.loops.auto import auto_loop_factory
 
-_THRESHOLDS: Final = (10_000, 20, 20)
+_THRESHOLDS: Final = (2_000, 50, 100)
 _SWITCH_INTERVAL: Final = 0.0005  # seconds
 
 
@@ -21,11 +21,11 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """Keep all objects that there are now out of the collections of a `with` block, and make those rarer.
+    """Keep all objects that there are now out of the collections of a `with` block, and make those short.
 
     A started service holds some hundred thousand objects that stay for good; looking at them all again and again
     takes longer, each time, than anything else on the event loop. Prices are not among the objects that are looked
-    at: their structs say that they are in no cycles.
+    at: their structs say that they are in no cycles. New objects are looked at a few at a time: a microsecond each.
 
     Threads are switched more often than by default: the journal's thread needs the interpreter three or four times
     between a batch and its being safe, and the event loop needs it back from the thread that packs rows.
