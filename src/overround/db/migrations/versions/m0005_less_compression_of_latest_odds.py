@@ -1,4 +1,4 @@
-"""Compress the latest state only as far as two versions of a row share a page: the rest was a third of a write's work."""
+"""Compress the latest state only as far as two versions of a row share a page: the rest cost more than it saved."""
 
 from alembic import op
 
