@@ -29,6 +29,7 @@ from overround.batch import (
     ScrapeOutcome,
     SnapshotWriteData,
     WriteBatch,
+    current_markets,
 )
 from overround.catalogue import Catalogue, Market
 from overround.clock import SystemClock
@@ -121,10 +122,13 @@ class Feed:
             captured_at=at,
             body_hash=self._random.randbytes(16),
             markets=tuple(MarketWriteData(*key, self._state[pair][key][0]) for key in changed),
-            unchanged=tuple(
-                CurrentMarketData(*key, prices, changed_at, at)
-                for key, (prices, changed_at) in self._state[pair].items()
-                if key not in changed
+            unchanged=current_markets(
+                [
+                    CurrentMarketData(*key, prices, changed_at, at)
+                    for key, (prices, changed_at) in self._state[pair].items()
+                    if key not in changed
+                ],
+                at,
             ),
         )
 

@@ -1,12 +1,18 @@
 """What travels to the database: everything a batch of scraped events changed, and nothing else."""
 
+import struct
 import uuid
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import chain, islice, starmap
 
 import msgspec
 
 from overround.event import Event, Listing
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class RunKind(StrEnum):
@@ -56,6 +62,101 @@ class CurrentMarketData(msgspec.Struct, frozen=True, array_like=True, gc=False):
     confirmed_at: datetime
 
 
+class CurrentMarkets(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Many `CurrentMarketData` in columns: who only passes them on makes no object of each number and time.
+
+    Numbers are packed big-endian, as PostgreSQL takes them: `markets` and `counts` (of prices) in two bytes
+    each, `prices` in four, times in eight, as microseconds since 2000. `confirmed_at` is empty where every
+    market was confirmed when the snapshot was captured, as a complete body confirms them.
+    """
+
+    specifiers: tuple[str, ...] = ()
+    markets: bytes = b""
+    counts: bytes = b""
+    prices: bytes = b""
+    changed_at: bytes = b""
+    confirmed_at: bytes = b""
+
+    def __len__(self) -> int:
+        """Return how many markets there are."""
+        return len(self.specifiers)
+
+    def rows(self, captured_at: datetime) -> Iterator[CurrentMarketData]:
+        """Yield the markets of the snapshot that was captured then.
+
+        Raises:
+            struct.error: the columns do not fit each other.
+        """
+        count = len(self)
+        confirmed_at = self._instants(self.confirmed_at) if self.confirmed_at else [captured_at] * count
+        markets, counts = (struct.unpack(f">{count}h", column) for column in (self.markets, self.counts))
+        prices = iter(struct.unpack(f">{sum(counts)}i", self.prices))
+        changed_at = self._instants(self.changed_at)
+        columns = zip(
+            markets,
+            self.specifiers,
+            (tuple(islice(prices, size)) for size in counts),
+            changed_at,
+            confirmed_at,
+            strict=True,
+        )
+        return starmap(CurrentMarketData, columns)
+
+    def _instants(self, column: bytes) -> Sequence[datetime]:
+        packed = struct.unpack(f">{len(self)}q", column)
+        known = {value: _EPOCH + timedelta(microseconds=value) for value in set(packed)}
+        return [known[value] for value in packed]
+
+
+def microseconds(instant: datetime) -> int:
+    """Return an aware instant in microseconds since 2000, as PostgreSQL counts."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def current_markets(rows: Collection[CurrentMarketData], captured_at: datetime) -> CurrentMarkets:
+    """Return the markets of a snapshot in columns.
+
+    Raises:
+        struct.error: a number is larger than its column takes.
+    """
+    return current_columns(
+        markets=[row.market for row in rows],
+        specifiers=[row.specifiers for row in rows],
+        prices=[row.prices for row in rows],
+        changed_at=[row.changed_at for row in rows],
+        confirmed_at=() if all(row.confirmed_at == captured_at for row in rows) else [row.confirmed_at for row in rows],
+    )
+
+
+def current_columns(
+    *,
+    markets: Sequence[int],
+    specifiers: Sequence[str],
+    prices: Sequence[tuple[int, ...]],
+    changed_at: Sequence[datetime] = (),
+    confirmed_at: Sequence[datetime] = (),
+) -> CurrentMarkets:
+    """Return columns packed: of a complete latest state with `changed_at`; for `confirmed_at` see `CurrentMarkets`.
+
+    Raises:
+        struct.error: a number is larger than its column takes.
+    """
+    flat = list(chain.from_iterable(prices))
+    return CurrentMarkets(
+        specifiers=tuple(specifiers),
+        markets=struct.pack(f">{len(markets)}h", *markets),
+        counts=struct.pack(f">{len(prices)}h", *map(len, prices)),
+        prices=struct.pack(f">{len(flat)}i", *flat),
+        changed_at=_packed_instants(changed_at),
+        confirmed_at=_packed_instants(confirmed_at),
+    )
+
+
+def _packed_instants(instants: Sequence[datetime]) -> bytes:
+    known = {instant: microseconds(instant) for instant in set(instants)}  # few, and many times each
+    return struct.pack(f">{len(instants)}q", *map(known.__getitem__, instants))
+
+
 class SnapshotWriteData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One (event, bookmaker) whose prices changed: the changed markets, and the rest of its state."""
 
@@ -65,7 +166,7 @@ class SnapshotWriteData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     captured_at: datetime
     body_hash: bytes
     markets: tuple[MarketWriteData, ...]
-    unchanged: tuple[CurrentMarketData, ...] = ()
+    unchanged: CurrentMarkets = CurrentMarkets()
 
 
 class ConfirmedSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):

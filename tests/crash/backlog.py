@@ -12,7 +12,14 @@ from typing import Any
 
 import msgspec
 
-from overround.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData, WriteBatch
+from overround.batch import (
+    CurrentMarketData,
+    CurrentMarkets,
+    MarketWriteData,
+    SnapshotWriteData,
+    WriteBatch,
+    current_markets,
+)
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.event import Event
@@ -39,7 +46,7 @@ _MOST_MEMORY = 400 * _MEGABYTE  # of the whole process, with the cache of 1,300 
 _PERCENTS_SEEN = 2
 
 Key = tuple[int, str]
-Offer = tuple[tuple[MarketWriteData, ...], tuple[CurrentMarketData, ...]]
+Offer = tuple[tuple[MarketWriteData, ...], CurrentMarkets]
 
 
 class _Seen(msgspec.Struct, kw_only=True):
@@ -97,8 +104,8 @@ class _Market:
             for number, outcomes in self._shapes
         ]
         confirmed_at = self._start + timedelta(days=2)  # by every body: none lags behind
-        rest = (CurrentMarketData(*market, self._start, confirmed_at) for market in prices[_CHANGED:])
-        return tuple(MarketWriteData(*market) for market in prices[:_CHANGED]), tuple(rest)
+        rest = [CurrentMarketData(*market, self._start, confirmed_at) for market in prices[_CHANGED:]]
+        return tuple(MarketWriteData(*market) for market in prices[:_CHANGED]), current_markets(rest, confirmed_at)
 
 
 async def large_backlog(size: int, seed: int) -> Row:

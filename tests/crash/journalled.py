@@ -63,7 +63,7 @@ def _equal(event: Any, slug: str, snapshot: SnapshotWriteData) -> bool:
     catalogue = load_catalogue()
     journalled = {}
     held = [(one.market, one.specifiers, one.prices) for one in snapshot.markets]
-    held += [(one.market, one.specifiers, one.prices) for one in snapshot.unchanged]
+    held += [(one.market, one.specifiers, one.prices) for one in snapshot.unchanged.rows(snapshot.captured_at)]
     for number, specifiers, prices in held:
         market = catalogue.numbered(number)
         assert market is not None

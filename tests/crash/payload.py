@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from overround.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData, WriteBatch
+from overround.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData, WriteBatch, current_markets
 from tests.integration.write_data import HANDICAP, NUMBERS, RESULT, TOTAL
 
 EVENTS = 6
@@ -58,7 +58,7 @@ class BatchMaker:
             captured_at=self._now,
             body_hash=b"",
             markets=markets,
-            unchanged=rest,
+            unchanged=current_markets(rest, self._now),
         )
 
     def _prices(self, size: int) -> tuple[int, ...]:

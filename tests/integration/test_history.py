@@ -111,7 +111,6 @@ async def moved(api: Api, prices: dict[int, tuple[int, ...]]) -> tuple[int, dict
             captured_at=times[second],
             body_hash=b"0123456789abcdef",
             markets=(MarketWriteData(RESULT_NUMBER, "", row),),
-            unchanged=(),
         )
         await api.service.write_queue.enqueue(WriteBatch(scrape_run_id=1, batch_index=0, snapshots=(data,)))
     await api.service.write_queue.drain()

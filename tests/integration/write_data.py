@@ -19,6 +19,7 @@ from overround.batch import (
     ScrapeRun,
     SnapshotWriteData,
     WriteBatch,
+    current_markets,
 )
 from overround.catalogue import Catalogue, Market
 from overround.event import Event, Listing
@@ -63,7 +64,7 @@ def snapshot(
         captured_at=at,
         body_hash=b"0123456789abcdef",
         markets=markets or (market(RESULT, "", 2100, 3200, 3500),),
-        unchanged=rest,
+        unchanged=current_markets(rest, at),
     )
 
 

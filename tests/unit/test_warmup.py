@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import msgspec
 
-from overround.batch import CurrentMarketData, ListingWriteData, MarketWriteData, SnapshotWriteData
+from overround.batch import CurrentMarketData, ListingWriteData, MarketWriteData, SnapshotWriteData, current_markets
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.caching.warmup import (
@@ -69,14 +69,15 @@ def test_markets_of_another_release_are_left_out() -> None:
 def journalled(minute: int) -> SnapshotWriteData:
     """Return a journalled snapshot in which the result changed."""
     result, total = (CATALOGUE.number(key.market) for key in PRICES)
+    at = START + timedelta(minutes=minute)
     return SnapshotWriteData(
         snapshot_id=uuid4(),
         sr_id=1,
         bookmaker="betpawa",
-        captured_at=START + timedelta(minutes=minute),
+        captured_at=at,
         body_hash=b"hash",
         markets=(MarketWriteData(result, "", (2000 + minute, 3300, 3600)),),
-        unchanged=(CurrentMarketData(total, "line=2.5", (1900, 1900), EARLIER, START),),
+        unchanged=current_markets([CurrentMarketData(total, "line=2.5", (1900, 1900), EARLIER, START)], at),
     )
 
 

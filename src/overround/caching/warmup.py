@@ -154,17 +154,18 @@ def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnaps
 
 def _journalled_row(data: SnapshotWriteData) -> LatestRow:
     at = data.captured_at
+    unchanged = list(data.unchanged.rows(at))
     return LatestRow(
         sr_id=data.sr_id,
         bookmaker=data.bookmaker,
         captured_at=at,
         last_confirmed_at=None,
         body_hash=data.body_hash,
-        markets=[*(market.market for market in data.markets), *(market.market for market in data.unchanged)],
-        specifiers=[*(market.specifiers for market in data.markets), *(market.specifiers for market in data.unchanged)],
-        prices=[*(market.prices for market in data.markets), *(market.prices for market in data.unchanged)],
-        changed_at=[*(at for _ in data.markets), *(market.changed_at for market in data.unchanged)],
-        confirmed_at=[*(at for _ in data.markets), *(market.confirmed_at for market in data.unchanged)],
+        markets=[*(market.market for market in data.markets), *(market.market for market in unchanged)],
+        specifiers=[*(market.specifiers for market in data.markets), *(market.specifiers for market in unchanged)],
+        prices=[*(market.prices for market in data.markets), *(market.prices for market in unchanged)],
+        changed_at=[*(at for _ in data.markets), *(market.changed_at for market in unchanged)],
+        confirmed_at=[*(at for _ in data.markets), *(market.confirmed_at for market in unchanged)],
     )
 
 

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 
 import uuid_utils
 
-from overround.batch import ConfirmedSnapshot, CurrentMarketData, MarketWriteData, SnapshotWriteData
+from overround.batch import (
+    ConfirmedSnapshot,
+    CurrentMarkets,
+    MarketWriteData,
+    SnapshotWriteData,
+    current_columns,
+)
 from overround.caching.change_detection import ChangedSnapshot, UnchangedSnapshot
 from overround.catalogue import Catalogue
 
@@ -29,21 +35,20 @@ def snapshot_write_data(changed: ChangedSnapshot, catalogue: Catalogue) -> Snaps
     )
 
 
-def _unchanged(changed: ChangedSnapshot, catalogue: Catalogue) -> tuple[CurrentMarketData, ...]:
+def _unchanged(changed: ChangedSnapshot, catalogue: Catalogue) -> CurrentMarkets:
     state, number, written = changed.state, catalogue.number, changed.markets
     if len(written) == len(state.markets):
-        return ()
-    changed_at, since, confirmed_at = state.changed.get, state.since, state.market_confirmed_at
+        return CurrentMarkets()
+    kept = [(key, prices.prices) for key, prices in state.markets.items() if key not in written]
+    changed_at, since = state.changed.get, state.since
     # What was confirmed all at once has not changed since: asking market by market would take most of the time.
-    together = state.confirmed_at if state.confirmed_at == state.received_at and not state.lagging else None
-    return tuple(
-        [
-            CurrentMarketData(
-                number(key.market), key.specifiers, prices.prices, changed_at(key, since), together or confirmed_at(key)
-            )
-            for key, prices in state.markets.items()
-            if key not in written
-        ]
+    together = state.confirmed_at == state.received_at and not state.lagging
+    return current_columns(
+        markets=[number(key.market) for key, _ in kept],
+        specifiers=[key.specifiers for key, _ in kept],
+        prices=[prices for _, prices in kept],
+        changed_at=[changed_at(key, since) for key, _ in kept],
+        confirmed_at=() if together else [state.market_confirmed_at(key) for key, _ in kept],
     )
 
 

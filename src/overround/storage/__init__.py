@@ -3,6 +3,7 @@
 from overround.batch import (
     ConfirmedSnapshot,
     CurrentMarketData,
+    CurrentMarkets,
     EventScrapeStatus,
     ListingWriteData,
     MarketWriteData,
@@ -14,6 +15,7 @@ from overround.batch import (
 __all__ = [
     "ConfirmedSnapshot",
     "CurrentMarketData",
+    "CurrentMarkets",
     "EventScrapeStatus",
     "ListingWriteData",
     "MarketWriteData",

@@ -1,11 +1,12 @@
 """A write batch as bytes, for the journal: MessagePack."""
 
+import struct
 from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
 
-from overround.batch import SnapshotWriteData, WriteBatch
+from overround.batch import CurrentMarketData, SnapshotWriteData, WriteBatch, current_markets
 from overround.writing import JournalEntry, StampedBatch
 
 
@@ -23,10 +24,17 @@ class SnapshotLabel(msgspec.Struct, frozen=True, kw_only=True):
     captured_at: datetime
 
 
+class _Earlier(SnapshotWriteData, frozen=True, kw_only=True):
+    """A snapshot as it was written before its unchanged markets stood in columns."""
+
+    unchanged: tuple[CurrentMarketData, ...] = ()  # type: ignore[assignment]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _ENVELOPES = msgspec.msgpack.Decoder(_Envelope)
 _LABELS = msgspec.msgpack.Decoder(SnapshotLabel)
 _SNAPSHOTS = msgspec.msgpack.Decoder(SnapshotWriteData)
+_EARLIER = msgspec.msgpack.Decoder(_Earlier)
 _HASH_BYTES = 16
 _NOTHING = WriteBatch(scrape_run_id=0, batch_index=0)
 
@@ -54,7 +62,24 @@ class OpenBatch:
 
     def snapshot(self, place: int) -> SnapshotWriteData:
         """Return a snapshot."""
-        return _SNAPSHOTS.decode(self._snapshots[place])
+        return decode_snapshot(self._snapshots[place])
+
+
+def decode_snapshot(body: bytes | msgspec.Raw) -> SnapshotWriteData:
+    """Return a snapshot, also one written by an earlier release.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no snapshot of a format that this release reads.
+    """
+    try:
+        return _SNAPSHOTS.decode(body)
+    except msgspec.ValidationError:
+        earlier = _EARLIER.decode(body)
+    try:
+        unchanged = current_markets(earlier.unchanged, earlier.captured_at)
+    except struct.error as error:
+        raise msgspec.ValidationError(f"a number of an unchanged market is too large: {error}") from error
+    return SnapshotWriteData(**{**msgspec.structs.asdict(earlier), "unchanged": unchanged})
 
 
 def encode_batch(batch: WriteBatch) -> bytes:

@@ -8,17 +8,31 @@ from itertools import chain, islice
 import msgspec
 
 from overround.batch import (
-    CurrentMarketData,
+    CurrentMarkets,
     EventScrapeStatus,
     ListingWriteData,
-    MarketWriteData,
     ScrapeRun,
     SnapshotWriteData,
     WriteBatch,
+    current_columns,
+    microseconds,
 )
 from overround.errors import ContentError
 from overround.event import Event
-from overround.storage.copy_format import HEADER, NULL, TRAILER, ArrayEncoder, bigint, instant, raw, row, smallint
+from overround.storage.copy_format import (
+    HEADER,
+    NULL,
+    TRAILER,
+    TextArrays,
+    bigint,
+    instant,
+    instants,
+    integers,
+    raw,
+    row,
+    smallint,
+    smallints,
+)
 from overround.writing import StampedBatch
 
 _ROWS_A_PIECE = 64  # some 500 kB of the latest state, encoded in about 7 ms
@@ -81,7 +95,7 @@ class Load:
 
     def __init__(self, batches: Sequence[StampedBatch], numbers: Numbers) -> None:
         self._numbers = numbers
-        self._encoder = ArrayEncoder()
+        self._texts = TextArrays()
         self._all = [(stamped, snapshot) for stamped in batches for snapshot in stamped.batch.snapshots]
 
     @property
@@ -100,7 +114,7 @@ class Load:
         Raises:
             ContentError: a value does not fit its column, or a bookmaker is not registered.
         """
-        return _pieces(_history_row(*each, self._numbers, self._encoder) for each in self._all)
+        return _pieces(_history_row(*each, self._numbers, self._texts) for each in self._all)
 
     def latest(self) -> Iterator[bytes]:
         """Yield the newest snapshot of each (event, bookmaker) as rows of `latest_odds`.
@@ -109,7 +123,7 @@ class Load:
             ContentError: a value does not fit its column, or a bookmaker is not registered.
         """
         newest = {(snapshot.sr_id, snapshot.bookmaker): (stamped, snapshot) for stamped, snapshot in self._all}
-        return _pieces(_latest_row(*each, self._numbers, self._encoder) for each in newest.values())
+        return _pieces(_latest_row(*each, self._numbers, self._texts) for each in newest.values())
 
 
 def _pieces(rows: Iterator[bytes]) -> Iterator[bytes]:
@@ -122,9 +136,8 @@ def _pieces(rows: Iterator[bytes]) -> Iterator[bytes]:
     yield TRAILER
 
 
-def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, encoder: ArrayEncoder) -> bytes:
-    markets = snapshot.markets
-    prices = [market.prices for market in markets]
+def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, texts: TextArrays) -> bytes:
+    changed = _columns_of(snapshot)
     return row(
         (
             raw(snapshot.snapshot_id.bytes),
@@ -134,20 +147,17 @@ def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Nu
             NULL,
             smallint(numbers.of(snapshot.bookmaker)),
             raw(snapshot.body_hash),
-            encoder.smallints([market.market for market in markets]),
-            encoder.texts([market.specifiers for market in markets]),
-            encoder.smallints(list(map(len, prices))),
-            encoder.integers(list(chain.from_iterable(prices))),
+            smallints(changed.markets),
+            texts.encode(changed.specifiers),
+            smallints(changed.counts),
+            integers(changed.prices),
         )
     )
 
 
-def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, encoder: ArrayEncoder) -> bytes:
-    unchanged, at = snapshot.unchanged, snapshot.captured_at
-    markets: tuple[MarketWriteData | CurrentMarketData, ...] = (*snapshot.markets, *unchanged)
-    prices = [market.prices for market in markets]
-    now = [at] * len(snapshot.markets)
-    seen = [market.confirmed_at for market in unchanged]
+def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, texts: TextArrays) -> bytes:
+    changed, unchanged, at = _columns_of(snapshot), snapshot.unchanged, snapshot.captured_at
+    now = struct.pack(">q", microseconds(at)) * len(snapshot.markets)
     return row(
         (
             bigint(snapshot.sr_id),
@@ -157,14 +167,23 @@ def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Num
             bigint(stamped.epoch),
             bigint(stamped.seq),
             raw(snapshot.body_hash),
-            encoder.smallints([market.market for market in markets]),
-            encoder.texts([market.specifiers for market in markets]),
-            encoder.smallints(list(map(len, prices))),
-            encoder.integers(list(chain.from_iterable(prices))),
-            encoder.instants(now + [market.changed_at for market in unchanged]),
+            smallints(changed.markets + unchanged.markets),
+            texts.encode(changed.specifiers + unchanged.specifiers),
+            smallints(changed.counts + unchanged.counts),
+            integers(changed.prices + unchanged.prices),
+            instants(now + unchanged.changed_at),
             # A complete body confirms every market: the rule, and then there is nothing to write down.
-            encoder.instants(() if seen.count(at) == len(seen) else now + seen),
+            instants(now + unchanged.confirmed_at if unchanged.confirmed_at else b""),
         )
+    )
+
+
+def _columns_of(snapshot: SnapshotWriteData) -> CurrentMarkets:
+    markets = snapshot.markets
+    return current_columns(
+        markets=[market.market for market in markets],
+        specifiers=[market.specifiers for market in markets],
+        prices=[market.prices for market in markets],
     )
 
 

@@ -16,6 +16,7 @@ from overround.batch import (
     WriteBatch,
 )
 from overround.event import Event
+from overround.storage.batch_codec import decode_batch, decode_snapshot
 from overround.writing import StampedBatch
 
 Content = SnapshotWriteData | ConfirmedSnapshot | Event | ListingWriteData | EventScrapeStatus | ScrapeRun
@@ -133,7 +134,9 @@ def content_from(kind: UnitKind, payload: bytes) -> Content | WriteBatch:
         msgspec.DecodeError: it cannot be read.
     """
     if kind is UnitKind.BATCH:
-        return msgspec.msgpack.decode(payload, type=WriteBatch)
+        return decode_batch(payload)
+    if kind is UnitKind.SNAPSHOT:
+        return decode_snapshot(payload)
     content: Content = msgspec.msgpack.decode(payload, type=_TYPES[kind])
     return content
 
