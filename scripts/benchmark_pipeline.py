@@ -58,8 +58,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=Size, choices=list(Size), default=Size.AUDIT)
     parser.add_argument("--latency", type=LatencyProfile, choices=list(LatencyProfile), default=LatencyProfile.NONE)
-    parser.add_argument("--cycles", type=int, default=10, help="warm cycles, after the cold one")
-    parser.add_argument("--repetitions", type=int, default=3, help="rounds of the interleaved comparison")
+    parser.add_argument("--cycles", type=int, default=9, help="warm cycles, after the cold one")
+    parser.add_argument("--repetitions", type=int, default=2, help="rounds of the interleaved comparison")
     parser.add_argument(
         "--only",
         nargs="+",

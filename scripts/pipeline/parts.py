@@ -22,7 +22,7 @@ from scripts.pipeline.run import measured_run
 
 PARTS: Final = ("pipeline", "limits", "independence", "observed", "baseline", "faulty", "writer")
 
-_BASELINE_CYCLES = 2
+_BASELINE_CYCLES = 1
 _OBSERVED_CYCLES = 1
 _WRITER_CYCLES = 6
 
