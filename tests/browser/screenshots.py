@@ -55,7 +55,7 @@ def main() -> int:
 
 def _take(page: Page, demo: Demo, folder: Path, scheme: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    sr_id = demo.get("/api/events?limit=3")["events"][2]["sr_id"]
+    sr_id = demo.get("/api/events?limit=3&sport=football")["events"][2]["sr_id"]
     for name, (address, complete) in PAGES.items():
         page.goto(demo.address + address.format(sr_id=sr_id))
         if name == "runs":
