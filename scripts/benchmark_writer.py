@@ -37,10 +37,10 @@ from overround.db import migrate
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine, driver_connection
 from overround.db.repositories import BookmakerRepository
-from overround.storage.batch_codec import decode_batch, encode_batch
+from overround.storage.batch_codec import encode_batch, read_entry
 from overround.storage.packing import SNAPSHOT_COLUMNS, Load, Numbers
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.writing import StampedBatch
+from overround.writing import JournalEntry, StampedBatch
 
 MARKETS: Mapping[str, int] = MappingProxyType({"first": 180, "second": 156, "third": 50})
 NUMBERS: Mapping[str, int] = MappingProxyType({"first": 1, "second": 2, "third": 3})
@@ -65,6 +65,7 @@ _WITHOUT_LINE = 20  # of the kinds
 _CHANGED_SNAPSHOTS = 0.5
 _LOG_OF_SHARE, _SPREAD_OF_SHARE = -2.3, 0.7  # of a changed snapshot's changed markets: median 10 %
 _BATCH = 50  # events
+_BACKLOG = 50  # batches a transaction, as many as the write queue reads ahead by default
 _AUTOVACUUM_SHARE, _AUTOVACUUM_ROWS = 0.05, 50  # as the partitions are made
 
 
@@ -170,19 +171,21 @@ class Writer:
         self._dead = 0
 
     async def write(self, batches: Sequence[WriteBatch], per_transaction: int) -> tuple[int, list[float]]:
-        """Commit the batches, so many in a transaction; return the market changes, and each transaction's seconds."""
-        bodies = map(encode_batch, batches)
-        stamped = [
-            StampedBatch(epoch=1, seq=self._seq + n, batch=decode_batch(body), body=body)
-            for n, body in enumerate(bodies, 1)
+        """Commit the batches, so many in a transaction; return the market changes, and each transaction's seconds.
+
+        A transaction begins with the bytes that the journal holds, as it does in the service.
+        """
+        entries = [
+            JournalEntry(epoch=1, seq=self._seq + n, body=encode_batch(batch)) for n, batch in enumerate(batches, 1)
         ]
-        self._seq += len(stamped)
+        self._seq += len(entries)
         changes, seconds = 0, []
         gc.collect()
         gc.freeze()  # the invented prices are no part of what is measured
-        for start in range(0, len(stamped), per_transaction):
+        for start in range(0, len(entries), per_transaction):
             began = _CLOCK.monotonic()
-            report = await self._handler.write(self._journal, stamped[start : start + per_transaction])
+            read = [await asyncio.to_thread(read_entry, entry) for entry in entries[start : start + per_transaction]]
+            report = await self._handler.write(self._journal, read)
             seconds.append(_CLOCK.monotonic() - began)
             changes += report.markets
             self._dead += report.confirmed
@@ -235,13 +238,13 @@ async def measure(events: int, cycles: int, seed: int) -> Mapping[str, object]:
 
 
 async def _measure(writer: Writer, feed: Feed, cycles: int) -> Mapping[str, object]:
-    first_changes, first_seconds = await writer.write(list(feed.batches(_BATCH)), 10)
+    first_changes, first_seconds = await writer.write(list(feed.batches(_BATCH)), _BACKLOG)
     first = await writer.sizes()
     handled, bare = [], []
     for _ in range(cycles):
         batches = list(feed.batches(_BATCH))
         copied = await writer.bare_copy(batches)
-        changes, seconds = await writer.write(batches, 10)
+        changes, seconds = await writer.write(batches, _BACKLOG)
         handled.append(changes / sum(seconds))
         bare.append(changes / copied)
         await writer.vacuum_if_due()

@@ -45,7 +45,9 @@ from odds_snapshots s join bookmakers b on b.id = s.bookmaker_id
 order by s.scrape_run_id, s.captured_at
 """
 _LATEST = """
-select b.slug, l.market_ids, l.specifiers, l.counts, l.prices
+select b.slug, unpacked_smallints(l.market_ids),
+    (string_to_array(l.specifiers, E'\\n'))[: octet_length(l.counts) / 2],
+    unpacked_smallints(l.counts), unpacked_prices(l.prices)
 from latest_odds l join bookmakers b on b.id = l.bookmaker_id
 where l.event_id = $1
 """

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import chain, islice, starmap
+from itertools import accumulate, chain, pairwise, starmap
 
 import msgspec
 
@@ -13,6 +13,10 @@ from overround.event import Event, Listing
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 _MICROSECOND = timedelta(microseconds=1)
+_PRICE_BYTES = 4
+
+UnpackedColumns = tuple[Sequence[int], Sequence[str], Sequence[tuple[int, ...]], Sequence[datetime], Sequence[datetime]]
+"""Market numbers, specifiers, prices, since when each market is so, when it was last seen."""
 
 
 class RunKind(StrEnum):
@@ -87,25 +91,55 @@ class CurrentMarkets(msgspec.Struct, frozen=True, array_like=True, gc=False):
         Raises:
             struct.error: the columns do not fit each other.
         """
+        return starmap(CurrentMarketData, zip(*self.unpacked(captured_at, Instants()), strict=True))
+
+    def unpacked(self, captured_at: datetime, instants: "Instants") -> UnpackedColumns:
+        """Return the columns, market by market, of the snapshot that was captured then.
+
+        Raises:
+            struct.error: the columns do not fit each other.
+        """
         count = len(self)
-        confirmed_at = self._instants(self.confirmed_at) if self.confirmed_at else [captured_at] * count
         markets, counts = (struct.unpack(f">{count}h", column) for column in (self.markets, self.counts))
-        prices = iter(struct.unpack(f">{sum(counts)}i", self.prices))
-        changed_at = self._instants(self.changed_at)
-        columns = zip(
+        prices = struct.unpack(f">{sum(counts)}i", self.prices)
+        confirmed_at = instants.read(count, self.confirmed_at) if self.confirmed_at else [captured_at] * count
+        return (
             markets,
             self.specifiers,
-            (tuple(islice(prices, size)) for size in counts),
-            changed_at,
+            [prices[start:end] for start, end in pairwise(accumulate(counts, initial=0))],
+            instants.read(count, self.changed_at),
             confirmed_at,
-            strict=True,
         )
-        return starmap(CurrentMarketData, columns)
 
-    def _instants(self, column: bytes) -> Sequence[datetime]:
-        packed = struct.unpack(f">{len(self)}q", column)
-        known = {value: _EPOCH + timedelta(microseconds=value) for value in set(packed)}
-        return [known[value] for value in packed]
+
+class Instants(dict[int, datetime]):
+    """Instants by microseconds since 2000; equal ones, which are nearly all, are one object."""
+
+    def __missing__(self, passed: int) -> datetime:
+        """Make the instant when it is first asked for."""
+        instant = self[passed] = _EPOCH + timedelta(microseconds=passed)
+        return instant
+
+    def read(self, count: int, packed: bytes) -> Sequence[datetime]:
+        """Return so many instants of a packed column.
+
+        Raises:
+            struct.error: there are more or fewer.
+        """
+        return list(map(self.__getitem__, struct.unpack(f">{count}q", packed)))
+
+
+def byte_planes(packed: bytes) -> bytes:
+    """Return 4-byte numbers with all their first bytes in front, then the second: nearly all zeros, which compress."""
+    return b"".join(packed[place::_PRICE_BYTES] for place in range(_PRICE_BYTES))
+
+
+def from_byte_planes(planes: bytes) -> bytes:
+    """Return what `byte_planes` was given."""
+    packed, count = bytearray(len(planes)), len(planes) // _PRICE_BYTES
+    for place in range(_PRICE_BYTES):
+        packed[place::_PRICE_BYTES] = planes[place * count : (place + 1) * count]
+    return bytes(packed)
 
 
 def microseconds(instant: datetime) -> int:
@@ -153,6 +187,8 @@ def current_columns(
 
 
 def _packed_instants(instants: Sequence[datetime]) -> bytes:
+    if not instants:
+        return b""
     known = {instant: microseconds(instant) for instant in set(instants)}  # few, and many times each
     return struct.pack(f">{len(instants)}q", *map(known.__getitem__, instants))
 

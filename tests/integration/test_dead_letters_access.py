@@ -36,7 +36,9 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 async def submit(api: Api, *prices: int, specifiers: str = "") -> None:
     """Write snapshots that end in the dead letters."""
     if not specifiers:
-        await api_execute(api, "alter table latest_odds add constraint cheap check (prices[1] < 5000) not valid")
+        await api_execute(
+            api, "alter table latest_odds add constraint cheap check ((unpacked_prices(prices))[1] < 5000) not valid"
+        )
     snapshots = tuple(
         SnapshotWriteData(
             snapshot_id=uuid.uuid4(),

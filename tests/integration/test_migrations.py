@@ -1,20 +1,38 @@
 import asyncio
+import uuid
 from datetime import timedelta
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from overround.batch import CurrentMarketData
+from overround.clock import SystemClock
 from overround.db import migrate
 from overround.db.engine import create_engine
-from overround.db.migration_run import configured
+from overround.db.migration_run import configured, run_migrations
 from overround.db.models import metadata
 from overround.db.partitions import is_partition, prepare_partitions
+from overround.db.repositories import BookmakerRepository
 from overround.errors import DatabaseUnavailableError
-from tests.integration.write_data import NOON, rows
+from overround.storage.write_handler import PostgresWriteHandler
+from tests.integration.write_data import (
+    CATALOGUE,
+    MINUTE,
+    NOON,
+    NUMBERS,
+    RESULT,
+    TOTAL,
+    batch,
+    market,
+    rows,
+    snapshot,
+    stamped,
+)
 
 # What alembic's comparison does not see: how tables are partitioned, stored and indexed.
 _SHAPE = """
@@ -24,6 +42,10 @@ join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdro
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname <> 'alembic_version'
 order by c.relname, a.attname
 """
+_LATEST = (
+    "select * from latest_odds order by event_id",
+    "select * from prices order by event_id, market, specifiers, outcome",
+)
 _INDEXES = """
 select tablename, indexname, indexdef from pg_indexes
 where schemaname = 'public' and tablename <> 'alembic_version' order by indexname
@@ -101,6 +123,34 @@ async def test_a_failed_migration_changes_nothing(empty_database_url: str) -> No
         ("latest_odds",)
     ]
     await engine.dispose()
+
+
+async def test_the_latest_state_survives_its_change_of_form(engine: AsyncEngine) -> None:
+    """From bytes to the arrays of before and back, each price and time stays, and so does what the view shows."""
+    await BookmakerRepository(engine).register({number: (slug, slug) for slug, number in NUMBERS.items()})
+    handler = PostgresWriteHandler(engine, CATALOGUE, NUMBERS, SystemClock())
+    lagging = CurrentMarketData(TOTAL, "line=2.5", (1850, -1950), NOON - MINUTE, NOON - MINUTE)
+    snapshots = (
+        snapshot(NOON, market(RESULT, "", 2100, -1, 3500), market(RESULT, "x=1", 1010), rest=(lagging,)),
+        snapshot(NOON, market(RESULT, "", -2_000_000_000, 70_000), sr_id=8),
+        snapshot(NOON, sr_id=9),
+    )
+    await handler.write(uuid.UUID(int=1), stamped(batch(*snapshots)))
+    before = [await rows(engine, query) for query in _LATEST]
+    async with engine.begin() as connection:
+        await connection.run_sync(_to_arrays)
+        assert len(before[1]) == (await connection.execute(text("select count(*) from prices"))).scalar_one()
+        assert (
+            await connection.execute(text("select prices[2] from latest_odds where event_id = 8"))
+        ).scalar() == 70_000
+        await connection.run_sync(run_migrations)
+    assert [await rows(engine, query) for query in _LATEST] == before
+
+
+def _to_arrays(connection: Connection) -> None:
+    configuration = configured()
+    configuration.attributes["connection"] = connection
+    command.downgrade(configuration, "0005")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "postgresql://nobody@/nothing?host=/nowhere"])

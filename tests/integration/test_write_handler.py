@@ -36,8 +36,12 @@ from tests.integration.write_data import (
 from tests.support.cutting_proxy import cutting_proxy
 
 JOURNAL = uuid.UUID(int=1)
-# A header, two pieces of 64 rows and the end for the history; then a header.
-_FIRST_OF_LATEST = 6
+_SECOND_PIECE = 3  # of a copy: a header, pieces of 64 rows, the end
+LATEST = """
+select snapshot_id, unpacked_smallints(market_ids), specifiers, unpacked_smallints(counts), unpacked_prices(prices),
+    unpacked_instants(changed_at), unpacked_instants(confirmed_at)
+from latest_odds
+"""
 COUNT = "select count(*) from odds_snapshots"
 CONFIRMED = "select captured_at, last_confirmed_at from odds_snapshots order by captured_at"
 
@@ -58,9 +62,10 @@ async def test_a_changed_snapshot_is_one_history_row_and_the_latest_state(
         ([RESULT, TOTAL], ["", "line=2.5"], [3, 2], [2100, 3200, 3500, 1850, 1950]),
         ([TOTAL], ["line=2.5"], [2], [1900, 1900]),
     ]
-    latest = await rows(engine, "select snapshot_id, market_ids, prices, changed_at, confirmed_at from latest_odds")
+    latest = await rows(engine, LATEST)
     changed, confirmed = [NOON + MINUTE, NOON], [NOON + MINUTE, NOON]
-    assert latest == [(second.snapshot_id, [TOTAL, RESULT], [1900, 1900, 2100, 3200, 3500], changed, confirmed)]
+    prices = [1900, 1900, 2100, 3200, 3500]
+    assert latest == [(second.snapshot_id, [TOTAL, RESULT], "line=2.5\n\n", [2, 3], prices, changed, confirmed)]
 
 
 async def test_times_that_a_complete_body_gives_to_all_markets_are_not_repeated(
@@ -68,7 +73,7 @@ async def test_times_that_a_complete_body_gives_to_all_markets_are_not_repeated(
 ) -> None:
     """Where every market was seen at `captured_at`, the latest state holds no list of confirmations."""
     await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
-    assert await rows(engine, "select confirmed_at from latest_odds") == [([],)]
+    assert await rows(engine, "select unpacked_instants(confirmed_at) from latest_odds") == [([],)]
     assert await rows(engine, "select distinct confirmed_at from prices") == [(NOON,)]
 
 
@@ -159,7 +164,7 @@ async def test_the_latest_state_moves_only_to_a_greater_place_in_the_order(
     other = snapshot(NOON + MINUTE, market(RESULT, "", 1100, 0, -1))
     await handler.write(uuid.UUID(int=2), stamped(batch(other), epoch=epoch, first=seq))
     expected = [1100, 0, -1] if moves else [2100, 3200, 3500]
-    assert await rows(engine, "select prices from latest_odds") == [(expected,)]
+    assert await rows(engine, "select unpacked_prices(prices) from latest_odds") == [(expected,)]
     assert await rows(engine, COUNT) == [(2,)]
 
 
@@ -306,7 +311,7 @@ async def test_the_inline_writer_commits_in_the_order_of_the_calls(
     batches = [batch(snapshot(NOON + step * MINUTE, market(RESULT, "", 2000 + step))) for step in range(8)]
     reports = await asyncio.gather(*(writer.write(each) for each in batches))
     assert [report.snapshots for report in reports] == [1] * 8
-    assert await rows(engine, "select prices, epoch from latest_odds") == [([2007], writer.epoch)]
+    assert await rows(engine, "select unpacked_prices(prices), epoch from latest_odds") == [([2007], writer.epoch)]
 
 
 async def test_a_failed_inline_write_does_not_hold_up_the_next(
@@ -339,9 +344,9 @@ async def test_a_connection_lost_in_the_middle_of_a_copy_fails_the_write(
     database_url: str, handler: PostgresWriteHandler
 ) -> None:
     """A server that goes while the driver waits to send more rows is noticed at once, and is a matter of retrying."""
-    many = [unchanged(TOTAL, f"line={number}", (2000, 2000), NOON) for number in range(400)]
-    snapshots = [snapshot(NOON, sr_id=number, rest=tuple(many)) for number in range(1, 129)]
-    async with cutting_proxy(database_url, cut_at=_FIRST_OF_LATEST) as address:
+    many = [market(TOTAL, f"line={number}", 2000, 2000) for number in range(400)]
+    snapshots = [snapshot(NOON, *many, sr_id=number) for number in range(1, 129)]
+    async with cutting_proxy(database_url, cut_at=_SECOND_PIECE) as address:
         engine = create_engine(address, "overround tests")
         cut_off = PostgresWriteHandler(engine, CATALOGUE, NUMBERS, SystemClock())
         patience = asyncio.timeout(20)

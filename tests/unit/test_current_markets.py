@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData, WriteBatch, current_markets
+from overround.batch import (
+    CurrentMarketData,
+    MarketWriteData,
+    SnapshotWriteData,
+    WriteBatch,
+    byte_planes,
+    current_markets,
+    from_byte_planes,
+)
 from overround.storage.batch_codec import decode_batch, decode_snapshot, encode_batch
 
 AT = datetime(2026, 1, 7, 12, tzinfo=UTC)
@@ -40,6 +48,13 @@ def _facts() -> dict[str, object]:
         "body_hash": b"hash",
         "markets": (MarketWriteData(1, "", (2100, -1, 0)),),
     }
+
+
+@given(ROWS)
+def test_prices_come_back_from_their_byte_planes(rows: list[CurrentMarketData]) -> None:
+    """Ordering the bytes of prices by significance, as the database keeps them, loses nothing."""
+    packed = current_markets(rows, AT).prices
+    assert from_byte_planes(byte_planes(packed)) == packed
 
 
 @given(ROWS)

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from itertools import accumulate, pairwise
 from typing import Any
 
 import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
+from overround.batch import BookmakerCounts, CurrentMarkets, Instants, RunKind, RunStatus, ScrapeRun, from_byte_planes
 from overround.db.engine import driver_connection, reachable_connection
-from overround.db.instants import Instants
 from overround.errors import BookmakerMismatchError
 from overround.event import Event, Listing
 from overround.stored import LatestRow, StoredListing
@@ -31,8 +29,7 @@ select
             and o.captured_at = l.captured_at
             and o.id = l.snapshot_id
     ) as last_confirmed_at,
-    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices,
-    array_send(l.changed_at) as changed_at, array_send(l.confirmed_at) as confirmed_at
+    l.body_hash, l.market_ids, l.specifiers, l.counts, l.prices, l.changed_at, l.confirmed_at
 from latest_odds as l
 join bookmakers as b on b.id = l.bookmaker_id
 join events as e on e.id = l.event_id
@@ -217,20 +214,26 @@ async def _fetched_ahead(cursor: asyncpg.cursor.Cursor, number: int) -> AsyncGen
 
 
 def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
-    prices = tuple(row["prices"])  # of which parts are tuples too, as the cache wants them
-    ends = accumulate(row["counts"], initial=0)
-    changed_at = instants.read(row["changed_at"])
+    packed = CurrentMarkets(
+        specifiers=tuple(row["specifiers"].split("\n")[:-1]),
+        markets=row["market_ids"],
+        counts=row["counts"],
+        prices=from_byte_planes(row["prices"]),
+        changed_at=row["changed_at"],
+        confirmed_at=row["confirmed_at"],
+    )
+    markets, specifiers, prices, changed_at, confirmed_at = packed.unpacked(row["captured_at"], instants)
     return LatestRow(
         sr_id=row["event_id"],
         bookmaker=row["slug"],
         captured_at=row["captured_at"],
         last_confirmed_at=row["last_confirmed_at"],
         body_hash=row["body_hash"],
-        markets=row["market_ids"],
-        specifiers=row["specifiers"],
-        prices=[prices[start:end] for start, end in pairwise(ends)],
+        markets=markets,
+        specifiers=specifiers,
+        prices=prices,
         changed_at=changed_at,
-        confirmed_at=instants.read(row["confirmed_at"]) or [row["captured_at"]] * len(changed_at),
+        confirmed_at=confirmed_at,
     )
 
 

@@ -1,6 +1,7 @@
 """Finds units that can be told to be at fault without asking the database."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from overround.batch import EventScrapeStatus, SnapshotWriteData
 from overround.db.partitions import has_partition
@@ -39,8 +40,8 @@ def _encode(unit: Unit, batches: Sequence[StampedBatch], numbers: Numbers) -> No
         raise error
     if isinstance(unit.content, SnapshotWriteData):
         load = Load(batches, numbers)
-        for pieces in (load.history(), load.latest()):
-            b"".join(pieces)
+        for _ in chain(load.history(), load.latest()):
+            pass
     elif isinstance(unit.content, EventScrapeStatus):
         status_columns(batches, numbers)
     else:

@@ -15,7 +15,7 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 
-_INT2, _INT4, _TEXT, _TIMESTAMPTZ = 21, 23, 25, 1184  # type oids, fixed in PostgreSQL's catalogue
+_INT2, _INT4, _TEXT = 21, 23, 25  # type oids, fixed in PostgreSQL's catalogue
 
 _row_head = struct.Struct(">h").pack
 _field_head = struct.Struct(">i").pack
@@ -77,11 +77,6 @@ def smallints(packed: bytes) -> bytes:
 def integers(packed: bytes) -> bytes:
     """Return an integer[] field of packed, big-endian numbers."""
     return _fixed(_INT4, 4, packed)
-
-
-def instants(packed: bytes) -> bytes:
-    """Return a timestamptz[] field of packed, big-endian microseconds since 2000."""
-    return _fixed(_TIMESTAMPTZ, 8, packed)
 
 
 def _fixed(oid: int, width: int, packed: bytes) -> bytes:

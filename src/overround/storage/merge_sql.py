@@ -2,13 +2,10 @@
 
 # The merge joins a handful of rows with large tables by their indexes; right after a start the
 # statistics know nothing of that, and a plan kept from then would outlive the table's growth.
-# What is staged is compressed only where it must be to fit on a page: the merge does so for good.
 TRANSACTION_SETTINGS = """
 set local enable_hashjoin = off;
 set local enable_mergejoin = off;
 set local plan_cache_mode = force_custom_plan;
-create temporary table if not exists staged_latest (like latest_odds including storage)
-with (toast_tuple_target = 8160) on commit delete rows;
 """
 
 APPLIED = "select applied from journal_watermarks where journal = $1"
@@ -93,12 +90,13 @@ from unnest(
 )
 """
 
-# What an earlier part of the same transaction staged is merged already.
-CLEAR_STAGED = "truncate staged_latest"
-
 MERGE_LATEST = """
 insert into latest_odds as l
-select * from staged_latest
+select *
+from unnest(
+    $1::bigint[], $2::smallint[], $3::uuid[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::bytea[],
+    $8::bytea[], $9::text[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[]
+)
 on conflict (event_id, bookmaker_id) do update
 set snapshot_id = excluded.snapshot_id, captured_at = excluded.captured_at,
     epoch = excluded.epoch, seq = excluded.seq, body_hash = excluded.body_hash,

@@ -1,8 +1,10 @@
 """Merges batches into the tables through one connection; all of a call, or nothing of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
+from typing import TypeVar
 
 import asyncpg
 import msgspec
@@ -12,7 +14,6 @@ from overround.db.engine import while_connected
 from overround.storage import merge_sql
 from overround.storage.copy_format import TRAILER
 from overround.storage.packing import (
-    LATEST_COLUMNS,
     SNAPSHOT_COLUMNS,
     Load,
     Numbers,
@@ -23,6 +24,8 @@ from overround.storage.packing import (
     status_columns,
 )
 from overround.writing import StampedBatch
+
+PieceT = TypeVar("PieceT")
 
 
 class Merged(msgspec.Struct, kw_only=True):
@@ -104,13 +107,12 @@ class Merger:
                 await self._connection.execute(statement, *columns)
 
     async def _copy_odds(self, load: Load) -> None:
-        if self.merged.snapshots:
-            await self._connection.execute(merge_sql.CLEAR_STAGED)
-        await self._copy("odds_snapshots", SNAPSHOT_COLUMNS, load.history())
-        await self._copy("staged_latest", LATEST_COLUMNS, load.latest())
-        await self._connection.execute(merge_sql.MERGE_LATEST)
+        await self._copy_history(load.history())
+        async with aclosing(_encoded_ahead(load.latest())) as pieces:
+            async for columns in pieces:
+                await self._connection.execute(merge_sql.MERGE_LATEST, *columns)
 
-    async def _copy(self, table: str, columns: Sequence[str], pieces: Iterator[bytes]) -> None:
+    async def _copy_history(self, pieces: Iterator[bytes]) -> None:
         """Copy rows; where one cannot be encoded, end the copy in good order before saying so.
 
         The driver would end it by a cancel request, which can hit the statement after it.
@@ -118,7 +120,9 @@ class Merger:
         failures: list[Exception] = []
         source = _stream(pieces, failures)
         async with while_connected(self._connection):
-            await self._connection.copy_to_table(table, source=source, columns=columns, format="binary")
+            await self._connection.copy_to_table(
+                "odds_snapshots", source=source, columns=SNAPSHOT_COLUMNS, format="binary"
+            )
         for failure in failures:
             raise failure
 
@@ -131,10 +135,22 @@ class Merger:
 
 
 async def _stream(pieces: Iterator[bytes], failures: list[Exception]) -> AsyncIterator[bytes]:
-    """Yield the pieces, each encoded in a thread: the event loop stays free."""
+    """Yield the pieces; where one cannot be encoded, the end of a copy in its place."""
     try:
-        while piece := await asyncio.to_thread(next, pieces, b""):
-            yield piece
+        async with aclosing(_encoded_ahead(pieces)) as encoded:
+            async for piece in encoded:
+                yield piece
     except (ValueError, TypeError, OverflowError) as error:
         failures.append(error)
         yield TRAILER
+
+
+async def _encoded_ahead(pieces: Iterator[PieceT]) -> AsyncGenerator[PieceT, None]:
+    """Yield the pieces, each encoded in a thread, while the server has the one before: the event loop stays free."""
+    ahead = asyncio.create_task(asyncio.to_thread(next, pieces, None), name="rows-encoded-ahead")
+    try:
+        while (piece := await ahead) is not None:
+            ahead = asyncio.create_task(asyncio.to_thread(next, pieces, None), name="rows-encoded-ahead")
+            yield piece
+    finally:
+        await asyncio.gather(ahead, return_exceptions=True)  # a thread cannot be interrupted

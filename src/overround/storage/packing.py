@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from itertools import chain, islice
 
 import msgspec
@@ -14,6 +16,7 @@ from overround.batch import (
     ScrapeRun,
     SnapshotWriteData,
     WriteBatch,
+    byte_planes,
     current_columns,
     microseconds,
 )
@@ -26,7 +29,6 @@ from overround.storage.copy_format import (
     TextArrays,
     bigint,
     instant,
-    instants,
     integers,
     raw,
     row,
@@ -35,7 +37,7 @@ from overround.storage.copy_format import (
 )
 from overround.writing import StampedBatch
 
-_ROWS_A_PIECE = 64  # some 500 kB of the latest state, encoded in about 7 ms
+_ROWS_A_PIECE = 64  # some 300 kB of the latest state
 
 SNAPSHOT_COLUMNS = (
     "id",
@@ -49,21 +51,6 @@ SNAPSHOT_COLUMNS = (
     "specifiers",
     "counts",
     "prices",
-)
-LATEST_COLUMNS = (
-    "event_id",
-    "bookmaker_id",
-    "snapshot_id",
-    "captured_at",
-    "epoch",
-    "seq",
-    "body_hash",
-    "market_ids",
-    "specifiers",
-    "counts",
-    "prices",
-    "changed_at",
-    "confirmed_at",
 )
 
 
@@ -90,13 +77,30 @@ class Numbers:
         return self._by_number[number]
 
 
+class _Entry:
+    """A snapshot, where it stands in the order, and its changed markets in columns once they were asked for."""
+
+    def __init__(self, stamped: StampedBatch, snapshot: SnapshotWriteData) -> None:
+        self.stamped = stamped
+        self.snapshot = snapshot
+
+    @cached_property
+    def changed(self) -> CurrentMarkets:
+        markets = self.snapshot.markets
+        return current_columns(
+            markets=[market.market for market in markets],
+            specifiers=[market.specifiers for market in markets],
+            prices=[market.prices for market in markets],
+        )
+
+
 class Load:
-    """What COPY takes of one transaction's snapshots, encoded piece by piece as it is asked for."""
+    """The snapshots of one transaction, encoded piece by piece as they are asked for."""
 
     def __init__(self, batches: Sequence[StampedBatch], numbers: Numbers) -> None:
         self._numbers = numbers
         self._texts = TextArrays()
-        self._all = [(stamped, snapshot) for stamped in batches for snapshot in stamped.batch.snapshots]
+        self._all = [_Entry(stamped, snapshot) for stamped in batches for snapshot in stamped.batch.snapshots]
 
     @property
     def snapshots(self) -> int:
@@ -106,43 +110,49 @@ class Load:
     @property
     def markets(self) -> int:
         """Return how many market changes there are."""
-        return sum(len(snapshot.markets) for _, snapshot in self._all)
+        return sum(len(entry.snapshot.markets) for entry in self._all)
 
     def history(self) -> Iterator[bytes]:
-        """Yield all snapshots as rows of `odds_snapshots`.
+        """Yield all snapshots as rows of `odds_snapshots`, as COPY takes them.
 
         Raises:
             ContentError: a value does not fit its column, or a bookmaker is not registered.
         """
-        return _pieces(_history_row(*each, self._numbers, self._texts) for each in self._all)
+        rows = (_history_row(entry, self._numbers, self._texts) for entry in self._all)
+        yield HEADER
+        with _fitting():
+            while piece := b"".join(islice(rows, _ROWS_A_PIECE)):
+                yield piece
+        yield TRAILER
 
-    def latest(self) -> Iterator[bytes]:
-        """Yield the newest snapshot of each (event, bookmaker) as rows of `latest_odds`.
+    def latest(self) -> Iterator[tuple[list[object], ...]]:
+        """Yield the newest snapshot of each (event, bookmaker) in columns of `latest_odds`.
 
         Raises:
             ContentError: a value does not fit its column, or a bookmaker is not registered.
         """
-        newest = {(snapshot.sr_id, snapshot.bookmaker): (stamped, snapshot) for stamped, snapshot in self._all}
-        return _pieces(_latest_row(*each, self._numbers, self._texts) for each in newest.values())
+        newest = {(entry.snapshot.sr_id, entry.snapshot.bookmaker): entry for entry in self._all}
+        rows = (_latest_row(entry, self._numbers) for entry in newest.values())
+        with _fitting():
+            while columns := _columns(islice(rows, _ROWS_A_PIECE)):
+                yield columns
 
 
-def _pieces(rows: Iterator[bytes]) -> Iterator[bytes]:
-    yield HEADER
+@contextmanager
+def _fitting() -> Iterator[None]:
     try:
-        while piece := b"".join(islice(rows, _ROWS_A_PIECE)):
-            yield piece
+        yield
     except struct.error as error:
         raise ContentError(f"a number does not fit its column: {error}") from error
-    yield TRAILER
 
 
-def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, texts: TextArrays) -> bytes:
-    changed = _columns_of(snapshot)
+def _history_row(entry: _Entry, numbers: Numbers, texts: TextArrays) -> bytes:
+    snapshot, changed = entry.snapshot, entry.changed
     return row(
         (
             raw(snapshot.snapshot_id.bytes),
             bigint(snapshot.sr_id),
-            bigint(stamped.batch.scrape_run_id),
+            bigint(entry.stamped.batch.scrape_run_id),
             instant(snapshot.captured_at),
             NULL,
             smallint(numbers.of(snapshot.bookmaker)),
@@ -155,36 +165,37 @@ def _history_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Nu
     )
 
 
-def _latest_row(stamped: StampedBatch, snapshot: SnapshotWriteData, numbers: Numbers, texts: TextArrays) -> bytes:
-    changed, unchanged, at = _columns_of(snapshot), snapshot.unchanged, snapshot.captured_at
-    now = struct.pack(">q", microseconds(at)) * len(snapshot.markets)
-    return row(
-        (
-            bigint(snapshot.sr_id),
-            smallint(numbers.of(snapshot.bookmaker)),
-            raw(snapshot.snapshot_id.bytes),
-            instant(at),
-            bigint(stamped.epoch),
-            bigint(stamped.seq),
-            raw(snapshot.body_hash),
-            smallints(changed.markets + unchanged.markets),
-            texts.encode(changed.specifiers + unchanged.specifiers),
-            smallints(changed.counts + unchanged.counts),
-            integers(changed.prices + unchanged.prices),
-            instants(now + unchanged.changed_at),
-            # A complete body confirms every market: the rule, and then there is nothing to write down.
-            instants(now + unchanged.confirmed_at if unchanged.confirmed_at else b""),
-        )
+def _latest_row(entry: _Entry, numbers: Numbers) -> tuple[object, ...]:
+    snapshot, changed, unchanged = entry.snapshot, entry.changed, entry.snapshot.unchanged
+    now = struct.pack(">q", microseconds(snapshot.captured_at)) * len(changed)
+    return (
+        snapshot.sr_id,
+        numbers.of(snapshot.bookmaker),
+        snapshot.snapshot_id,
+        snapshot.captured_at,
+        entry.stamped.epoch,
+        entry.stamped.seq,
+        snapshot.body_hash,
+        changed.markets + unchanged.markets,
+        _joined(changed.specifiers + unchanged.specifiers),
+        changed.counts + unchanged.counts,
+        byte_planes(changed.prices + unchanged.prices),
+        now + unchanged.changed_at,
+        # A complete body confirms every market: the rule, and then there is nothing to write down.
+        now + unchanged.confirmed_at if unchanged.confirmed_at else b"",
     )
 
 
-def _columns_of(snapshot: SnapshotWriteData) -> CurrentMarkets:
-    markets = snapshot.markets
-    return current_columns(
-        markets=[market.market for market in markets],
-        specifiers=[market.specifiers for market in markets],
-        prices=[market.prices for market in markets],
-    )
+def _joined(specifiers: Sequence[str]) -> str:
+    """Return specifiers in one text, a line each.
+
+    Raises:
+        ContentError: one holds a line break.
+    """
+    text = "\n".join((*specifiers, ""))
+    if text.count("\n") != len(specifiers):
+        raise ContentError("the specifiers of a market hold a line break")
+    return text
 
 
 def confirmation_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:
