@@ -10,7 +10,8 @@ def resting() -> Iterator[None]:
     """Collect nothing during a `with` block, in which much is made that stays and is in no cycles.
 
     Modules and prices are such: collections meanwhile look at all that there is by then, again and again, and take
-    as long as the work itself.
+    as long as the work itself. Nor are these ever looked at later: the first collection after the block would be
+    one of them all.
     """
     working = gc.isenabled()
     gc.disable()
@@ -18,4 +19,5 @@ def resting() -> Iterator[None]:
         yield
     finally:
         if working:
+            gc.freeze()
             gc.enable()

@@ -10,7 +10,10 @@ from overround.event import Listing
 
 
 class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One (event, bookmaker) as the database holds it: parallel sequences, one element a market."""
+    """One (event, bookmaker) as the database holds it: parallel sequences, one element a market.
+
+    `confirmed_at` is empty where all markets were seen at `captured_at`.
+    """
 
     sr_id: int
     bookmaker: str
@@ -19,7 +22,7 @@ class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: bytes
     markets: Sequence[int]
     specifiers: Sequence[str]
-    prices: Sequence[Sequence[int]]
+    prices: Sequence[tuple[int, ...]]
     changed_at: Sequence[datetime]
     confirmed_at: Sequence[datetime]
 

@@ -239,13 +239,14 @@ class _Parts:
         self._settings = settings
         self._clock = clock
         self._catalogue = load_catalogue(settings.mapping_file)
-        refuse_unknown_bookmakers(self._catalogue, load_bookmakers())
+        bookmakers = load_bookmakers()
+        refuse_unknown_bookmakers(self._catalogue, bookmakers)
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
         self._book = EventBook()
         self.stream = StreamHub(self._book, clock)
-        self._numbers = {one.slug: one.number for one in load_bookmakers().values()}
+        self._numbers = {one.slug: one.number for one in bookmakers.values()}
 
     def context(self, sources: Mapping[str, Source]) -> ScrapeContext:
         return ScrapeContext(

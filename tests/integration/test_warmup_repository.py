@@ -60,13 +60,13 @@ async def test_the_latest_state_comes_back_as_it_was_written(
     assert list(row.confirmed_at) == [NOON + MINUTE, NOON + MINUTE, NOON]
 
 
-async def test_markets_all_seen_at_once_get_the_time_of_the_snapshot(
+async def test_markets_all_seen_with_the_snapshot_have_no_times_of_their_own(
     handler: PostgresWriteHandler, repository: PostgresWarmupRepository
 ) -> None:
-    """Where the database holds no single confirmations, each market was confirmed when the snapshot was captured."""
+    """Where each market was confirmed when the snapshot was captured, that is all there is to say."""
     await handler.write(JOURNAL, stamped(events(7), batch(snapshot(NOON))))
     (row,) = [row async for row in repository.latest(BEFORE)]
-    assert (list(row.confirmed_at), row.last_confirmed_at) == ([NOON], None)
+    assert (list(row.confirmed_at), row.last_confirmed_at) == ([], None)
 
 
 async def test_a_state_whose_history_is_gone_is_still_read(

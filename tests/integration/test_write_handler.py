@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import ConfirmedSnapshot, EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
 from overround.clock import SystemClock
-from overround.db.engine import create_engine
+from overround.db.engine import create_engine, while_connected
 from overround.db.error_classes import Exit, classify, is_away
 from overround.db.repositories import BookmakerRepository, FactsRepository
 from overround.storage.inline import InlineWriter
@@ -338,6 +338,24 @@ async def test_a_database_that_is_away_asks_for_a_retry(tmp_path_factory: pytest
         await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
     assert classify(failure.value) is Exit.RETRY
     await engine.dispose()
+
+
+@pytest.mark.parametrize(("cut", "reason"), [(True, "the connection was lost"), (False, "not done after 0.01 s")])
+async def test_what_ended_a_copy_is_said(engine: AsyncEngine, reason: str, *, cut: bool) -> None:
+    """A copy whose connection went, and one that took too long, are both to be tried again, and told apart."""
+    async with engine.connect() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+
+        async def copying() -> None:
+            async with while_connected(raw, 60 if cut else 0.01):
+                if cut:
+                    raw.terminate()
+                await asyncio.Event().wait()
+
+        with pytest.raises(ConnectionError, match=reason):
+            await copying()
+        await connection.invalidate()
 
 
 async def test_a_connection_lost_in_the_middle_of_a_copy_fails_the_write(

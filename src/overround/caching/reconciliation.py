@@ -7,7 +7,7 @@ import msgspec
 
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
-from overround.caching.warmup import snapshot_to_cached_from_models
+from overround.caching.warmup import SharedKeys, snapshot_to_cached_from_models
 from overround.catalogue import Catalogue
 from overround.odds import MarketKey, MarketPrices
 from overround.ports import WarmupRepository
@@ -57,6 +57,7 @@ async def differing(
     found: dict[Key, Difference] = {}
     missing = {(sr_id, bookmaker) for sr_id, bookmaker, _ in cache}
     since = min((event.kickoff for event in book.events()), default=now)
+    keys = SharedKeys(catalogue)
     to_come = {event.sr_id for event in await repository.events(now)}
     async for row in repository.latest(min(since, now) - _INSTANT):
         key = (row.sr_id, row.bookmaker)
@@ -65,7 +66,7 @@ async def differing(
         if cached is None and row.sr_id not in to_come:
             continue
         held: Mapping[MarketKey, MarketPrices] = cached.markets if cached is not None else {}
-        stored = snapshot_to_cached_from_models(row, catalogue).markets
+        stored = snapshot_to_cached_from_models(row, catalogue, keys).markets
         if held != stored:
             found[key] = _difference(held, stored, cached)
     for key in missing:

@@ -6,7 +6,7 @@ from itertools import chain
 
 import msgspec
 
-from overround.batch import ListingWriteData, SnapshotWriteData
+from overround.batch import Instants, ListingWriteData, SnapshotWriteData
 from overround.caching.event_book import EventBook, KnownListing
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.catalogue import Catalogue
@@ -20,8 +20,21 @@ _UNKNOWN_LEAGUE = ""
 
 _NO_MARKET = MarketKey("")
 
-SharedKeys = dict[tuple[int, str], MarketKey]
-"""By a market's number and specifiers: one object for all snapshots that have the market."""
+
+class SharedKeys(dict[tuple[int, str], MarketKey]):
+    """By a market's number and specifiers: one object for all snapshots that have the market."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Make keys of a catalogue's markets; `_NO_MARKET` of what it does not have."""
+        super().__init__()
+        self._catalogue = catalogue
+
+    def __missing__(self, pair: tuple[int, str]) -> MarketKey:
+        """Enter the key of a pair, and return it."""
+        number, specifiers = pair
+        market = self._catalogue.numbered(number)
+        key = self[pair] = _NO_MARKET if market is None else MarketKey(market.key, specifiers)
+        return key
 
 
 class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +61,7 @@ async def warm_cache_from_db(
         if book.find(stored.listing) is None:
             book.put_listing(_known(stored, kickoff_after))
     held = total = 0
-    keys: SharedKeys = {}
+    keys = SharedKeys(catalogue)
     with resting():
         async for row in repository.latest(kickoff_after):
             cached = snapshot_to_cached_from_models(row, catalogue, keys)
@@ -70,16 +83,14 @@ def snapshot_to_cached_from_models(
     markets.
     """
     captured_at, confirmed_at = row.captured_at, row.last_confirmed_at or row.captured_at
-    known: SharedKeys = {} if keys is None else keys
-    numbered = zip(row.markets, row.specifiers, strict=True)
-    found = [known.get(pair) or _learnt(known, catalogue, pair) for pair in numbered]
-    markets = dict(zip(found, map(MarketPrices, map(tuple, row.prices)), strict=True))
-    changed = dict(zip(found, row.changed_at, strict=True))
-    lagging = {key: at for key, at in zip(found, row.confirmed_at, strict=True) if at < captured_at}
+    known = SharedKeys(catalogue) if keys is None else keys
+    found = list(map(known.__getitem__, zip(row.markets, row.specifiers, strict=True)))
+    markets = dict(zip(found, map(MarketPrices, row.prices), strict=True))
+    since = min(row.changed_at, default=captured_at)
+    changed = {key: at for key, at in zip(found, row.changed_at, strict=True) if at != since}
+    lagging = {key: at for key, at in zip(found, row.confirmed_at, strict=bool(row.confirmed_at)) if at < captured_at}
     for column in (markets, changed, lagging):
         column.pop(_NO_MARKET, None)
-    since = min(changed.values(), default=captured_at)
-    changed = {key: at for key, at in changed.items() if at != since}
     return CachedSnapshot(
         received_at=max(captured_at, confirmed_at),
         confirmed_at=confirmed_at,
@@ -127,14 +138,6 @@ def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterabl
         )
 
 
-def _learnt(known: SharedKeys, catalogue: Catalogue, pair: tuple[int, str]) -> MarketKey:
-    """Enter the key of a pair into a table, and return it; `_NO_MARKET` where the catalogue does not have it."""
-    number, specifiers = pair
-    market = catalogue.numbered(number)
-    key = known[pair] = _NO_MARKET if market is None else MarketKey(market.key, specifiers)
-    return key
-
-
 def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnapshot:
     if newer is None:
         return stored
@@ -153,19 +156,19 @@ def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnaps
 
 
 def _journalled_row(data: SnapshotWriteData) -> LatestRow:
-    at = data.captured_at
-    unchanged = list(data.unchanged.rows(at))
+    at, own = data.captured_at, data.markets
+    markets, specifiers, prices, changed_at, confirmed_at = data.unchanged.unpacked(at, Instants())
     return LatestRow(
         sr_id=data.sr_id,
         bookmaker=data.bookmaker,
         captured_at=at,
         last_confirmed_at=None,
         body_hash=data.body_hash,
-        markets=[*(market.market for market in data.markets), *(market.market for market in unchanged)],
-        specifiers=[*(market.specifiers for market in data.markets), *(market.specifiers for market in unchanged)],
-        prices=[*(market.prices for market in data.markets), *(market.prices for market in unchanged)],
-        changed_at=[*(at for _ in data.markets), *(market.changed_at for market in unchanged)],
-        confirmed_at=[*(at for _ in data.markets), *(market.confirmed_at for market in unchanged)],
+        markets=[*(market.market for market in own), *markets],
+        specifiers=[*(market.specifiers for market in own), *specifiers],
+        prices=[*(market.prices for market in own), *prices],
+        changed_at=[at] * len(own) + list(changed_at),
+        confirmed_at=[at] * len(own) + list(confirmed_at),
     )
 
 

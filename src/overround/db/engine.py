@@ -70,19 +70,22 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connec
 
 
 @asynccontextmanager
-async def while_connected(connection: asyncpg.Connection) -> AsyncIterator[None]:
+async def while_connected(connection: asyncpg.Connection, seconds: float = COMMAND_TIMEOUT) -> AsyncIterator[None]:
     """End a block as soon as its connection is lost, or when it takes longer than a command may.
 
     In the middle of a COPY the driver (asyncpg 0.32) waits for room to send, and neither hears there that the
     connection is lost nor keeps its own time limit: without this it waits for ever.
 
     Raises:
-        ConnectionError: the connection was lost, or nothing moved on it in time.
+        ConnectionError: the connection was lost, or the block did not end in time; the message tells which.
     """
-    limit = asyncio.timeout(COMMAND_TIMEOUT)
+    limit = asyncio.timeout(seconds)
+    reason = f"not done after {seconds:g} s"
 
     def lost(_: object) -> None:
+        nonlocal reason
         if not ended:
+            reason = "the connection was lost"
             limit.reschedule(0)
 
     ended = False
@@ -94,7 +97,7 @@ async def while_connected(connection: asyncpg.Connection) -> AsyncIterator[None]
             finally:
                 ended = True
     except TimeoutError as error:
-        raise ConnectionError("the connection was lost in the middle of a copy") from error
+        raise ConnectionError(f"{reason} in the middle of a copy") from error
     finally:
         connection.remove_termination_listener(lost)
 

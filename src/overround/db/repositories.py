@@ -233,7 +233,7 @@ def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
         specifiers=specifiers,
         prices=prices,
         changed_at=changed_at,
-        confirmed_at=confirmed_at,
+        confirmed_at=confirmed_at if packed.confirmed_at else (),
     )
 
 

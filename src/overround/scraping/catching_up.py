@@ -68,7 +68,7 @@ class CatchUp:
         self._clock = context.clock
         self._backlog = stats = journal.stats()
         self._newest: dict[Key, _Place] = {}
-        self._keys: SharedKeys = {}
+        self._keys = SharedKeys(context.catalogue)
         self._slice_began = 0.0
         self._logged = 0
         self.done = done
