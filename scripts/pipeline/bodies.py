@@ -10,7 +10,8 @@ import msgspec
 from overround.bookmakers.registry import load_bookmakers
 from overround.clock import OffsetClock
 from overround.event import DiscoveryFailure, LeagueListings, Listing
-from overround.ports import BookmakerClient, Clock, Response
+from overround.ports import BookmakerClient, Clock
+from overround.response import Response
 from overround.simulator.child import SimulatorHandle
 from overround.simulator.parameters import EPOCH
 from scripts.pipeline.stage import MarketTime

@@ -104,7 +104,7 @@ class _Desk:
             client = MemoryClient(self._listings(slug, request.events), templates[real], self.clock)
             self.clients.append(client)
             sources[slug] = Source(
-                slug=slug, client=client, normaliser=UnchangedBodies(plugins[real].normaliser(self.catalogue))
+                slug=slug, client=client, reader=UnchangedBodies(plugins[real].normaliser(self.catalogue))
             )
         self.slugs = tuple(sources)
         self.context = ScrapeContext(

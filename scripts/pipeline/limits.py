@@ -107,7 +107,7 @@ class _Bench:
         )
 
     def _source(self, kept: int) -> Source:
-        return Source(slug=self._slug, client=self._client, normaliser=UnchangedBodies(self._normaliser, kept))
+        return Source(slug=self._slug, client=self._client, reader=UnchangedBodies(self._normaliser, kept))
 
     async def _taken_up(self, source: Source, template: Template) -> EventResult:
         sr_id = template.listing.sr_id or 0
