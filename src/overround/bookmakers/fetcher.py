@@ -136,7 +136,7 @@ class HttpFetcher:
         self._headers = dict(options.headers)
         self._proxy = _proxy_address(slug, options.proxy)
         self._timeout = ClientTimeout(total=options.timeout)
-        self._unpacking = asyncio.Lock()
+        self._one_body = asyncio.Lock()
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
         self.statistics = FetchStatistics(clock)
 
@@ -249,12 +249,11 @@ class HttpFetcher:
         packed = await self._read(request, response)
         received_at = self._clock.now()
         duration_ms = round((self._clock.monotonic() - started) * 1000)
-        digest = body_digest(packed)
-        known, body = self._known(digest, received_at), b""
-        if known is None:
-            body = await self._unpacked(request, packed, response.headers.get(hdrs.CONTENT_ENCODING, ""))
-            content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
-            check_body(self._slug, request.subject, response.status, content_type, body)
+        async with self._one_body:
+            digest = body_digest(packed)
+            known = self._known(digest, received_at)
+            body = self._body(request, response, packed) if known is None else b""
+            await asyncio.sleep(0)  # the next body in another turn of the event loop: all at once, they keep it long
         return Response(body=body, received_at=received_at, duration_ms=duration_ms, digest=digest, known=known)
 
     async def _read(self, request: _Request, response: ClientResponse) -> bytes:
@@ -266,14 +265,14 @@ class HttpFetcher:
                 raise self._too_large(request)
         return bytes(received)
 
-    async def _unpacked(self, request: _Request, body: bytes, encoding: str) -> bytes:
-        async with self._unpacking:
-            try:
-                unpacked_body = unpacked(body, encoding, self._max_bytes)
-            except TooLargeError:
-                raise self._too_large(request) from None
-            await asyncio.sleep(0)  # the next body in another turn of the event loop: all at once, they keep it long
-        return unpacked_body
+    def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+        try:
+            body = unpacked(packed, response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_bytes)
+        except TooLargeError:
+            raise self._too_large(request) from None
+        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
+        check_body(self._slug, request.subject, response.status, content_type, body)
+        return body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
