@@ -235,6 +235,9 @@ def api(results: Results) -> str:
         ("idle", run.idle.times_ms.count, *spread_cells(run.idle.times_ms)),
         ("during the last cycle", run.during.count, *spread_cells(run.during)),
     ]
+    if results.observed is not None:
+        during = results.observed.during
+        rows.append(("during a cycle with observed latencies", during.count, *spread_cells(during)))
     if results.limits is not None:
         route = results.limits.route
         rows.append(("bare FastAPI route of the same size", route.times_ms.count, *spread_cells(route.times_ms)))
