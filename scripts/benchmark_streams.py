@@ -1,10 +1,10 @@
 """Measures the live stream: many clients, some of them slow, while cycles run over a simulated market.
 
 A child process serves, as `overround serve` does; this one has the clients. The fast ones follow the markets that
-the page shows, the slow ones six more; these take the image as it comes, and read some kilobytes a second from then
-on until the cycles are over. At the end the slow ones and some of the fast ones are compared, cell by cell, with
-what `/api/events` says. Prints one JSON object; times are in milliseconds but where named otherwise. Run as
-`python -m scripts.benchmark_streams`.
+the page shows, the slow ones six more; these take the image as it comes, and from then on until the cycles are over
+a burst of bytes at a time, with nothing for long in between. At the end the slow ones and some of the fast ones are
+compared, cell by cell, with what `/api/events` says. Prints one JSON object; times are in milliseconds but where named
+otherwise. Run as `python -m scripts.benchmark_streams`.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace, orders: Connection, port: int, server: BaseProcess) -> None:
         fast, slow = options.clients - options.slow, options.slow
         self.fast = [Client(mirrored=number < MIRRORED) for number in range(fast)]
-        self.slow = [Client(mirrored=True, bytes_a_second=options.slow_bytes) for _ in range(slow)]
+        self.slow = [Client(mirrored=True, pause=options.slow_pause, burst=options.slow_bytes) for _ in range(slow)]
         self.tasks: list[asyncio.Task[None]] = []
         self.cycles = options.cycles
         self._orders = orders
@@ -67,7 +67,7 @@ class Bench:
             "latency": _summary(latencies(self.fast, appended)),
             "budget_p99": BUDGET_MS,
             "received_mb": {name: _megabytes(group) for name, group in (("fast", self.fast), ("slow", self.slow))},
-            "slow_conflated": sum(one.mirror.counts["conflated"] > 0 for one in self.slow if one.mirror is not None),
+            "conflations_of_slow": [one.mirror.counts["conflated"] for one in self.slow if one.mirror is not None],
             "conflations": status["streams"]["conflated"],
             "differing_clients": differing,
             "loop_lag_p99": status["process"]["loop_lag_p99_ms"],
@@ -93,7 +93,7 @@ class Bench:
     async def _differing(self, session: aiohttp.ClientSession) -> list[str]:
         """Let the slow ones read on at full speed, and return what is wrong with whom."""
         for client in self.slow:
-            client.bytes_a_second = None
+            client.hurry.set()
         expected = await _events(session)
         found: list[str] = []
         for number, client in enumerate([*self.fast, *self.slow]):
@@ -190,7 +190,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1300)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--slow", type=int, default=20, help="of them")
-    parser.add_argument("--slow-bytes", type=int, default=5_000, help="that a slow client reads in a second")
+    parser.add_argument("--slow-bytes", type=int, default=2**17, help="that a slow client reads at once")
+    parser.add_argument("--slow-pause", type=float, default=20, help="seconds for which it then reads nothing")
     parser.add_argument(
         "--buffer", type=int, default=BUFFER, help="bytes that a client may be behind; fewer for few events"
     )

@@ -17,18 +17,24 @@ MORE_MARKETS: Final = ",".join((MARKETS, *(f"total_goals:line={line}.5" for line
 """What the slow ones follow."""
 
 _DELTA = re.compile(rb"id: \d+\.(\d+)\.\d+\nevent: delta\n")
-_RECEIVE_BUFFER = 32 * 1024
-_SLICE = 0.1  # seconds
+_RECEIVE_BUFFER = 8 * 1024
 
 
 class Client:
     """A connection to the stream; `arrivals` are (seq, time, how many changes) of what came after the image."""
 
-    def __init__(self, *, mirrored: bool, bytes_a_second: int | None = None) -> None:
-        """Apply what comes to a mirror, or only look for changes; read slowly after the image where told so."""
+    def __init__(self, *, mirrored: bool, pause: float = 0, burst: int = 2**18) -> None:
+        """Apply what comes to a mirror, or only look for changes.
+
+        With a `pause`: after the image read so many bytes at once, then nothing for so many seconds, until `hurry`.
+        """
         self.mirror = Mirror() if mirrored else None
-        self.markets = MARKETS if bytes_a_second is None else MORE_MARKETS
-        self.bytes_a_second = bytes_a_second
+        self.slow = pause > 0
+        self.markets = MORE_MARKETS if self.slow else MARKETS
+        self.hurry = asyncio.Event()
+        self._pause = pause
+        self._burst = burst
+        self._left = burst
         self.arrivals: list[tuple[int, float, int]] = []
         self.received = 0
         self.imaged = asyncio.Event()
@@ -37,11 +43,11 @@ class Client:
     async def follow(self, port: int) -> None:
         """Follow until the server ends the stream."""
         connection = socket.socket()
-        if self.bytes_a_second is not None:
+        if self.slow:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-        limit = _RECEIVE_BUFFER if self.bytes_a_second is not None else 2**18
+        limit = _RECEIVE_BUFFER if self.slow else 2**18
         reader, writer = await asyncio.open_connection(sock=connection, limit=limit)
         path = f"/api/stream?markets={self.markets}"
         writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -54,17 +60,22 @@ class Client:
         while size := int(await reader.readuntil(b"\r\n"), 16):
             left = size
             while left:
-                received = await reader.read(min(left, self._at_once()))
+                received = await reader.read(min(left, 2**18))
                 if not received:
                     return
                 left -= len(received)
                 self._take(received)
-                if self.imaged.is_set() and self.bytes_a_second is not None:
-                    await asyncio.sleep(len(received) / self.bytes_a_second)
+                if self.slow and self.imaged.is_set():
+                    await self._rest(len(received))
             await reader.readexactly(2)
 
-    def _at_once(self) -> int:
-        return 2**18 if self.bytes_a_second is None else max(1024, int(self.bytes_a_second * _SLICE))
+    async def _rest(self, read: int) -> None:
+        """Read nothing for a while, where a burst is over."""
+        self._left -= read
+        if self._left <= 0:
+            self._left = self._burst
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.hurry.wait(), self._pause)
 
     def _take(self, received: bytes) -> None:
         at = time.perf_counter()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,8 +12,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohappyeyeballs import AddrInfoType
 from scripts.stream_mirror import Mirror
 
+from overround.api import stream_client
 from overround.cli.market import Market, MarketRequest, running_market
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
 from overround.wiring import Service, running_database, running_service
@@ -20,6 +23,7 @@ from tests.support.service import Api, serving
 
 PATH = "/api/stream"
 EVENTS = 12
+TICKS_UNSEEN = 5
 
 
 class Bench:
@@ -190,6 +194,47 @@ async def test_filters_over_http(bench: Bench) -> None:
         mirror.feed(await response.content.readuntil(b'"}\n\n'))
     assert mirror.last["reset"] == {"reason": "restarted"}
     await clients_are_counted(bench.api)
+
+
+def narrow_socket(address: AddrInfoType) -> socket.socket:
+    """Return a socket that takes in a few kilobytes until they are read."""
+    narrow = socket.socket(address[0])
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return narrow
+
+
+@asynccontextmanager
+async def narrow_connection(api: Api) -> AsyncIterator[aiohttp.StreamReader]:
+    """Open a stream of which this side takes in a few kilobytes until they are read."""
+    connector = aiohttp.TCPConnector(socket_factory=narrow_socket)
+    async with (
+        aiohttp.ClientSession(api.address, connector=connector, read_bufsize=4096) as session,
+        session.get(PATH) as response,
+    ):
+        yield response.content
+
+
+async def test_a_client_that_stops_reading_is_conflated_and_ends_equal_to_the_cache(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does not take waits in the service, not in the kernel: it gets the newest states, and is told so."""
+    monkeypatch.setattr(stream_client, "BUFFER", 2**17)
+    monkeypatch.setattr(stream_client, "_GRACE", 0.0)
+    log, mirror = bench.api.service.stream.log, Mirror()
+    async with narrow_connection(bench.api) as reader:
+        while not mirror.complete:
+            mirror.feed(await reader.readany())
+        enough = log.total + 2**20
+        while log.total < enough:
+            for _ in range(TICKS_UNSEEN):
+                await bench.market.next_cycle()
+            await bench.cycle()
+        while mirror.cursor != str(log.head):
+            mirror.feed(await reader.readany())
+    assert mirror.counts["conflated"] >= 1
+    assert mirror.faults == []
+    assert states(mirror) == bench.expected()
+    assert mirror.prices() == await told_by_api(bench.api)
 
 
 async def clients_are_counted(api: Api) -> None:

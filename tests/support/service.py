@@ -13,6 +13,7 @@ import aiohttp
 import uvicorn
 
 from overround.api.app import ServiceFactory, create_app
+from overround.cli.web_server import listening
 from overround.clock import OffsetClock
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
 from overround.simulator.child import SimulatorHandle, running_simulator
@@ -93,7 +94,7 @@ async def serving(service: ServiceFactory) -> AsyncIterator[Api]:
             yield running
 
     server = uvicorn.Server(uvicorn.Config(create_app(noted), log_config=None, lifespan="on"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening("127.0.0.1", 0) as listener:
         config_ready = asyncio.create_task(_serve(server, listener))
         while not server.started and not config_ready.done():
             await asyncio.wait({config_ready}, timeout=0.01)

@@ -87,11 +87,11 @@ class Backlog:
 
     def _take_moved(self, item: Moved, wanted: StreamFilter) -> None:
         key = (item.sr_id, item.bookmaker)
-        if item.whole is not None:
+        if item.entire is not None:
             self._moved[key] = None
             return
         chosen = wanted.markets
-        cells = [cell.key for cell in item.cells if chosen is None or cell.key in chosen]
+        cells = [key for key in item.all_keys() if chosen is None or key in chosen]
         known = self._moved.get(key, {})
         if cells and known is not None:
             self._moved[key] = {**known, **dict.fromkeys(cells)}

@@ -144,7 +144,7 @@ class StreamWriter:
         if isinstance(item, Moved):
             if wanted.knows(item) or not wanted.has(item.sr_id, self._hub.tournament(item.sr_id)):
                 return b""
-            delta = self._delta(item.sr_id, item.bookmaker, item, item.all_cells(), wanted, whole=item.whole)
+            delta = self._delta(item.sr_id, item.bookmaker, item, item.all_cells(), wanted, whole=item.entire)
             # Of other markets than those asked for: to this client it is a confirmation.
             return delta or (self.confirmed(item.bookmaker, {item.sr_id: item.confirmed_at}) if item.confirms else b"")
         if isinstance(item, Told):

@@ -17,6 +17,7 @@ from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
 SHUTDOWN_SECONDS = 10  # for requests under way
+_SEND_BUFFER = 128 * 1024  # bytes, of which the kernel makes twice as many
 _FLUSH = 2.5  # seconds for the rest of answers that are over
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 130
@@ -72,7 +73,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
     Raises:
         OverroundError: the port is taken.
     """
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
@@ -89,13 +90,22 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
 
 
 @contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen, with a small send buffer for each connection.
+
+    Left to itself the kernel takes megabytes for a client that does not read: a stream would fill them with
+    changes that are old when they are read, where the service itself would give only the newest states.
+
+    Raises:
+        OverroundError: the port is taken.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise OverroundError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # its connections inherit it
         yield listener
 
 

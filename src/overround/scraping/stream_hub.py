@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from overround.batch import WriteBatch
 from overround.caching.cells import cells_of, told_anew
 from overround.caching.change_detection import BatchChanges, Verdict
@@ -24,7 +26,7 @@ Place = tuple[int, int]
 """Of a batch in the journal: (epoch, seq)."""
 
 _REMEMBERED: Final = 120.0  # seconds after the last client has left, for its return
-_LARGE: Final = 100  # markets: from here on the whole state takes less room than so many cells
+_LARGE: Final = 100  # markets: from here on the state and their keys take less room than so many cells
 
 _NO_STATES: Mapping[str, CachedSnapshot] = {}
 
@@ -185,10 +187,13 @@ class StreamHub:
 
 def _moved(sr_id: int, bookmaker: str, held: CachedSnapshot | None, state: CachedSnapshot) -> Moved | None:
     keys = None if held is None else told_anew(held, state)
-    if keys is None or len(keys) > _LARGE:
+    if keys is None:
         return _whole(sr_id, bookmaker, state)
     if not keys:
         return None
+    if len(keys) > _LARGE:
+        # Not told whole: a client that follows others of its markets would hear again what it knows.
+        return msgspec.structs.replace(_whole(sr_id, bookmaker, state), keys=keys)
     return Moved(
         sr_id=sr_id,
         bookmaker=bookmaker,

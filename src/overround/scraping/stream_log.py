@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -12,6 +12,7 @@ import msgspec
 from overround.caching.cells import Cell, cells_of
 from overround.caching.odds_cache import CachedSnapshot
 from overround.event import Event
+from overround.odds import MarketKey
 
 MAX_BYTES: Final = 64 * 2**20
 CELLS_IN_PIECE: Final = 500
@@ -43,7 +44,7 @@ def parse_cursor(text: str) -> Cursor | None:
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """Markets of one (event, bookmaker) as they are now: `cells`, or all of `whole`.
+    """Markets of one (event, bookmaker) as they are now: `cells`, or of `whole` all or, where given, `keys`.
 
     `former` is set where they have not moved, but the event has come from that tournament: whoever follows that
     one too knows them.
@@ -55,6 +56,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime
     cells: Sequence[Cell] = ()
     whole: CachedSnapshot | None = None
+    keys: Sequence[MarketKey] | None = None
     former: str = ""
 
     @property
@@ -62,9 +64,20 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether all that is not told of was seen unchanged."""
         return self.confirmed_at == self.received_at and not self.former
 
+    @property
+    def entire(self) -> CachedSnapshot | None:
+        """Return the state of which this tells every market, moved or not; None where it tells of some."""
+        return self.whole if self.keys is None else None
+
+    def all_keys(self) -> Collection[MarketKey]:
+        """Return the markets that this tells of."""
+        if self.whole is None:
+            return [cell.key for cell in self.cells]
+        return self.whole.markets.keys() if self.keys is None else self.keys
+
     def all_cells(self) -> Sequence[Cell]:
         """Return every market that this tells of."""
-        return self.cells if self.whole is None else cells_of(self.whole, self.whole.markets)
+        return self.cells if self.whole is None else cells_of(self.whole, self.all_keys())
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +236,7 @@ def _groups(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
 
 def _cells(item: Item) -> int:
     if isinstance(item, Moved):
-        return 1 + len(item.cells if item.whole is None else item.whole.markets)
+        return 1 + (len(item.cells) or len(item.all_keys()))
     return 1 + len(item.times) // 4 if isinstance(item, Confirmed) else 1
 
 

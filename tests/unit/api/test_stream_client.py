@@ -68,6 +68,21 @@ def test_a_change_is_told_as_the_new_state_of_its_markets_alone(bench: StreamBen
     agrees(bench, client.mirror)
 
 
+def test_many_changes_at_once_tell_nobody_what_it_knows(bench: StreamBench) -> None:
+    """A client that follows one of the markets that stayed hears a confirmation alone; one of all, what moved."""
+    lines = [MarketKey("total_goals", f"line={number}.5") for number in range(150)]
+    bench.scrape((2, "us", {RESULT: (2100, 3300, 3600), **dict.fromkeys(lines, (1900, 1900))}))
+    chosen, every = bench.client(wanted=StreamFilter(markets=frozenset({RESULT}))), bench.client()
+    chosen.read()
+    every.read()
+    bench.scrape((2, "us", {RESULT: (2100, 3300, 3600), **dict.fromkeys(lines, (1950, 1850))}))
+    assert chosen.read() == ["confirmed"]
+    assert every.read() == ["delta"]
+    assert chosen.mirror.faults == []
+    assert len(every.mirror.last["delta"]["markets"]) == len(lines)
+    agrees(bench, every.mirror)
+
+
 def test_a_removed_market_is_told_as_removed(bench: StreamBench) -> None:
     """A market that a complete body no longer has comes without outcomes."""
     client = bench.client()
