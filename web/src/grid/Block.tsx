@@ -4,10 +4,16 @@ import { ago, kickoff, percent, signed } from "../model/format";
 import type { Cell, DeskEvent, Price } from "../model/types";
 import { Link, tone } from "../ui/parts";
 
-export const ROW_PX = 22;
+const ROW_PX = 22;
+/** Two teams, the kick-off and the tournament, each on a line of its own. */
+const TITLE_PX = 66;
+
+export const blockHeight = (lines: number): number => Math.max(lines * ROW_PX, TITLE_PX) + 1;
+
 const FLASH_MS = 20_000;
 const FLASH_STEPS = 4;
 const ARROW_MS = 600_000;
+const WIDE_POINTS = 9.95;
 
 export interface Column {
   key: string;
@@ -47,7 +53,7 @@ export const Block = memo(function Block(props: BlockProps): ReactNode {
     standings(event.cells[column.key] ?? {}, reference, column.outcomes.length, column.probabilitySum),
   );
   return (
-    <div role="rowgroup" className="block" style={{ transform: `translateY(${props.top}px)` }}>
+    <div role="rowgroup" className="block" style={{ height: blockHeight(slugs.length), top: props.top }}>
       {slugs.map((slug, line) => (
         <div
           role="row" key={slug} aria-rowindex={props.index * slugs.length + line + 3}
@@ -64,18 +70,18 @@ export const Block = memo(function Block(props: BlockProps): ReactNode {
 
 function Title({ event, now, lines }: { event: DeskEvent; now: number; lines: number }): ReactNode {
   return (
-    <div role="rowheader" className="title" aria-rowspan={lines} style={{ height: lines * ROW_PX }}>
-      <Link to={`/events/${event.id}`} className="teams">
-        {event.home} – {event.away}
+    <div role="rowheader" className="title" aria-rowspan={lines} style={{ height: Math.max(lines * ROW_PX, TITLE_PX) }}>
+      <Link to={`/events/${event.id}`} className="teams" title={`${event.home} – ${event.away}`}>
+        <span className="team">{event.home}</span><span className="unseen-text"> – </span><span className="team">{event.away}</span>
       </Link>
       <span className="dim when">
         {kickoff(event.kickoff)}
         {event.kickoff <= now ? <b className="inplay"> in play</b> : null}
+        {event.conflict ? <b className="conflict" title={event.conflict}> conflict</b> : null}
       </span>
-      <span className="dim where">
+      <span className="dim where" title={`${event.country}, ${event.tournament}`}>
         {event.country}, {event.tournament}
       </span>
-      {event.conflict ? <span className="conflict">conflict: {event.conflict}</span> : null}
     </div>
   );
 }
@@ -86,7 +92,7 @@ function Bookmaker(props: BlockProps & { slug: string }): ReactNode {
   const state = tone(at, props.now, props.cadence);
   const text = at ? `${state}: last seen ${ago(at, props.now)}` : "not seen at this bookmaker";
   return (
-    <div role="gridcell" className="book" title={text}>
+    <div role="gridcell" className="book" title={`${props.names[props.slug] ?? props.slug}, ${text}`}>
       <i className={`dot ${state}`} role="img" aria-label={text} />
       {props.names[props.slug] ?? props.slug}
     </div>
@@ -142,7 +148,7 @@ function PriceCell(props: PriceProps): ReactNode {
     <div role="gridcell" id={props.id} className={`price${best ? " best" : ""}${shut ? " shut" : ""}${shade(off)}${chosen}`} title={title}>
       <Movement price={price} changedAt={cell.changedAt} now={now} />
       <Link to={props.to} className="value">{price.text || (shut ? "susp." : "–")}</Link>
-      {Math.abs(off) >= 0.05 ? <small>{signed(off)}</small> : null}
+      {Math.abs(off) >= 0.05 ? <small>{signed(off, Math.abs(off) < WIDE_POINTS ? 1 : 0)}</small> : null}
     </div>
   );
 }
