@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.demo import Demo, running_demo
-from tests.browser.seen import differences, shown
+from tests.browser.seen import differences, event_differences, first_outcomes, served_outcomes, shown
 from tests.browser.watch import Watch
 
 LIVE = "live"
@@ -40,12 +40,32 @@ def test_the_place_stays_while_prices_move(odds: Page, demo: Demo) -> None:
     assert odds.evaluate("document.querySelector('.grid').scrollTop") == 1200
 
 
+def test_prices_of_an_event_move_without_a_reload(page: Page, watch: Watch, demo: Demo) -> None:
+    """On the event's own page prices move as they come, without asking for them, and are marked."""
+    del watch
+    sr_id = demo.get("/api/events?limit=1&sport=football")["events"][0]["sr_id"]
+    page.goto(f"{demo.address}/events/{sr_id}")
+    demo.wait_for(lambda: not event_differences(page, demo, sr_id))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    before = first_outcomes(page)
+    while all(served_outcomes(demo, sr_id).get(title) == texts for title, texts in before.items()):
+        demo.cycle()
+    demo.wait_for(lambda: not event_differences(page, demo, sr_id))
+    expect(page.locator(".market-table .arrow.flash").first).to_be_visible()
+    assert not [url for url in asked if f"/api/events/{sr_id}" in url]
+
+
 def test_a_killed_service_is_said_and_found_again(page: Page, watch: Watch, own_demo: Demo) -> None:
-    """While the service is away the page says so; when it is back, the page equals its cache without a reload."""
+    """While the service is away the page says so; when it is back, pages equal its cache without a reload."""
     watch.excused = ("ERR_", "502", "503")
     page.goto(own_demo.address)
     expect(page.locator(".count")).to_have_text("12 events")
     page.evaluate("window.same = true")
+    sr_id = own_demo.get("/api/events?limit=1")["events"][0]["sr_id"]
+    event = page.context.new_page()
+    event.goto(f"{own_demo.address}/events/{sr_id}")
+    expect(event.locator(".market-table").first).to_be_visible()
     own_demo.kill()
     expect(page.get_by_role("alert")).to_contain_text("The service does not answer")
     expect(page.locator(".link")).to_have_text("reconnecting…")
@@ -54,4 +74,5 @@ def test_a_killed_service_is_said_and_found_again(page: Page, watch: Watch, own_
     expect(page.locator(".link")).to_have_text(LIVE)
     expect(page.get_by_role("alert")).to_have_count(0)
     own_demo.wait_for(lambda: not differences(page, own_demo))
+    own_demo.wait_for(lambda: not event_differences(event, own_demo, sr_id))
     assert page.evaluate("window.same")

@@ -1,6 +1,7 @@
 import { memo, type ReactNode } from "react";
 import { movement, standings, type Standing } from "../model/compare";
 import { ago, kickoff, percent, signed } from "../model/format";
+import { whyEmpty } from "../model/markets";
 import type { Cell, DeskEvent, Price } from "../model/types";
 import { Link, tone } from "../ui/parts";
 
@@ -138,7 +139,7 @@ function PriceCell(props: PriceProps): ReactNode {
   const price = cell?.prices[index];
   const chosen = `${props.chosen ? " chosen" : ""}${props.first ? " first" : ""}`;
   if (!cell || !price) {
-    return <div role="gridcell" id={props.id} className={`price empty${seen ? "" : " unseen"}${chosen}`} title={reason(cell, seen)}>{cell?.state === "removed" ? "×" : "–"}</div>;
+    return <div role="gridcell" id={props.id} className={`price empty${seen ? "" : " unseen"}${chosen}`} title={whyEmpty(cell, seen)}>{cell?.state === "removed" ? "×" : "–"}</div>;
   }
   const shut = cell.state === "suspended" || price.suspended;
   const best = !shut && price.value > 0 && price.value === standing?.best;
@@ -153,7 +154,7 @@ function PriceCell(props: PriceProps): ReactNode {
   );
 }
 
-function Movement({ price, changedAt, now }: { price: Price; changedAt: number; now: number }): ReactNode {
+export function Movement({ price, changedAt, now }: { price: Price; changedAt: number; now: number }): ReactNode {
   const way = now - changedAt < ARROW_MS ? movement(price) : null;
   if (!way) return null;
   const age = Math.max(0, now - changedAt);
@@ -170,11 +171,4 @@ function shade(points: number): string {
   const size = Math.abs(points);
   if (size < 0.05) return "";
   return ` ${points > 0 ? "better" : "worse"}${size >= 2 ? " far" : ""}`;
-}
-
-function reason(cell: Cell | undefined, seen: boolean): string {
-  if (!seen || cell?.state === "not_seen") return "This bookmaker has not been seen with this event";
-  if (cell?.state === "removed") return "The bookmaker took this market away";
-  if (cell?.state === "not_mapped") return "The mapping of this bookmaker does not make this market";
-  return "The bookmaker does not offer this market";
 }
