@@ -65,9 +65,9 @@ class Demo:
 
     def cycle(self) -> None:
         """Let the market move by a tick, and scrape it; a demo's market moves with the schedule alone."""
-        before = len(self._finished())
+        before = self._newest_finished()
         self.post("/api/scheduler/resume")
-        self.wait_for(lambda: len(self._finished()) > before)
+        self.wait_for(lambda: self._newest_finished() > before)
         self.post("/api/scheduler/pause")
         self.wait_for(lambda: all(run["finished_at"] for run in self._runs()))
 
@@ -131,6 +131,10 @@ class Demo:
 
     def _runs(self) -> list[dict[str, Any]]:
         return list(self.get("/api/scrape/runs")["runs"])
+
+    def _newest_finished(self) -> int:
+        """Return a run's id: runs are listed up to a number, so how many there are says nothing in the long run."""
+        return max((int(run["run_id"]) for run in self._finished()), default=0)
 
     def _finished(self) -> list[dict[str, Any]]:
         return [run for run in self._runs() if run["kind"] != "event" and run["finished_at"]]
