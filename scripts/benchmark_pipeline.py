@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+from uvicorn.loops.auto import auto_loop_factory
 
 from overround.bookmakers.simulation import Size
 from overround.clock import SystemClock
@@ -98,7 +99,9 @@ def main() -> int:
         at = SystemClock().now()
         before = earlier(arguments.output / f"{at:%Y-%m-%d}-{arguments.what}.json")
         parts = Parts(extent, Path(directory), newest_growth(arguments.output))
-        results = asyncio.run(_measure_and_write(parts.measured(arguments.only, before, at), arguments))
+        # The loop of the service, so that what is measured in this process is what it costs there.
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+            results = runner.run(_measure_and_write(parts.measured(arguments.only, before, at), arguments))
     page = write(results, arguments.output, arguments.what)
     sys.stdout.write(page.read_text(encoding="utf-8"))
     sys.stdout.write(f"\nWritten to {page}\n")

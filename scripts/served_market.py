@@ -38,7 +38,7 @@ from overround.errors import GoneError
 from overround.event import Event, Listing
 from overround.odds import Snapshot
 from overround.ports import BookmakerClient, Clock, Normaliser, SimulatedBookmaker
-from overround.ports import Response as Fetched
+from overround.response import Response as Fetched
 from overround.settings import SecuritySettings
 from overround.simulator.faults import decompressed
 from overround.simulator.model import Model

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from overround.errors import FetchError
-from overround.ports import Clock, Response, SimulatedAnswer, SimulatedBookmaker
+from overround.ports import Clock, SimulatedAnswer, SimulatedBookmaker
+from overround.response import Response
 
 Interceptor = Callable[[str, Mapping[str, str], bytes], bytes | FetchError | None]
 

@@ -1,22 +1,26 @@
 """Bodies of the simulated bookmakers, fetched once and served again from memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 
 import aiohttp
 import msgspec
 
 from overround.bookmakers.registry import load_bookmakers
+from overround.bookmakers.unchanged import body_digest
 from overround.clock import OffsetClock
-from overround.event import DiscoveryFailure, LeagueListings, Listing
-from overround.ports import BookmakerClient, Clock, Response
+from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
+from overround.ports import BookmakerClient, Clock, Normaliser
+from overround.response import KnownBody, Response
 from overround.simulator.child import SimulatorHandle
 from overround.simulator.parameters import EPOCH
 from scripts.pipeline.stage import MarketTime
 
 _CONCURRENCY = 75  # the sum of the bookmakers' own limits
 SPORTS = ("football",)
+_PART = 8  # bytes
+Known = Callable[[bytes, datetime], KnownBody | None]
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +61,21 @@ class BareFetcher:
 
 
 class MemoryClient:
-    """Implements the `BookmakerClient` port on bodies in memory; `variant` chooses among each listing's bodies."""
+    """Implements the `BookmakerClient` port on bodies in memory; `variant` chooses among each listing's bodies.
 
-    def __init__(self, listings: Sequence[Listing], templates: Sequence[Template], clock: Clock) -> None:
-        """The listings' bodies are those of the templates, over and over."""
+    A digest is 8 bytes of the listing and 8 of the body, so that listings of one template are not taken for each
+    other's. What hashing costs is not in here: a fetcher hashes compressed bytes.
+    """
+
+    def __init__(
+        self, listings: Sequence[Listing], templates: Sequence[Template], clock: Clock, known: Known | None = None
+    ) -> None:
+        """The listings' bodies are those of the templates, over and over; `known` is as for the real fetcher."""
         self._listings = listings
         self._bodies = {one.listing_id: templates[index % len(templates)].bodies for index, one in enumerate(listings)}
+        self._digests = {body: body_digest(body)[:_PART] for template in templates for body in template.bodies}
         self._clock = clock
+        self._known = known
         self.variant = 0
 
     async def discover(self, sports: Sequence[str]) -> AsyncIterator[LeagueListings | DiscoveryFailure]:
@@ -75,7 +87,41 @@ class MemoryClient:
     async def fetch_event(self, listing: Listing) -> Response:
         """Return the present body."""
         bodies = self._bodies[listing.listing_id]
-        return Response(body=bodies[self.variant % len(bodies)], received_at=self._clock.now(), duration_ms=0)
+        body, at = bodies[self.variant % len(bodies)], self._clock.now()
+        digest = body_digest(listing.listing_id.encode())[:_PART] + self._digests[body]
+        known = self._known(digest, at) if self._known is not None else None
+        return Response(body=b"" if known else body, received_at=at, duration_ms=0, digest=digest, known=known)
+
+
+class ListingBodies:
+    """A reader that knows the newest body of each listing by the listing's part of a `MemoryClient`'s digests.
+
+    The real one goes by what the body says of its listing, and here many listings have the same body.
+    """
+
+    def __init__(self, normaliser: Normaliser) -> None:
+        self._normaliser = normaliser
+        self._bodies: dict[bytes, KnownBody] = {}
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the keys of all catalogue markets that this mapping can produce."""
+        return self._normaliser.covered
+
+    def known(self, digest: bytes, at: datetime) -> KnownBody | None:
+        """Return what the body says, if it is its listing's newest."""
+        del at
+        body = self._bodies.get(digest[:_PART])
+        return body if body is not None and body.offer.body_hash == digest else None
+
+    def read(self, response: Response) -> Offer:
+        """Return what the body says."""
+        if response.known is not None:
+            return response.known.offer
+        offer = self._normaliser.normalise(response.body, response.received_at)
+        offer = msgspec.structs.replace(offer, body_hash=response.digest)
+        self._bodies[response.digest[:_PART]] = KnownBody(offer=offer, bytes=response.bytes)
+        return offer
 
 
 class Collector:

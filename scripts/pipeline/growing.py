@@ -23,7 +23,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.bookmakers.registry import load_bookmakers
 from overround.bookmakers.simulation import Size
-from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
@@ -45,7 +44,7 @@ from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.writing import StampedBatch, WriteReport
-from scripts.pipeline.bodies import Collector, MemoryClient, Template
+from scripts.pipeline.bodies import Collector, ListingBodies, MemoryClient, Template
 from scripts.pipeline.records import Extent
 from scripts.pipeline.results import GrowthPoint
 from scripts.pipeline.stage import running_bookmakers
@@ -101,11 +100,10 @@ class _Desk:
         for number in range(request.bookmakers):
             real = known[number % len(known)]
             slug = f"{real}x{number}"
-            client = MemoryClient(self._listings(slug, request.events), templates[real], self.clock)
+            bodies = ListingBodies(plugins[real].normaliser(self.catalogue))
+            client = MemoryClient(self._listings(slug, request.events), templates[real], self.clock, bodies.known)
             self.clients.append(client)
-            sources[slug] = Source(
-                slug=slug, client=client, normaliser=UnchangedBodies(plugins[real].normaliser(self.catalogue))
-            )
+            sources[slug] = Source(slug=slug, client=client, reader=bodies)
         self.slugs = tuple(sources)
         self.context = ScrapeContext(
             sources=sources,

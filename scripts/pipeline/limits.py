@@ -13,7 +13,7 @@ import msgspec
 
 from overround.bookmakers.registry import load_bookmakers
 from overround.bookmakers.unchanged import UnchangedBodies
-from overround.caching.change_detection import BatchChanges, ChangedSnapshot, update_cache
+from overround.caching.change_detection import BatchChanges, ChangedSnapshot, Prepared, prepare, update_cache
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue, load_catalogue
 from overround.clock import OffsetClock, SystemClock
@@ -52,6 +52,7 @@ async def limits(extent: Extent, page_bytes: int) -> Limits:
         normalise_ms=round(sum(times.normalise for times in found), 3),
         new_ms=round(sum(times.new for times in found), 3),
         ours_ms=round(sum(times.ours for times in found), 3),
+        packed_ms=round(sum(times.packed for times in found), 3),
         unchanged=round(
             statistics.mean(one.bodies[0] == one.bodies[1] for listed in templates.values() for one in listed), 3
         ),
@@ -61,12 +62,13 @@ async def limits(extent: Extent, page_bytes: int) -> Limits:
 
 
 class _Times(msgspec.Struct, frozen=True, kw_only=True):
-    """CPU milliseconds of one body: decoded bare, normalised, and taken up by us, as new and as it really came."""
+    """CPU milliseconds of one body: decoded bare, normalised, compared as new and as it really came, packed as well."""
 
     decode: float
     normalise: float
     new: float
     ours: float
+    packed: float
 
 
 class _Bench:
@@ -78,8 +80,8 @@ class _Bench:
         self._templates = templates
         self._clock = OffsetClock(EPOCH)
         self._cache = OddsCache()
-        self._client = MemoryClient([one.listing for one in templates], templates, self._clock)
         self._normaliser = load_bookmakers()[slug].normaliser(catalogue)
+        self._clients: list[MemoryClient] = []
         self._remembering = self._source(kept=len(templates))
         self._forgetful = self._source(kept=0)
         self._precedence = Precedence()
@@ -96,23 +98,38 @@ class _Bench:
 
     async def _round(self, template: Template) -> _Times:
         body, at = template.bodies[1], self._clock.now()
-        self._client.variant = 0
-        await self._taken_up(self._remembering, template)  # so that the other body is the newest known
-        self._client.variant = 1
+        self._serve(0)
+        await self._read(self._remembering, template)  # so that the other body is the newest known
+        self._serve(1)
         return _Times(
             decode=await _timed(_calling(DECODERS[self._slug], body)),
             normalise=await _timed(_calling(self._normaliser.normalise, body, at)),
-            new=await _timed(self._taken_up(self._forgetful, template)),
-            ours=await _timed(self._taken_up(self._remembering, template)),
+            new=await _timed(self._compared(self._forgetful, template)),
+            ours=await _timed(self._compared(self._remembering, template)),
+            packed=await _timed(self._taken_up(self._forgetful, template)),
         )
 
     def _source(self, kept: int) -> Source:
-        return Source(slug=self._slug, client=self._client, normaliser=UnchangedBodies(self._normaliser, kept))
+        bodies = UnchangedBodies(self._normaliser, kept)
+        listings = [one.listing for one in self._templates]
+        client = MemoryClient(listings, self._templates, self._clock, bodies.known)
+        self._clients.append(client)
+        return Source(slug=self._slug, client=client, reader=bodies)
+
+    def _serve(self, variant: int) -> None:
+        for client in self._clients:
+            client.variant = variant
+
+    async def _read(self, source: Source, template: Template) -> EventResult:
+        sr_id = template.listing.sr_id or 0
+        return await scrape_listing(source, sr_id, template.listing, self._clock, self._precedence)
+
+    async def _compared(self, source: Source, template: Template) -> Prepared | None:
+        result = await self._read(source, template)
+        return None if result.snapshot is None else prepare(self._cache, result.snapshot)
 
     async def _taken_up(self, source: Source, template: Template) -> EventResult:
-        sr_id = template.listing.sr_id or 0
-        result = await scrape_listing(source, sr_id, template.listing, self._clock, self._precedence)
-        return prepared_result(result, self._cache, self._catalogue, self._clock)
+        return prepared_result(await self._read(source, template), self._cache, self._catalogue, self._clock)
 
     def _learn(self, result: EventResult) -> None:
         verdict = result.ahead.prepared.verdict if result.ahead is not None else None

@@ -14,9 +14,9 @@ from scripts.pipeline.run import PipelineRun
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What this machine can do at all, beside what the pipeline does of it; CPU per event over all bookmakers.
 
-    `ours_ms` is hashing, decoding and normalising (of what is not known already), comparing with the cache and
-    packing what changed, of bodies a tick later, of which the share `unchanged` is as before. `new_ms`: the same
-    where every body is decoded.
+    `ours_ms` is decoding and normalising (of what is not known already) and comparing with the cache, of bodies a
+    tick later, of which the share `unchanged` is as before. `new_ms`: the same where every body is decoded;
+    `packed_ms`: where what changed is packed for the journal, too.
     """
 
     events: int
@@ -25,6 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     normalise_ms: float
     new_ms: float
     ours_ms: float
+    packed_ms: float = 0.0
     unchanged: float
     fetched_per_second: float
     route: Answers

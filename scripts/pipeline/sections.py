@@ -235,6 +235,9 @@ def api(results: Results) -> str:
         ("idle", run.idle.times_ms.count, *spread_cells(run.idle.times_ms)),
         ("during the last cycle", run.during.count, *spread_cells(run.during)),
     ]
+    if results.observed is not None:
+        during = results.observed.during
+        rows.append(("during a cycle with observed latencies", during.count, *spread_cells(during)))
     if results.limits is not None:
         route = results.limits.route
         rows.append(("bare FastAPI route of the same size", route.times_ms.count, *spread_cells(route.times_ms)))
@@ -281,7 +284,8 @@ def limits(results: Results) -> str:
         found = results.limits
         ours = (
             f"{number(found.ours_ms)} with {found.unchanged * 100:.0f} % of the bodies as before; all of them new"
-            f" {number(found.new_ms)}, of which decoding and normalising {number(found.normalise_ms)}"
+            f" {number(found.new_ms)}, of which decoding and normalising {number(found.normalise_ms)};"
+            f" with packing what changed {number(found.packed_ms)}"
         )
         rate = statistics.median(1000 * cycle.events / cycle.duration_ms for cycle in results.run.warm)
         rows += [

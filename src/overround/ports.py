@@ -11,6 +11,7 @@ from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
 from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
 from overround.odds import MarketKey, MarketPrices
+from overround.response import Response
 from overround.stored import LatestRow, StoredListing
 from overround.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
 
@@ -47,14 +48,6 @@ class BookmakerOptions(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
 
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that arrived whole; `received_at` was taken when it had."""
-
-    body: bytes
-    received_at: datetime
-    duration_ms: int
-
-
 class Fetcher(Protocol):
     """HTTP for one bookmaker, within its limits; failures are the classified `FetchError`s."""
 
@@ -80,6 +73,17 @@ class Normaliser(Protocol):
         Raises:
             FetchError: MalformedError, BlockedError (not JSON) or GoneError (the bookmaker's "no such event").
         """
+
+
+class Reader(Protocol):
+    """A normaliser behind which the service keeps what it has read before."""
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Return the keys of all catalogue markets that the mapping can produce."""
+
+    def read(self, response: Response) -> Offer:
+        """Return what a single-event body says; raises `FetchError` as the normaliser does."""
 
 
 class BookmakerClient(Protocol):

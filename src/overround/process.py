@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from uvicorn.loops.auto import auto_loop_factory
 
-_THRESHOLDS: Final = (2_000, 50, 100)
+_THRESHOLDS: Final = (1_000, 30, 100)
 _SWITCH_INTERVAL: Final = 0.0005  # seconds
 
 

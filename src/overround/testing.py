@@ -15,7 +15,8 @@ from overround.batch import SnapshotWriteData, WriteBatch
 from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.odds import MarketKey, MarketPrices
-from overround.ports import Clock, Response
+from overround.ports import Clock
+from overround.response import Response
 from overround.writing import StampedBatch, WriteReport
 
 
@@ -137,6 +138,10 @@ class ScriptedBookmaker:
         if entry is None:
             raise GoneError(self.slug, f"event {listing.listing_id}", "not on the board")
         return Response(body=body, received_at=self._clock.now(), duration_ms=1)
+
+    def read(self, response: Response) -> Offer:
+        """Return the offer that an answer of `fetch_event` holds."""
+        return self.normalise(response.body, response.received_at)
 
     def normalise(self, body: bytes, at: datetime) -> Offer:
         """Return the offer that a body of `fetch_event` holds."""

@@ -13,7 +13,7 @@ from overround.access.keyring import KeyRing
 from overround.batch import WriteBatch
 from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
-from overround.bookmakers.statistics import WatchedNormaliser
+from overround.bookmakers.statistics import WatchedReader
 from overround.bookmakers.unchanged import UnchangedBodies
 from overround.caching.event_book import EventBook
 from overround.caching.odds_cache import OddsCache
@@ -29,7 +29,7 @@ from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.db.settings_overrides import PostgresOverrides
 from overround.errors import SettingsError
-from overround.markets.coverage import CoverageBook, RecordingNormaliser
+from overround.markets.coverage import CoverageBook, RecordingReader
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.live_settings import LiveSettings
@@ -271,6 +271,7 @@ class _Parts:
 
     def source(self, bookmaker: Bookmaker, options: BookmakerOptions, session: ClientSession) -> Source:
         scraping = self._settings.scraping
+        bodies = UnchangedBodies(bookmaker.normaliser(self._catalogue))
         fetcher = HttpFetcher(
             bookmaker.slug,
             options=options,
@@ -278,13 +279,13 @@ class _Parts:
             clock=self._clock,
             retry=RetryPolicy(attempts=scraping.max_attempts, base=scraping.retry_base, cap=scraping.retry_cap),
             max_bytes=scraping.max_response_bytes,
+            known=bodies.known,
         )
         self.fetchers[bookmaker.slug] = fetcher
-        normaliser = WatchedNormaliser(UnchangedBodies(bookmaker.normaliser(self._catalogue)), fetcher.statistics)
         return Source(
             slug=bookmaker.slug,
             client=bookmaker.client(fetcher, options, self._clock),
-            normaliser=RecordingNormaliser(normaliser, self.coverage),
+            reader=RecordingReader(WatchedReader(bodies, fetcher.statistics), self.coverage),
         )
 
     def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:

@@ -66,7 +66,7 @@ class Desk:
             slug: ScriptedBookmaker(slug, self.clock) for slug in slugs or ("betpawa", "sportybet")
         }
         self.context = ScrapeContext(
-            sources={slug: Source(slug=slug, client=book, normaliser=book) for slug, book in self.books.items()},
+            sources={slug: Source(slug=slug, client=book, reader=book) for slug, book in self.books.items()},
             cache=OddsCache(),
             book=EventBook(),
             runs=RunBook(self.clock),

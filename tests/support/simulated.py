@@ -9,7 +9,8 @@ from overround.bookmakers.registry import load_bookmakers
 from overround.bookmakers.simulation import Simulation, Size
 from overround.catalogue import load_catalogue
 from overround.event import LeagueListings, Listing, Offer
-from overround.ports import BookmakerClient, Normaliser, Response, SimulatedBookmaker
+from overround.ports import BookmakerClient, Normaliser, SimulatedBookmaker
+from overround.response import Response
 from overround.simulator.faults import decompressed
 from overround.simulator.model import Model
 from overround.simulator.oracle import Oracle, simulations_of

@@ -3,9 +3,11 @@
 import msgspec
 
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
+from overround.bookmakers.unchanged import UnchangedBodies
 from overround.catalogue import load_catalogue
-from overround.markets.coverage import Coverage, CoverageBook, RecordingNormaliser, event_coverage, summed
+from overround.markets.coverage import Coverage, CoverageBook, RecordingReader, event_coverage, summed
 from overround.markets.reports import coverage_report
+from overround.response import Response
 from tests.wire_bodies import BEFORE, Json, encoded, sporty_body, sporty_market, sporty_outcome
 
 ODD = (
@@ -22,6 +24,11 @@ ODD = (
 def body(*markets: Json, **fields: Json) -> bytes:
     """Return a body of SportyBet's as bytes."""
     return encoded(sporty_body(*markets, **fields))
+
+
+def answer(content: bytes) -> Response:
+    """Return an answer with a body."""
+    return Response(body=content, received_at=BEFORE, duration_ms=1)
 
 
 def coverage_of(*bodies: bytes) -> Coverage:
@@ -54,14 +61,14 @@ def test_sums_are_by_bookmaker_and_sport_with_the_most_frequent_first() -> None:
 def test_a_book_keeps_the_newest_body_of_a_listing() -> None:
     """A listing that is scraped again is not counted twice, and the oldest listings make room."""
     book = CoverageBook(limit=2)
-    normaliser = RecordingNormaliser(SportybetNormaliser(load_catalogue()), book)
-    normaliser.normalise(body(ODD[0]), BEFORE)
-    normaliser.normalise(body(ODD[6]), BEFORE)
+    reader = RecordingReader(UnchangedBodies(SportybetNormaliser(load_catalogue())), book)
+    reader.read(answer(body(ODD[0])))
+    reader.read(answer(body(ODD[6])))
     assert [event.mapped for event in book.events()] == [0]
     for number in (1, 2):
-        normaliser.normalise(body(eventId=f"sr:match:{number}"), BEFORE)
+        reader.read(answer(body(eventId=f"sr:match:{number}")))
     assert [event.source for event in book.events()] == ["sr:match:1", "sr:match:2"]
-    assert "match_result" in normaliser.covered
+    assert "match_result" in reader.covered
 
 
 def test_a_report_names_the_worst_events() -> None:

@@ -8,6 +8,7 @@ from overround.bookmakers.unchanged import UnchangedBodies, body_digest
 from overround.errors import GoneError
 from overround.event import Listing, Offer
 from overround.odds import MarketKey, MarketPrices
+from overround.response import KnownBody, Response
 
 KICKOFF = datetime(2026, 11, 25, 20, tzinfo=UTC)
 BEFORE = KICKOFF - timedelta(hours=1)
@@ -44,6 +45,14 @@ class Counting:
         )
 
 
+def read(bodies: UnchangedBodies, body: bytes, at: datetime) -> Offer:
+    """Return what a body says that arrives as it is, and is not even unpacked where its bytes are known."""
+    digest = body_digest(body)
+    known = bodies.known(digest, at)
+    sent = body if known is None else b""
+    return bodies.read(Response(body=sent, received_at=at, duration_ms=1, digest=digest, known=known))
+
+
 @pytest.fixture
 def counting() -> Counting:
     """Return a normaliser that counts."""
@@ -53,17 +62,34 @@ def counting() -> Counting:
 def test_an_equal_body_is_decoded_once(counting: Counting) -> None:
     """The second of two equal bodies gives the same offer, and costs no decoding."""
     bodies = UnchangedBodies(counting)
-    first = bodies.normalise(b"0 2000", BEFORE)
-    assert bodies.normalise(b"0 2000", BEFORE + timedelta(minutes=5)) is first
+    first = read(bodies, b"0 2000", BEFORE)
+    assert read(bodies, b"0 2000", BEFORE + timedelta(minutes=5)) is first
     assert counting.calls == 1
     assert first.body_hash == body_digest(b"0 2000")
+
+
+def test_a_known_body_comes_with_its_size(counting: Counting) -> None:
+    """Whoever counts bytes counts those of bodies that were not unpacked, too."""
+    bodies = UnchangedBodies(counting)
+    assert bodies.known(body_digest(b"0 2000"), BEFORE) is None
+    offer = read(bodies, b"0 2000", BEFORE)
+    assert bodies.known(body_digest(b"0 2000"), BEFORE) == KnownBody(offer=offer, bytes=6)
+
+
+def test_a_body_of_unknown_bytes_is_read_each_time(counting: Counting) -> None:
+    """Where nobody has hashed the bytes, nothing is kept of them."""
+    bodies = UnchangedBodies(counting)
+    for _ in range(2):
+        assert bodies.read(Response(body=b"0 2000", received_at=BEFORE, duration_ms=1)).body_hash == b""
+    assert bodies.known(b"", BEFORE) is None
+    assert counting.calls == 2
 
 
 def test_only_the_newest_body_of_a_listing_is_known(counting: Counting) -> None:
     """A price that goes back is read anew; one listing never keeps two offers."""
     bodies = UnchangedBodies(counting)
     for body in (b"0 2000", b"0 2100", b"0 2000"):
-        offer = bodies.normalise(body, BEFORE)
+        offer = read(bodies, body, BEFORE)
         assert offer.markets == counting.normalise(body, BEFORE).markets
     assert counting.calls == 2 * 3
 
@@ -71,9 +97,9 @@ def test_only_the_newest_body_of_a_listing_is_known(counting: Counting) -> None:
 def test_after_its_kick_off_a_body_is_read_again(counting: Counting) -> None:
     """The same bytes are complete before the kick-off and are not from then on."""
     bodies = UnchangedBodies(counting)
-    assert bodies.normalise(b"0 2000", BEFORE).complete
-    assert not bodies.normalise(b"0 2000", KICKOFF).complete
-    assert not bodies.normalise(b"0 2000", KICKOFF).complete
+    assert read(bodies, b"0 2000", BEFORE).complete
+    assert not read(bodies, b"0 2000", KICKOFF).complete
+    assert not read(bodies, b"0 2000", KICKOFF).complete
     assert counting.calls == 1 + 2
 
 
@@ -81,9 +107,9 @@ def test_after_its_kick_off_a_body_is_read_again(counting: Counting) -> None:
 def test_what_was_met_longest_ago_is_forgotten(counting: Counting, kept: int, at: datetime) -> None:
     """Beyond the number of listings, and once it has started, the one met longest ago goes."""
     bodies = UnchangedBodies(counting, kept)
-    bodies.normalise(b"0 2000", BEFORE)
-    bodies.normalise(b"3 2000", at)
-    bodies.normalise(b"0 2000", BEFORE)
+    read(bodies, b"0 2000", BEFORE)
+    read(bodies, b"3 2000", at)
+    read(bodies, b"0 2000", BEFORE)
     assert counting.calls == 3
 
 
@@ -92,6 +118,6 @@ def test_a_failure_is_not_known(counting: Counting) -> None:
     bodies = UnchangedBodies(counting)
     for _ in range(2):
         with pytest.raises(GoneError):
-            bodies.normalise(b"0 gone", BEFORE)
+            read(bodies, b"0 gone", BEFORE)
     assert counting.calls == 2
     assert bodies.covered == counting.covered

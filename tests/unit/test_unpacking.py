@@ -45,8 +45,15 @@ def test_a_body_at_the_bound_is_let_through_and_one_beyond_is_not() -> None:
 
 @pytest.mark.parametrize(
     ("packed", "encoding"),
-    [(gzip.compress(BODY)[:-9], "gzip"), (b"{}", "gzip"), (BODY, "br"), (b"\x78\x9c\x00", "deflate")],
-    ids=["cut", "not-gzip", "unknown", "damaged"],
+    [
+        (gzip.compress(BODY)[:-9], "gzip"),
+        (b"{}", "gzip"),
+        (BODY, "br"),
+        (b"\x78\x9c\x00", "deflate"),
+        (gzip.compress(BODY)[:-8] + bytes(4) + gzip.compress(BODY)[-4:], "gzip"),
+        (zlib.compress(BODY)[:-4] + bytes(4), "deflate"),
+    ],
+    ids=["cut", "not-gzip", "unknown", "damaged", "checksum", "zlib-checksum"],
 )
 def test_what_cannot_be_unpacked_is_told(packed: bytes, encoding: str) -> None:
     """A body that is cut off, or is not what it says, is an error and never half a body."""

@@ -166,7 +166,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         integrity=service.integrity,
         coverage=service.coverage,
         bookmakers=ShownNames(service.roster, names, service.settings.reference),
-        covered={slug: source.normaliser.covered for slug, source in service.roster.everyone.items()},
+        covered={slug: source.reader.covered for slug, source in service.roster.everyone.items()},
         reference=service.settings.reference,
         fetchers=service.fetchers,
         installed=names,

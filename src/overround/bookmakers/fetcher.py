@@ -3,9 +3,9 @@
 import asyncio
 import random
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import stamina
@@ -16,6 +16,7 @@ from yarl import URL
 from overround.bookmakers.classify import check_body, check_status, retry_after_seconds
 from overround.bookmakers.statistics import FetchStatistics
 from overround.bookmakers.turns import Turns, TurnState
+from overround.bookmakers.unchanged import body_digest
 from overround.bookmakers.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.errors import (
     BlockedError,
@@ -26,7 +27,8 @@ from overround.errors import (
     TransientFetchError,
 )
 from overround.logs import without_secrets
-from overround.ports import BookmakerOptions, Clock, Response
+from overround.ports import BookmakerOptions, Clock
+from overround.response import KnownBody, Response
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
@@ -93,6 +95,11 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         yield session
 
 
+def _nothing_known(digest: bytes, at: datetime) -> KnownBody | None:
+    del digest, at
+    return None
+
+
 class HttpFetcher:
     """Asks one bookmaker within its limits; implements the `Fetcher` port.
 
@@ -109,8 +116,12 @@ class HttpFetcher:
         clock: Clock,
         retry: RetryPolicy,
         max_bytes: int,
+        known: Callable[[bytes, datetime], KnownBody | None] = _nothing_known,
     ) -> None:
         """Prepare the limits; `max_bytes` bounds a body, decompressed.
+
+        `known` tells, by the hash of an answer's bytes as they arrived, what an equal one has said; such a
+        body is not unpacked.
 
         Raises:
             SettingsError: the base address, or the proxy's, is not an absolute http(s) one.
@@ -120,11 +131,12 @@ class HttpFetcher:
         self._clock = clock
         self._retry = retry
         self._max_bytes = max_bytes
+        self._known = known
         self._base = _base_address(slug, options.base_url)
         self._headers = dict(options.headers)
         self._proxy = _proxy_address(slug, options.proxy)
         self._timeout = ClientTimeout(total=options.timeout)
-        self._unpacking = asyncio.Lock()
+        self._one_body = asyncio.Lock()
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
         self.statistics = FetchStatistics(clock)
 
@@ -237,10 +249,12 @@ class HttpFetcher:
         packed = await self._read(request, response)
         received_at = self._clock.now()
         duration_ms = round((self._clock.monotonic() - started) * 1000)
-        body = await self._unpacked(request, packed, response.headers.get(hdrs.CONTENT_ENCODING, ""))
-        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
-        check_body(self._slug, request.subject, response.status, content_type, body)
-        return Response(body=body, received_at=received_at, duration_ms=duration_ms)
+        async with self._one_body:
+            digest = body_digest(packed)
+            known = self._known(digest, received_at)
+            body = self._body(request, response, packed) if known is None else b""
+            await asyncio.sleep(0)  # the next body in another turn of the event loop: all at once, they keep it long
+        return Response(body=body, received_at=received_at, duration_ms=duration_ms, digest=digest, known=known)
 
     async def _read(self, request: _Request, response: ClientResponse) -> bytes:
         received = bytearray()
@@ -251,14 +265,14 @@ class HttpFetcher:
                 raise self._too_large(request)
         return bytes(received)
 
-    async def _unpacked(self, request: _Request, body: bytes, encoding: str) -> bytes:
-        async with self._unpacking:
-            try:
-                unpacked_body = unpacked(body, encoding, self._max_bytes)
-            except TooLargeError:
-                raise self._too_large(request) from None
-            await asyncio.sleep(0)  # the next body in another turn of the event loop: all at once, they keep it long
-        return unpacked_body
+    def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+        try:
+            body = unpacked(packed, response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_bytes)
+        except TooLargeError:
+            raise self._too_large(request) from None
+        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
+        check_body(self._slug, request.subject, response.status, content_type, body)
+        return body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")

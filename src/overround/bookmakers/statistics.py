@@ -8,7 +8,8 @@ import msgspec
 from overround.errors import FetchError
 from overround.event import Offer
 from overround.latency import LatencyWindow
-from overround.ports import Clock, Normaliser, Response
+from overround.ports import Clock, Reader
+from overround.response import Response
 from overround.writing import Latency
 
 
@@ -53,7 +54,7 @@ class FetchStatistics:
 
     def answered(self, response: Response) -> None:
         """Count a whole answer."""
-        self._bytes += len(response.body)
+        self._bytes += response.bytes
         self._latency.add(response.duration_ms / 1000)
 
     def succeeded(self, at: datetime) -> None:
@@ -77,28 +78,28 @@ class FetchStatistics:
         )
 
 
-class WatchedNormaliser:
-    """A normaliser whose failures are counted: a body can be of no use although it arrived."""
+class WatchedReader:
+    """A reader whose failures are counted: a body can be of no use although it arrived."""
 
-    def __init__(self, normaliser: Normaliser, statistics: FetchStatistics) -> None:
-        self._normaliser = normaliser
+    def __init__(self, reader: Reader, statistics: FetchStatistics) -> None:
+        self._reader = reader
         self._statistics = statistics
 
     @property
     def covered(self) -> frozenset[str]:
-        """Return the keys of all catalogue markets that this mapping can produce."""
-        return self._normaliser.covered
+        """Return the keys of all catalogue markets that the mapping can produce."""
+        return self._reader.covered
 
-    def normalise(self, body: bytes, at: datetime) -> Offer:
-        """Decode and normalise a single-event body received at `at`.
+    def read(self, response: Response) -> Offer:
+        """Return what a single-event body says.
 
         Raises:
-            FetchError: as the normaliser itself does.
+            FetchError: as the reader itself does.
         """
         try:
-            offer = self._normaliser.normalise(body, at)
+            offer = self._reader.read(response)
         except FetchError as error:
             self._statistics.failed(error)
             raise
-        self._statistics.succeeded(at)
+        self._statistics.succeeded(response.received_at)
         return offer

@@ -1,5 +1,6 @@
 """When a bookmaker may be asked: how many at once, how far apart, how many a minute, and when not at all."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -73,6 +74,7 @@ class Turns:
             self._refuse_while_open(subject)
             async with self._start.one():
                 await self._wait_to_start(subject)
+                await asyncio.sleep(0)  # one in a turn of the event loop: a burst of requests would keep it long
             turn, generation = self._breaker.start(self._clock.monotonic()), self._adaptive.generation
             if turn is None:
                 raise self._refusal(subject)

@@ -1,4 +1,4 @@
-"""Bodies that have come before: what they say is known, and they are not decoded again."""
+"""Bodies that have come before: what they say is known, and they are neither unpacked nor decoded again."""
 
 import hashlib
 from collections import OrderedDict
@@ -9,27 +9,29 @@ import msgspec
 
 from overround.event import Offer
 from overround.ports import Normaliser
+from overround.response import KnownBody, Response
 
 BODIES_KEPT: Final = 40_000
 _DIGEST_BYTES: Final = 16
 
 
 def body_digest(body: bytes) -> bytes:
-    """Return the hash by which a body is known: 16 bytes of SHA-1, which tells bodies apart and protects nothing."""
+    """Return the hash by which bytes are known: 16 bytes of SHA-1, which tells bodies apart and protects nothing."""
     return hashlib.sha1(body, usedforsecurity=False).digest()[:_DIGEST_BYTES]
 
 
 class UnchangedBodies:
-    """A normaliser that knows the newest complete body of each listing, and decodes only what differs from it.
+    """A reader that knows the newest complete body of each listing, and decodes only what differs from it.
 
-    Its offers carry their body's hash. Those of equal bodies are the same object, and so are their markets.
+    A body is known by the hash of its bytes as they arrived, compressed, which its offer carries. The offers of
+    equal bodies are the same object, and so are their markets.
     """
 
     def __init__(self, normaliser: Normaliser, kept: int = BODIES_KEPT) -> None:
         """Keep the offers of so many listings; those that were met longest ago go first."""
         self._normaliser = normaliser
         self._kept = kept
-        self._offers: OrderedDict[bytes, Offer] = OrderedDict()
+        self._bodies: OrderedDict[bytes, KnownBody] = OrderedDict()
         self._digests: dict[str, bytes] = {}
 
     @property
@@ -37,39 +39,46 @@ class UnchangedBodies:
         """Return the keys of all catalogue markets that this mapping can produce."""
         return self._normaliser.covered
 
-    def normalise(self, body: bytes, at: datetime) -> Offer:
-        """Decode and normalise a single-event body received at `at`, unless it is known.
+    def known(self, digest: bytes, at: datetime) -> KnownBody | None:
+        """Return what a body received at `at` says, by the hash of its bytes as they arrived, if that is known."""
+        body = self._bodies.get(digest)
+        if body is None or at >= body.offer.listing.kickoff:
+            return None
+        self._bodies.move_to_end(digest)
+        return body
+
+    def read(self, response: Response) -> Offer:
+        """Decode and normalise a single-event body, unless it is known.
 
         Raises:
             FetchError: as the normaliser itself does.
         """
-        digest = body_digest(body)
-        known = self._offers.get(digest)
-        if known is not None and at < known.listing.kickoff:
-            self._offers.move_to_end(digest)
-            return known
-        offer = msgspec.structs.replace(self._normaliser.normalise(body, at), body_hash=digest)
+        if response.known is not None:
+            return response.known.offer
+        at, digest = response.received_at, response.digest
+        offer = msgspec.structs.replace(self._normaliser.normalise(response.body, at), body_hash=digest)
         self._forget(offer.listing.listing_id)
         self._forget_started(at)
-        if offer.complete:  # another may read otherwise at another time
-            self._keep(offer)
+        if offer.complete and digest:  # another may read otherwise at another time
+            self._keep(KnownBody(offer=offer, bytes=response.bytes))
         return offer
 
-    def _keep(self, offer: Offer) -> None:
-        self._offers[offer.body_hash] = offer
-        self._digests[offer.listing.listing_id] = offer.body_hash
-        if len(self._offers) > self._kept:
+    def _keep(self, body: KnownBody) -> None:
+        digest = body.offer.body_hash
+        self._bodies[digest] = body
+        self._digests[body.offer.listing.listing_id] = digest
+        if len(self._bodies) > self._kept:
             self._forget(self._oldest().listing.listing_id)
 
     def _forget_started(self, at: datetime) -> None:
         """Forget started events, as far as they were met longest ago; the others have their turn."""
-        while self._offers and self._oldest().listing.kickoff <= at:
+        while self._bodies and self._oldest().listing.kickoff <= at:
             self._forget(self._oldest().listing.listing_id)
 
     def _oldest(self) -> Offer:
-        return next(iter(self._offers.values()))
+        return next(iter(self._bodies.values())).offer
 
     def _forget(self, listing_id: str) -> None:
         digest = self._digests.pop(listing_id, None)
         if digest is not None:
-            self._offers.pop(digest, None)
+            self._bodies.pop(digest, None)

@@ -102,7 +102,7 @@ def markets_changed(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot
     A market is removed when the snapshot could show it, is complete, and does not hold it.
     """
     fresh = snapshot.markets
-    if fresh is cached or fresh == cached:
+    if fresh is cached:
         return _NONE_CHANGED
     known = cached.get
     changed = {key: prices for key, prices in fresh.items() if known(key) != prices}

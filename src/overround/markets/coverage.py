@@ -5,7 +5,6 @@ One occurrence is one market with one line, as it stands on the wire. What is dr
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from operator import itemgetter
 from typing import Final
 
@@ -13,7 +12,8 @@ import msgspec
 
 from overround.event import Offer
 from overround.odds import Unmapped
-from overround.ports import Normaliser
+from overround.ports import Reader
+from overround.response import Response
 
 EVENTS_KEPT: Final = 20_000
 
@@ -108,25 +108,25 @@ class CoverageBook:
         return tuple(self._events.values())
 
 
-class RecordingNormaliser:
-    """A normaliser whose offers are entered in a book."""
+class RecordingReader:
+    """A reader whose offers are entered in a book."""
 
-    def __init__(self, normaliser: Normaliser, book: CoverageBook) -> None:
-        self._normaliser = normaliser
+    def __init__(self, reader: Reader, book: CoverageBook) -> None:
+        self._reader = reader
         self._book = book
 
     @property
     def covered(self) -> frozenset[str]:
-        """Return the keys of all catalogue markets that this mapping can produce."""
-        return self._normaliser.covered
+        """Return the keys of all catalogue markets that the mapping can produce."""
+        return self._reader.covered
 
-    def normalise(self, body: bytes, at: datetime) -> Offer:
-        """Decode and normalise a single-event body received at `at`.
+    def read(self, response: Response) -> Offer:
+        """Return what a single-event body says.
 
         Raises:
-            FetchError: as the normaliser itself does.
+            FetchError: as the reader itself does.
         """
-        offer = self._normaliser.normalise(body, at)
+        offer = self._reader.read(response)
         self._book.record(offer)
         return offer
 

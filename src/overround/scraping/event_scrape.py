@@ -12,7 +12,8 @@ from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, FetchError, MalformedError
 from overround.event import Listing, Offer
 from overround.odds import Snapshot
-from overround.ports import BookmakerClient, Clock, Normaliser, Response
+from overround.ports import BookmakerClient, Clock, Reader
+from overround.response import Response
 from overround.scraping.precedence import Precedence
 from overround.scraping.write_batch import snapshot_write_data
 
@@ -24,7 +25,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     slug: str
     client: BookmakerClient
-    normaliser: Normaliser
+    reader: Reader
 
 
 class PreparedStore(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -104,7 +105,7 @@ async def scrape_listing(
 
 
 def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> EventResult:
-    offer = source.normaliser.normalise(response.body, response.received_at)
+    offer = source.reader.read(response)
     stated = offer.listing.sr_id
     if stated is not None and stated != sr_id and not listing.linked:
         reason = f"the body is of event {stated}, asked for was {sr_id}"
@@ -114,7 +115,7 @@ def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> E
         bookmaker=source.slug,
         scraped_at=response.received_at,
         duration_ms=response.duration_ms,
-        bytes=len(response.body),
+        bytes=response.bytes,
         snapshot=_snapshot(source, sr_id, offer, response),
         offer=offer,
     )
@@ -127,7 +128,7 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         received_at=response.received_at,
         markets=offer.markets,
         complete=offer.complete,
-        covered=source.normaliser.covered,
+        covered=source.reader.covered,
         unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
         body_hash=offer.body_hash,
     )

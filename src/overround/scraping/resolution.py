@@ -45,7 +45,7 @@ class ListingResolver:
         source = self._sources[known.listing.bookmaker]
         try:
             response = await source.client.fetch_event(known.listing)
-            sr_id = source.normaliser.normalise(response.body, response.received_at).listing.sr_id
+            sr_id = source.reader.read(response).listing.sr_id
         except FetchError as error:
             _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
             return None

@@ -41,8 +41,11 @@ def clock() -> ManualClock:
 def make(bookmaker: Bookmaker, session: ClientSession, clock: ManualClock) -> Make:
     """Return a maker of fetchers for the scripted bookmaker."""
 
-    def fetcher(retry: RetryPolicy = ONCE, clock: Any = clock, **options: Any) -> HttpFetcher:
+    def fetcher(retry: RetryPolicy = ONCE, clock: Any = clock, known: Any = None, **options: Any) -> HttpFetcher:
         chosen = BookmakerOptions(**{"base_url": bookmaker.base_url, **options})
-        return HttpFetcher("toto", options=chosen, session=session, clock=clock, retry=retry, max_bytes=MAX_BYTES)
+        asked = {} if known is None else {"known": known}
+        return HttpFetcher(
+            "toto", options=chosen, session=session, clock=clock, retry=retry, max_bytes=MAX_BYTES, **asked
+        )
 
     return fetcher

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+from overround.bookmakers.unchanged import body_digest
 from overround.errors import (
     BlockedError,
     FetchError,
@@ -17,8 +18,11 @@ from overround.errors import (
     ThrottledError,
     TransientFetchError,
 )
+from overround.event import Offer
+from overround.response import KnownBody
 from overround.testing import ManualClock
 from tests.integration.fetching.server import MAX_BYTES, USER_AGENT, Bookmaker, Make, answer
+from tests.support.desk import listing, result_prices
 
 
 async def test_answer_is_stamped_when_whole(bookmaker: Bookmaker, make: Make, clock: ManualClock) -> None:
@@ -128,6 +132,18 @@ async def test_json_is_taken_under_its_usual_types(bookmaker: Bookmaker, make: M
     """JSON types with parameters, and plain text that begins like JSON, are answers."""
     bookmaker.will(web.Response(body=b'\xef\xbb\xbf [{"a":1}]', headers={"content-type": content_type}))
     assert (await make().get("/event")).body.endswith(b'[{"a":1}]')
+
+
+async def test_bytes_that_are_known_are_not_unpacked(bookmaker: Bookmaker, make: Make) -> None:
+    """An answer whose bytes have been read before brings what they said, with the size of their body."""
+    said = KnownBody(offer=Offer(listing=listing("toto", "7"), markets=result_prices(), complete=True), bytes=321)
+    arrived = gzip.compress(b'{"a":1}')
+    for _ in range(2):
+        bookmaker.will(web.Response(body=arrived, headers={"content-encoding": "gzip", "content-type": "text/json"}))
+    new = await make(known=lambda _digest, _at: None).get("/event")
+    assert (new.body, new.known, new.bytes) == (b'{"a":1}', None, 7)
+    old = await make(known=lambda digest, _at: said if digest == body_digest(arrived) else None).get("/event")
+    assert (old.body, old.known, old.bytes, old.digest) == (b"", said, 321, new.digest)
 
 
 async def test_connection_refused_is_transient(make: Make) -> None:

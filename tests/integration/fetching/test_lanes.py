@@ -11,7 +11,8 @@ from aiohttp import web
 from overround.bookmakers.lanes import is_urgent, urgent
 from overround.bookmakers.turns import Turns
 from overround.event import Listing
-from overround.ports import BookmakerOptions, Response
+from overround.ports import BookmakerOptions
+from overround.response import Response
 from overround.scraping.control import ScrapeController
 from overround.testing import ManualClock
 from tests.integration.fetching.server import Bookmaker, Make, answer

@@ -16,7 +16,8 @@ from overround.catalogue import Catalogue
 from overround.errors import FetchError, GoneError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer, Tournament
 from overround.odds import MarketKey, MarketPrices, Unmapped, parse_price
-from overround.ports import BookmakerOptions, Clock, Fetcher, Recording, Response, SimulatedAnswer
+from overround.ports import BookmakerOptions, Clock, Fetcher, Recording, SimulatedAnswer
+from overround.response import Response
 
 SLUG = "toy"
 _MARKETS = {"winner": "match_result"}

@@ -24,7 +24,8 @@ from overround.bookmakers.decoding import decode_json, sr_number
 from overround.bookmakers.sweep import UnusableEntryError, failure, league_label, read_entries, sweep
 from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
-from overround.ports import Fetcher, Response
+from overround.ports import Fetcher
+from overround.response import Response
 
 _DISPLAY: Final = {"DISP": "0"}
 _POPULAR_MARKETS = "1"

@@ -28,7 +28,8 @@ from overround.bookmakers.sweep import (
 )
 from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
-from overround.ports import Fetcher, Response
+from overround.ports import Fetcher
+from overround.response import Response
 
 _API = f"{PREFIX}v4"
 _PAGE_SIZE = 100

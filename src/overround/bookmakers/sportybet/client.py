@@ -20,7 +20,8 @@ from overround.bookmakers.sportybet.wire import SLUG
 from overround.bookmakers.sweep import UnusableEntryError, failure, league_label, read_entries, sweep
 from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
-from overround.ports import Clock, Fetcher, Response
+from overround.ports import Clock, Fetcher
+from overround.response import Response
 
 _PREMATCH = "3"
 _ONE_MARKET = "1"  # lists embed the markets they are asked for: one, the smallest, keeps them light

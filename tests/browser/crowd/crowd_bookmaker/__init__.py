@@ -11,7 +11,8 @@ import msgspec
 from overround.catalogue import Catalogue
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.odds import MarketKey, MarketPrices
-from overround.ports import BookmakerOptions, Clock, Fetcher, Recording, Response, SimulatedAnswer
+from overround.ports import BookmakerOptions, Clock, Fetcher, Recording, SimulatedAnswer
+from overround.response import Response
 
 EVENTS = 2000
 LEAGUES = 40
