@@ -26,7 +26,7 @@ export default function CoveragePage({ names }: { names: Names }): ReactNode {
         <tbody>
           {found.data.rows.map((row) => (
             <tr key={`${row.sport} ${row.country} ${row.tournament}`}>
-              <th className="left" scope="row"><Link to={events(row)}>{row.country}, {row.tournament}</Link> <span className="dim">{words(row.sport)}</span></th><td>{number(row.events)}</td>
+              <th className="left" scope="row"><Link to={events(row)}>{row.country}, {row.tournament} <span className="dim">{words(row.sport)}</span></Link></th><td>{number(row.events)}</td>
               {slugs.map((slug, at) => <Figures key={slug} row={row} slug={slug} own={at === 0} />)}
             </tr>
           ))}
