@@ -19,6 +19,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     """How much the journal holds that is not yet released, and how it fares.
 
+    `oldest_seconds` is how long ago the oldest pending entry was journalled, by the journal's own clock; 0 without one.
     `last_seq` is the greatest seq that a batch has or had. `pending_bytes` are those of the pending
     entries, `bytes` all those on disk, of at most about `max_bytes`. The damaged frames and bytes
     are those found since `open`. The append times are of the latest appends, from the call until the
@@ -30,7 +31,7 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     pending: int
     bytes: int
-    oldest_at: datetime | None
+    oldest_seconds: float
     pending_bytes: int = 0
     max_bytes: int = 0
     damaged_frames: int = 0

@@ -48,6 +48,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run a demo to which a test may do harm, as long as it runs well afterwards."""
+    with running_demo(tmp_path_factory.mktemp("spare"), events=12) as running:
+        yield running
+
+
 @pytest.fixture
 def watch(page: Page) -> Iterator[Watch]:
     """Watch a page: at the test's end no error may have been logged, and no request have failed."""

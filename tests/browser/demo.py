@@ -14,10 +14,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from overround.db.embedded import DATABASE, USER
 from overround.db.server_home import home_of
 
+SLUGS = ("BETPAWA", "SPORTYBET", "BET9JA")
 PATIENCE = 90.0  # seconds; a machine may be busy
 _POLL = 0.05
+_SQL = """
+import asyncio, sys, asyncpg
+async def main(host, user, database, statement):
+    connection = await asyncpg.connect(host=host, user=user, database=database)
+    await connection.execute(statement)
+asyncio.run(main(*sys.argv[1:]))
+"""
 
 
 class Demo:
@@ -56,9 +65,9 @@ class Demo:
 
     def cycle(self) -> None:
         """Let the market move by a tick, and scrape it; a demo's market moves with the schedule alone."""
-        before = len(self._finished())
+        before = self._newest_finished()
         self.post("/api/scheduler/resume")
-        self.wait_for(lambda: len(self._finished()) > before)
+        self.wait_for(lambda: self._newest_finished() > before)
         self.post("/api/scheduler/pause")
         self.wait_for(lambda: all(run["finished_at"] for run in self._runs()))
 
@@ -77,6 +86,11 @@ class Demo:
         request = urllib.request.Request(self.address + path, data, headers, method=method)  # noqa: S310 - on loopback
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - on loopback
             return json.load(answer)
+
+    def sql(self, statement: str) -> None:
+        """Execute a statement in its database; in a process of its own, since Playwright has this one's event loop."""
+        command = [sys.executable, "-c", _SQL, str(home_of(self.directory / "data").sockets), USER, DATABASE, statement]
+        subprocess.run(command, check=True, timeout=PATIENCE)  # noqa: S603 - the script above
 
     def wait_for(self, condition: Any) -> None:
         """Wait until it holds; while the service does not answer, it does not."""
@@ -118,6 +132,10 @@ class Demo:
     def _runs(self) -> list[dict[str, Any]]:
         return list(self.get("/api/scrape/runs")["runs"])
 
+    def _newest_finished(self) -> int:
+        """Return a run's id: runs are listed up to a number, so how many there are says nothing in the long run."""
+        return max((int(run["run_id"]) for run in self._finished()), default=0)
+
     def _finished(self) -> list[dict[str, Any]]:
         return [run for run in self._runs() if run["kind"] != "event" and run["finished_at"]]
 
@@ -133,7 +151,22 @@ class LargeService(Demo):
             OVERROUND_DATA_DIR=str(directory / "data"),
             OVERROUND_REFERENCE="north",
             OVERROUND_SCRAPING__HORIZON="P30D",
-            **{f"OVERROUND_BOOKMAKERS__{slug}__ENABLED": "false" for slug in ("BETPAWA", "SPORTYBET", "BET9JA")},
+            **{f"OVERROUND_BOOKMAKERS__{slug}__ENABLED": "false" for slug in SLUGS},
+        )
+
+    def _arguments(self) -> list[str]:
+        return ["serve", f"--port={self.port}"]
+
+
+class LonelyService(Demo):
+    """The service, with bookmakers of whom none answers."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            directory,
+            events=0,
+            OVERROUND_DATA_DIR=str(directory / "data"),
+            **{f"OVERROUND_BOOKMAKERS__{slug}__BASE_URL": f"http://127.0.0.1:{_free_port()}" for slug in SLUGS},
         )
 
     def _arguments(self) -> list[str]:
@@ -141,14 +174,20 @@ class LargeService(Demo):
 
 
 @contextmanager
+def running(demo: Demo) -> Iterator[Demo]:
+    """Run what has been made, until it has scraped and rests."""
+    try:
+        demo.start()
+        yield demo
+    finally:
+        demo.stop()
+
+
+@contextmanager
 def running_large_service(directory: Path) -> Iterator[Demo]:
     """Run the service on 2,000 events that have been scraped."""
-    service = LargeService(directory)
-    try:
-        service.start()
+    with running(LargeService(directory)) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @contextmanager

@@ -1,23 +1,12 @@
 """Prices as they move, and a service that goes away and comes back."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.demo import Demo, running_demo
-from tests.browser.seen import differences, shown
+from tests.browser.demo import Demo
+from tests.browser.seen import differences, event_differences, first_outcomes, served_outcomes, shown
 from tests.browser.watch import Watch
 
 LIVE = "live"
-
-
-@pytest.fixture
-def own_demo(tmp_path: Path) -> Iterator[Demo]:
-    """Run a demo that a test may kill."""
-    with running_demo(tmp_path, events=12) as running:
-        yield running
 
 
 def test_prices_move_without_a_reload(odds: Page, demo: Demo) -> None:
@@ -40,18 +29,39 @@ def test_the_place_stays_while_prices_move(odds: Page, demo: Demo) -> None:
     assert odds.evaluate("document.querySelector('.grid').scrollTop") == 1200
 
 
-def test_a_killed_service_is_said_and_found_again(page: Page, watch: Watch, own_demo: Demo) -> None:
-    """While the service is away the page says so; when it is back, the page equals its cache without a reload."""
+def test_prices_of_an_event_move_without_a_reload(page: Page, watch: Watch, demo: Demo) -> None:
+    """On the event's own page prices move as they come, without asking for them, and are marked."""
+    del watch
+    sr_id = demo.get("/api/events?limit=1&sport=football")["events"][0]["sr_id"]
+    page.goto(f"{demo.address}/events/{sr_id}")
+    demo.wait_for(lambda: not event_differences(page, demo, sr_id))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    before = first_outcomes(page)
+    while all(served_outcomes(demo, sr_id).get(title) == texts for title, texts in before.items()):
+        demo.cycle()
+    demo.wait_for(lambda: not event_differences(page, demo, sr_id))
+    expect(page.locator(".market-table .arrow.flash").first).to_be_visible()
+    assert not [url for url in asked if f"/api/events/{sr_id}" in url]
+
+
+def test_a_killed_service_is_said_and_found_again(page: Page, watch: Watch, spare: Demo) -> None:
+    """While the service is away the page says so; when it is back, pages equal its cache without a reload."""
     watch.excused = ("ERR_", "502", "503")
-    page.goto(own_demo.address)
+    page.goto(spare.address)
     expect(page.locator(".count")).to_have_text("12 events")
     page.evaluate("window.same = true")
-    own_demo.kill()
+    sr_id = spare.get("/api/events?limit=1")["events"][0]["sr_id"]
+    event = page.context.new_page()
+    event.goto(f"{spare.address}/events/{sr_id}")
+    expect(event.locator(".market-table").first).to_be_visible()
+    spare.kill()
     expect(page.get_by_role("alert")).to_contain_text("The service does not answer")
     expect(page.locator(".link")).to_have_text("reconnecting…")
-    own_demo.start()
-    own_demo.cycle()
+    spare.start()
+    spare.cycle()
     expect(page.locator(".link")).to_have_text(LIVE)
     expect(page.get_by_role("alert")).to_have_count(0)
-    own_demo.wait_for(lambda: not differences(page, own_demo))
+    spare.wait_for(lambda: not differences(page, spare))
+    spare.wait_for(lambda: not event_differences(event, spare, sr_id))
     assert page.evaluate("window.same")

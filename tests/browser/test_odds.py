@@ -40,7 +40,7 @@ def test_filters_and_order_stand_in_the_address(odds: Page) -> None:
 
 def test_search_finds_by_beginnings_of_words(odds: Page) -> None:
     """`/` goes to the search, which narrows as one types; nothing found is said, and can be undone."""
-    home, away = odds.locator(".teams").first.inner_text().split(DASH)
+    home, away = (odds.locator(".teams").first.text_content() or "").split(DASH)
     odds.keyboard.press("/")
     odds.keyboard.type(f"{home[:4]} {away[:4]}".lower())
     expect(odds.locator(".teams").first).to_have_text(f"{home}{DASH}{away}")

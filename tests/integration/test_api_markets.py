@@ -16,7 +16,7 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def test_markets_are_listed_by_sport_and_page(api: Api) -> None:
-    """Every definition is served, with what it means and its outcomes in order."""
+    """Every definition is served, with what it means, its outcomes in order and who maps it."""
     everything = await api.get("/api/markets")
     assert everything["total"] == len(everything["markets"]) > 500
     tennis = await api.get("/api/markets?sport=tennis&limit=2&offset=1")
@@ -36,6 +36,7 @@ async def test_markets_are_listed_by_sport_and_page(api: Api) -> None:
         "specifiers": ["line"],
         "outcomes": ["over", "under"],
         "probability_sum": 1,
+        "mapped_by": ["betpawa", "sportybet", "bet9ja"],
     }
 
 

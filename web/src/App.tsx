@@ -70,7 +70,7 @@ interface PageProps {
 function Page({ path, query, search, theme, setTheme }: PageProps): ReactNode {
   const names = useNames();
   const event = /^\/events\/(\d+)$/.exec(path);
-  if (event) return <EventPage id={Number(event[1])} query={query} names={names} />;
+  if (event) return <EventPage key={event[1]} id={Number(event[1])} query={query} names={names} />;
   if (path === "/coverage") return <CoveragePage names={names} />;
   if (path === "/runs") return <RunsPage names={names} />;
   if (path === "/health-board") return <HealthPage />;

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from overround.api.problems import Problem
-from overround.api.state import State
+from overround.api.state import ApiState, State
+from overround.catalogue import Market
 from overround.errors import UnknownMarketError
 from overround.markets.reports import coverage_report, definition
 
@@ -18,7 +19,10 @@ router = APIRouter(prefix="/api/markets", tags=["markets"])
 
 
 class MarketDefinition(BaseModel):
-    """A market of the catalogue. `probability_sum` is null where no rule gives it."""
+    """A market of the catalogue, and the bookmakers whose mapping leads to it.
+
+    `probability_sum` is null where no rule gives it.
+    """
 
     number: int
     key: str
@@ -34,11 +38,6 @@ class MarketDefinition(BaseModel):
     specifiers: list[str]
     outcomes: list[str]
     probability_sum: int | None
-
-
-class MarketDetail(MarketDefinition):
-    """A market, and the bookmakers whose mapping leads to it."""
-
     mapped_by: list[str]
 
 
@@ -107,7 +106,7 @@ async def list_markets(
     """Return the definitions of all markets of the catalogue, by number."""
     found = [market for market in state.catalogue if sport in ("", market.sport) and group in ("", market.group)]
     found.sort(key=lambda market: market.number)
-    page = [MarketDefinition(**definition(market)) for market in found[offset : offset + limit]]
+    page = [_view(state, market) for market in found[offset : offset + limit]]
     return MarketPage(total=len(found), limit=limit, offset=offset, markets=page)
 
 
@@ -120,10 +119,14 @@ async def read_coverage(
 
 
 @router.get("/{key}", responses={404: {"model": Problem}})
-async def read_market(state: State, key: MarketKeyText) -> MarketDetail:
-    """Return one market's definition, and whose mapping leads to it."""
+async def read_market(state: State, key: MarketKeyText) -> MarketDefinition:
+    """Return one market's definition."""
     market = state.catalogue.find(key)
     if market is None:
         raise UnknownMarketError(key)
-    mapped = [slug for slug, covered in state.covered.items() if key in covered]
-    return MarketDetail(**definition(market), mapped_by=mapped)
+    return _view(state, market)
+
+
+def _view(state: ApiState, market: Market) -> MarketDefinition:
+    mapped = [slug for slug, covered in state.covered.items() if market.key in covered]
+    return MarketDefinition(**definition(market), mapped_by=mapped)

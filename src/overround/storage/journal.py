@@ -175,7 +175,7 @@ class SegmentedJournal:
             pending=state.pending,
             pending_bytes=state.pending_bytes,
             bytes=state.bytes,
-            oldest_at=None if state.oldest_at is None else _EPOCH + state.oldest_at * _MICROSECOND,
+            oldest_seconds=self._age(state.oldest_at),
             max_bytes=self._max_bytes,
             damaged_frames=state.damaged_frames,
             damaged_bytes=state.damaged_bytes,
@@ -183,6 +183,10 @@ class SegmentedJournal:
             append_p99_ms=_quantile(latencies, 99),
             write_error=self._write_error,
         )
+
+    def _age(self, journalled: int | None) -> float:
+        """Return the seconds since an instant in microseconds; 0 without one, or where the clock was set back."""
+        return 0.0 if journalled is None else max(0, _microseconds(self._clock.now()) - journalled) / 1e6
 
     async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         del kwargs

@@ -101,9 +101,14 @@ class MemoryJournal:
             pending=len(self._entries) - released,
             pending_bytes=sum(len(entry.body) for entry, _ in islice(self._entries, released, None)),
             bytes=self._bytes,
-            oldest_at=self._entries[released][1] if released < len(self._entries) else None,
+            oldest_seconds=self._age(released),
             max_bytes=self._max_bytes,
         )
+
+    def _age(self, place: int) -> float:
+        if place >= len(self._entries):
+            return 0.0
+        return max(0.0, (self._clock.now() - self._entries[place][1]).total_seconds())
 
     def _place_of(self, seq: int) -> int:
         """Return how many of the entries held come up to `seq`."""

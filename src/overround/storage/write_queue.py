@@ -132,14 +132,13 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
     def stats(self) -> QueueStats:
         """Return counters and depth."""
         journal = self._journal.stats()
-        age = (self._clock.now() - journal.oldest_at).total_seconds() if journal.oldest_at else 0.0
         sums, attempts = self._sums, self._attempts
         fill = 100 * journal.bytes // journal.max_bytes if journal.max_bytes and journal.pending else 0
         return QueueStats(
             running=self._accepting,
             pending=journal.pending,
             pending_bytes=journal.bytes,
-            oldest_pending_seconds=round(max(age, 0.0), 3),
+            oldest_pending_seconds=round(journal.oldest_seconds, 3),
             accepted=sums.accepted,
             written=sums.written,
             retried=attempts.retries.total(),

@@ -9,16 +9,17 @@ import type { WireConfirmed, WireDelta, WireImage } from "./stream";
 import type { WireEventFields, WireEventPage } from "./types";
 import type { BookmakersView } from "./schema";
 
-/** What the page looks at: market keys, and the query that gives its first rows. */
-export interface Wanted {
-  markets: readonly string[];
-  first: URLSearchParams;
+/** What a desk is fed with: the stream's parameters, and what to ask for before, where there is much to wait for. */
+export interface Source {
+  stream: Readonly<Record<string, string>>;
+  first?: (desk: Desk, signal: AbortSignal) => Promise<void>;
 }
 
-export const FIRST_ROWS = 40;
+const FIRST_ROWS = "40";
 const RETRY_MS = 1500;
 /** The service says something every 5 s, so a longer silence is a connection that nobody serves. */
-export const SILENCE_MS = 16_000;
+const SILENCE_MS = 16_000;
+const LISTEN_MS = 2000;
 
 const wait = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -27,13 +28,13 @@ const wait = (ms: number, signal: AbortSignal): Promise<void> =>
   });
 
 /** Feed the desk until the signal. */
-export async function feed(desk: Desk, wanted: Wanted, signal: AbortSignal): Promise<void> {
+export async function feed(desk: Desk, source: Source, signal: AbortSignal): Promise<void> {
   const place = { cursor: "" };
   desk.setComplete(false);
   while (!signal.aborted) {
     try {
-      if (!place.cursor) await firstRows(desk, wanted, signal);
-      await follow(desk, wanted.markets, place, signal);
+      if (!place.cursor) await source.first?.(desk, signal);
+      await follow(desk, source.stream, place, signal);
     } catch {
       if (signal.aborted) return;
       desk.setLink("lost");
@@ -42,10 +43,15 @@ export async function feed(desk: Desk, wanted: Wanted, signal: AbortSignal): Pro
   }
 }
 
-async function firstRows(desk: Desk, { markets, first }: Wanted, signal: AbortSignal): Promise<void> {
-  const query = new URLSearchParams(first);
-  query.set("markets", markets.join(","));
-  query.set("limit", String(FIRST_ROWS));
+/** All events with these markets; at first the top of what this query gives. */
+export function grid(markets: string, first: () => URLSearchParams): Source {
+  return { stream: { markets }, first: (desk, signal) => firstRows(desk, new URLSearchParams([...first(), ["limit", FIRST_ROWS]]), signal) };
+}
+
+/** One event with all its markets. */
+export const single = (id: number): Source => ({ stream: { events: String(id) } });
+
+async function firstRows(desk: Desk, query: URLSearchParams, signal: AbortSignal): Promise<void> {
   const [bookmakers, page] = await Promise.all([
     request<BookmakersView>("/api/bookmakers", { signal }), request<WireEventPage>(`/api/events?${query}`, { signal }),
   ]);
@@ -78,26 +84,23 @@ export function handlers(desk: Desk): Readonly<Record<string, Take>> {
 }
 
 /** Resolves when the signal comes, rejects when the connection is lost; the place is where to go on. */
-function follow(desk: Desk, markets: readonly string[], place: { cursor: string }, signal: AbortSignal): Promise<void> {
-  const query = new URLSearchParams({ markets: markets.join(","), ...(place.cursor ? { cursor: place.cursor } : {}) });
+function follow(desk: Desk, stream: Source["stream"], place: { cursor: string }, signal: AbortSignal): Promise<void> {
+  const query = new URLSearchParams({ ...stream, ...(place.cursor ? { cursor: place.cursor } : {}) });
   const source = new EventSource(`/api/stream?${query}`);
   return new Promise((resolve, reject) => {
     let behind = false;
-    let watch: ReturnType<typeof setTimeout> | undefined;
+    let heard = performance.now();
+    const watch = setInterval(() => performance.now() - heard > SILENCE_MS && lost(), LISTEN_MS);
     const lost = (): void => (close(), reject(new Error("the stream broke off")));
     const ended = (): void => (close(), resolve());
     const close = (): void => {
-      clearTimeout(watch);
+      clearInterval(watch);
       signal.removeEventListener("abort", ended);
       source.close();
     };
-    const alive = (): void => {
-      clearTimeout(watch);
-      watch = setTimeout(lost, SILENCE_MS);
-    };
     for (const [name, take] of Object.entries(handlers(desk)))
       source.addEventListener(name, (message: MessageEvent<string>) => {
-        alive();
+        heard = performance.now();
         if (message.lastEventId) place.cursor = message.lastEventId;
         behind = name === "conflated" || (behind && name !== "heartbeat");
         desk.setLink(behind ? "conflated" : "live");
@@ -105,6 +108,5 @@ function follow(desk: Desk, markets: readonly string[], place: { cursor: string 
       });
     source.addEventListener("error", lost);
     signal.addEventListener("abort", ended, { once: true });
-    alive();
   });
 }

@@ -78,6 +78,7 @@ export const catalogue = (wire: WireDefinition[]): Catalogue =>
         specifiers: market.specifiers,
         outcomes: market.outcomes.map((key) => ({ key, name: outcomeName(key) })),
         probabilitySum: market.probability_sum,
+        mappedBy: market.mapped_by,
       },
     ]),
   );

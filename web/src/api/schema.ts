@@ -335,23 +335,6 @@ export interface MarketDefinition {
   specifiers: string[];
   outcomes: string[];
   probability_sum: number | null;
-}
-
-export interface MarketDetail {
-  number: number;
-  key: string;
-  name: string;
-  sport: string;
-  group: string;
-  counts: string;
-  side: string;
-  period: string;
-  settles: string;
-  overtime: boolean;
-  parts: string[];
-  specifiers: string[];
-  outcomes: string[];
-  probability_sum: number | null;
   mapped_by: string[];
 }
 
@@ -750,7 +733,7 @@ export interface Answers {
   "/api/markets": MarketPage;
   "/api/markets/checks": ChecksView;
   "/api/markets/coverage": CoverageReport;
-  "/api/markets/{key}": MarketDetail;
+  "/api/markets/{key}": MarketDefinition;
   "/api/queue": QueueView;
   "/api/queue/dead-letters": DeadLetterPage;
   "/api/queue/dead-letters/{letter_id}": DeadLetterDetail;

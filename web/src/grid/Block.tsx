@@ -1,13 +1,20 @@
 import { memo, type ReactNode } from "react";
 import { movement, standings, type Standing } from "../model/compare";
 import { ago, kickoff, percent, signed } from "../model/format";
+import { whyEmpty } from "../model/markets";
 import type { Cell, DeskEvent, Price } from "../model/types";
 import { Link, tone } from "../ui/parts";
 
-export const ROW_PX = 22;
+const ROW_PX = 22;
+/** Two teams, the kick-off and the tournament, each on a line of its own. */
+const TITLE_PX = 66;
+
+export const blockHeight = (lines: number): number => Math.max(lines * ROW_PX, TITLE_PX) + 1;
+
 const FLASH_MS = 20_000;
 const FLASH_STEPS = 4;
 const ARROW_MS = 600_000;
+const WIDE_POINTS = 9.95;
 
 export interface Column {
   key: string;
@@ -47,7 +54,7 @@ export const Block = memo(function Block(props: BlockProps): ReactNode {
     standings(event.cells[column.key] ?? {}, reference, column.outcomes.length, column.probabilitySum),
   );
   return (
-    <div role="rowgroup" className="block" style={{ transform: `translateY(${props.top}px)` }}>
+    <div role="rowgroup" className="block" style={{ height: blockHeight(slugs.length), top: props.top }}>
       {slugs.map((slug, line) => (
         <div
           role="row" key={slug} aria-rowindex={props.index * slugs.length + line + 3}
@@ -64,18 +71,18 @@ export const Block = memo(function Block(props: BlockProps): ReactNode {
 
 function Title({ event, now, lines }: { event: DeskEvent; now: number; lines: number }): ReactNode {
   return (
-    <div role="rowheader" className="title" aria-rowspan={lines} style={{ height: lines * ROW_PX }}>
-      <Link to={`/events/${event.id}`} className="teams">
-        {event.home} – {event.away}
+    <div role="rowheader" className="title" aria-rowspan={lines} style={{ height: Math.max(lines * ROW_PX, TITLE_PX) }}>
+      <Link to={`/events/${event.id}`} className="teams" title={`${event.home} – ${event.away}`}>
+        <span className="team">{event.home}</span><span className="unseen-text"> – </span><span className="team">{event.away}</span>
       </Link>
       <span className="dim when">
         {kickoff(event.kickoff)}
         {event.kickoff <= now ? <b className="inplay"> in play</b> : null}
+        {event.conflict ? <b className="conflict" title={event.conflict}> conflict</b> : null}
       </span>
-      <span className="dim where">
+      <span className="dim where" title={`${event.country}, ${event.tournament}`}>
         {event.country}, {event.tournament}
       </span>
-      {event.conflict ? <span className="conflict">conflict: {event.conflict}</span> : null}
     </div>
   );
 }
@@ -86,7 +93,7 @@ function Bookmaker(props: BlockProps & { slug: string }): ReactNode {
   const state = tone(at, props.now, props.cadence);
   const text = at ? `${state}: last seen ${ago(at, props.now)}` : "not seen at this bookmaker";
   return (
-    <div role="gridcell" className="book" title={text}>
+    <div role="gridcell" className="book" title={`${props.names[props.slug] ?? props.slug}, ${text}`}>
       <i className={`dot ${state}`} role="img" aria-label={text} />
       {props.names[props.slug] ?? props.slug}
     </div>
@@ -132,7 +139,7 @@ function PriceCell(props: PriceProps): ReactNode {
   const price = cell?.prices[index];
   const chosen = `${props.chosen ? " chosen" : ""}${props.first ? " first" : ""}`;
   if (!cell || !price) {
-    return <div role="gridcell" id={props.id} className={`price empty${seen ? "" : " unseen"}${chosen}`} title={reason(cell, seen)}>{cell?.state === "removed" ? "×" : "–"}</div>;
+    return <div role="gridcell" id={props.id} className={`price empty${seen ? "" : " unseen"}${chosen}`} title={whyEmpty(cell, seen)}>{cell?.state === "removed" ? "×" : "–"}</div>;
   }
   const shut = cell.state === "suspended" || price.suspended;
   const best = !shut && price.value > 0 && price.value === standing?.best;
@@ -142,12 +149,12 @@ function PriceCell(props: PriceProps): ReactNode {
     <div role="gridcell" id={props.id} className={`price${best ? " best" : ""}${shut ? " shut" : ""}${shade(off)}${chosen}`} title={title}>
       <Movement price={price} changedAt={cell.changedAt} now={now} />
       <Link to={props.to} className="value">{price.text || (shut ? "susp." : "–")}</Link>
-      {Math.abs(off) >= 0.05 ? <small>{signed(off)}</small> : null}
+      {Math.abs(off) >= 0.05 ? <small>{signed(off, Math.abs(off) < WIDE_POINTS ? 1 : 0)}</small> : null}
     </div>
   );
 }
 
-function Movement({ price, changedAt, now }: { price: Price; changedAt: number; now: number }): ReactNode {
+export function Movement({ price, changedAt, now }: { price: Price; changedAt: number; now: number }): ReactNode {
   const way = now - changedAt < ARROW_MS ? movement(price) : null;
   if (!way) return null;
   const age = Math.max(0, now - changedAt);
@@ -164,11 +171,4 @@ function shade(points: number): string {
   const size = Math.abs(points);
   if (size < 0.05) return "";
   return ` ${points > 0 ? "better" : "worse"}${size >= 2 ? " far" : ""}`;
-}
-
-function reason(cell: Cell | undefined, seen: boolean): string {
-  if (!seen || cell?.state === "not_seen") return "This bookmaker has not been seen with this event";
-  if (cell?.state === "removed") return "The bookmaker took this market away";
-  if (cell?.state === "not_mapped") return "The mapping of this bookmaker does not make this market";
-  return "The bookmaker does not offer this market";
 }

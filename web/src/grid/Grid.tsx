@@ -1,10 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type CSSProperties, type KeyboardEvent, type ReactNode, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useRef, useState } from "react";
 import type { DeskEvent } from "../model/types";
 import { useNow } from "../ui/parts";
 import { navigate } from "../ui/router";
-import { Block, cellId, type Column, type Cursor, ROW_PX } from "./Block";
-import { eventWidth, templateOf, widthOf } from "./columns";
+import { Block, blockHeight, cellId, type Column, type Cursor } from "./Block";
+import { templateOf, widthOf } from "./columns";
+import { useGradually } from "./gradually";
 
 interface GridProps {
   events: readonly DeskEvent[];
@@ -21,12 +22,14 @@ export function Grid(props: GridProps): ReactNode {
   const scroller = useRef<HTMLDivElement>(null);
   const [cursor, setCursor] = useState<Cursor | null>(null);
   const now = useNow(STEP_MS);
-  const height = slugs.length * ROW_PX + 1;
+  const height = blockHeight(slugs.length);
   const virtual = useVirtualizer({
     count: events.length, getScrollElement: () => scroller.current, estimateSize: () => height, overscan: 4, scrollPaddingStart: 48,
   });
   const template = templateOf(columns);
   const width = widthOf(columns);
+  const items = virtual.getVirtualItems().flatMap((item) => (events[item.index] ? [{ ...item, event: events[item.index] as DeskEvent }] : []));
+  const drawn = useGradually(items.map(({ event }) => event.id));
   const cells = columns.reduce((sum, { outcomes }) => sum + outcomes.length, 0);
 
   const onKeyDown = (press: KeyboardEvent): void => {
@@ -42,20 +45,17 @@ export function Grid(props: GridProps): ReactNode {
   const chosen = cursor ? events[cursor.event] : undefined;
   return (
     <div
-      ref={scroller} className="grid" style={{ "--event": eventWidth(columns) } as CSSProperties} role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
+      ref={scroller} className="grid" role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
       aria-rowcount={events.length * slugs.length + 2} aria-activedescendant={chosen && cursor ? cellId(chosen.id, cursor.line, cursor.column) : undefined}
     >
       <Head columns={columns} template={template} width={width} />
       <div role="presentation" className="blocks" style={{ height: virtual.getTotalSize(), width }}>
-        {virtual.getVirtualItems().map((item) => {
-          const event = events[item.index];
-          return event ? (
-            <Block
-              key={event.id} event={event} index={item.index} top={item.start} slugs={slugs} names={props.names} columns={columns}
-              template={template} now={now} cadence={props.cadence} cursor={cursor?.event === item.index ? cursor : null}
-            />
-          ) : null;
-        })}
+        {items.filter(({ event }) => drawn.has(event.id)).map(({ event, index, start }) => (
+          <Block
+            key={event.id} event={event} index={index} top={start} slugs={slugs} names={props.names} columns={columns}
+            template={template} now={now} cadence={props.cadence} cursor={cursor?.event === index ? cursor : null}
+          />
+        ))}
       </div>
     </div>
   );
@@ -78,7 +78,7 @@ function Head({ columns, template, width }: { columns: readonly Column[]; templa
         <div role="columnheader" className="dim">age</div>
         {columns.map((column) => [
           ...column.outcomes.map((outcome, at) => (
-            <div role="columnheader" key={`${column.key} ${outcome.key}`} className={at === 0 ? "right first" : "right"}>{outcome.name}</div>
+            <div role="columnheader" key={`${column.key} ${outcome.key}`} className={at === 0 ? "outcome first" : "outcome"} title={outcome.name}>{outcome.name}</div>
           )),
           <div role="columnheader" key={`${column.key} margin`} className="right dim" title="margin (overround) in percent">%</div>,
         ])}

@@ -91,7 +91,7 @@ const pair = (text: string): [string, string] => [text, text];
 
 function Choice(props: { label: string; value: string; options: readonly (readonly [string, string])[]; choose: (value: string) => void }): ReactNode {
   return (
-    <select aria-label={props.label} value={props.value} className={props.value === props.options[0]?.[0] ? "" : "set"} onChange={(change) => props.choose(change.target.value)}>
+    <select aria-label={props.label} value={props.value} title={props.options.find(([value]) => value === props.value)?.[1]} className={props.value === props.options[0]?.[0] ? "" : "set"} onChange={(change) => props.choose(change.target.value)}>
       {props.options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
     </select>
   );

@@ -21,21 +21,15 @@ export function columnsOf(keys: readonly string[], catalogue: Catalogue): Column
   });
 }
 
-const EVENT_PX = 206;
-const EVENT_MOST_PX = 340;
-const SCROLLBAR_PX = 16;
+const EVENT_PX = 198;
 const BOOK_PX = 94;
 const PRICE_PX = 82;
 const MARGIN_PX = 36;
 
-const restOf = (columns: readonly Column[]): number =>
-  BOOK_PX + columns.reduce((sum, { outcomes }) => sum + outcomes.length * PRICE_PX + MARGIN_PX, 0);
-
-/** The events' column takes what the others leave of the window, so that long names are not cut without need. */
-export const eventWidth = (columns: readonly Column[]): string =>
-  `clamp(${EVENT_PX}px, calc(100vw - ${restOf(columns) + SCROLLBAR_PX}px), ${EVENT_MOST_PX}px)`;
-
+/** Prices and events share what the window has to spare, an event's names getting twice as much of it as a price. */
 export const templateOf = (columns: readonly Column[]): string =>
-  `var(--event) ${BOOK_PX}px ${columns.map(({ outcomes }) => `repeat(${outcomes.length}, ${PRICE_PX}px) ${MARGIN_PX}px`).join(" ")}`;
+  `minmax(${EVENT_PX}px, 2fr) ${BOOK_PX}px ${columns.map(({ outcomes }) => `repeat(${outcomes.length}, minmax(${PRICE_PX}px, 1fr)) ${MARGIN_PX}px`).join(" ")}`;
 
-export const widthOf = (columns: readonly Column[]): string => `calc(var(--event) + ${restOf(columns)}px)`;
+/** The whole window, and more where so many columns need it. */
+export const widthOf = (columns: readonly Column[]): string =>
+  `max(100%, ${EVENT_PX + BOOK_PX + columns.reduce((sum, { outcomes }) => sum + outcomes.length * PRICE_PX + MARGIN_PX, 0)}px)`;

@@ -3,7 +3,7 @@ import { canonical, keyOf, offered, shifted } from "./columns";
 import type { Definition } from "./types";
 
 const definition = (market: string, name: string, ...specifiers: string[]): Definition =>
-  ({ market, name, sport: "football", group: "goals", specifiers, outcomes: [], probabilitySum: 1 });
+  ({ market, name, sport: "football", group: "goals", specifiers, outcomes: [], probabilitySum: 1, mappedBy: [] });
 
 test("lines are written as keys have them", () => {
   expect(["2.50", "+1", "-0,5", "0", "x"].map(canonical)).toEqual(["2.5", "1", "-0.5", "0", "x"]);

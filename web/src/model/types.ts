@@ -43,6 +43,8 @@ export interface Definition {
   specifiers: readonly string[];
   outcomes: readonly { key: string; name: string }[];
   probabilitySum: number | null;
+  /** The bookmakers whose mapping makes this market. */
+  mappedBy: readonly string[];
 }
 
 export type Catalogue = ReadonlyMap<string, Definition>;

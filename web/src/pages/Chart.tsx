@@ -8,6 +8,8 @@ const COLOURS = ["--line-1", "--line-2", "--line-3", "--line-4", "--line-5"];
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [1, 3]];
 const HEIGHT = 260;
 const FIRST_SECONDS = 60;
+/** Room for a time of day with seconds. */
+const LABEL_PX = 80;
 // Figures have two digits: a finer step would say the same one several times.
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
 
@@ -50,7 +52,7 @@ function options(target: HTMLElement, data: Drawn, name: (slug: string) => strin
     width: target.clientWidth, height: HEIGHT,
     // A line that has only just begun is not stretched over the whole width as if it had lasted.
     scales: { x: { range: (_, from, to) => [Math.min(from, to - FIRST_SECONDS), to] } },
-    axes: [{ ...axis, values: (_, splits) => ticks(splits.map((at) => at * 1000)) }, { ...axis, size: 56, incrs: STEPS, values: (_, splits) => splits.map((split) => split.toFixed(2)) }],
+    axes: [{ ...axis, space: LABEL_PX, values: (_, splits) => ticks(splits.map((at) => at * 1000)) }, { ...axis, size: 56, incrs: STEPS, values: (_, splits) => splits.map((split) => split.toFixed(2)) }],
     hooks: { draw: [(drawing) => markKickoff(drawing, kickoff, colour("--dim"))] },
     series: [
       { value: (_, at) => (at ? new Date(at * 1000).toLocaleString("en-GB") : "–") },

@@ -1,7 +1,7 @@
 import { Fragment, type ReactNode } from "react";
 import type { TournamentView } from "../api/schema";
-import { number } from "../model/format";
-import { parseView, viewSearch } from "../model/view";
+import { number, words } from "../model/format";
+import { changed, parseView, viewSearch } from "../model/view";
 import { Link, Notice } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
 
@@ -26,7 +26,7 @@ export default function CoveragePage({ names }: { names: Names }): ReactNode {
         <tbody>
           {found.data.rows.map((row) => (
             <tr key={`${row.sport} ${row.country} ${row.tournament}`}>
-              <th className="left" scope="row"><Link to={events(row)}>{row.country}, {row.tournament}</Link></th><td>{number(row.events)}</td>
+              <th className="left" scope="row"><Link to={events(row)}>{row.country}, {row.tournament} <span className="dim">{words(row.sport)}</span></Link></th><td>{number(row.events)}</td>
               {slugs.map((slug, at) => <Figures key={slug} row={row} slug={slug} own={at === 0} />)}
             </tr>
           ))}
@@ -37,7 +37,7 @@ export default function CoveragePage({ names }: { names: Names }): ReactNode {
 }
 
 const events = (row: TournamentView, missing = false): string =>
-  `/${viewSearch({ ...parseView(""), country: row.country, tournament: row.tournament, availability: missing ? "missing_reference" : "any" })}`;
+  `/${viewSearch(changed(parseView(""), { sport: row.sport, country: row.country, tournament: row.tournament, availability: missing ? "missing_reference" : "any" }))}`;
 
 function Figures({ row, slug, own }: { row: TournamentView; slug: string; own: boolean }): ReactNode {
   const offer = row.bookmakers[slug];

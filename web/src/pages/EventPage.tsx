@@ -1,35 +1,30 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
-import { ApiError, request, send } from "../api/http";
-import { event as normalised } from "../api/normalise";
-import type { WireEventRun, WireSingleEvent } from "../api/types";
+import { send } from "../api/http";
+import type { WireEventRun } from "../api/types";
 import { ago, countdown, kickoff, percent, signed, words } from "../model/format";
+import { listed, offers, type Shown } from "../model/markets";
 import { matches } from "../model/search";
 import { position } from "../model/position";
 import type { DeskEvent } from "../model/types";
+import { useEvent } from "../ui/desk";
 import { Link, Notice, tone, useNow } from "../ui/parts";
 import { useCadence, useCatalogue } from "../ui/queries";
 import { navigate } from "../ui/router";
-import { MarketTable, type Shown } from "./MarketTable";
+import { MarketTable } from "./MarketTable";
 
 const LineMovement = lazy(() => import("./LineMovement"));
-const EVERY_MS = 5000;
 type Names = Readonly<Record<string, string>>;
 
 export default function EventPage({ id, query, names }: { id: number; query: string; names: Names }): ReactNode {
-  const found = useQuery({
-    queryKey: ["event", id], queryFn: ({ signal }) => request<WireSingleEvent>(`/api/events/${id}`, { signal }), refetchInterval: EVERY_MS, retry: false,
-  });
-  if (found.data) return <Loaded wire={found.data} chart={new URLSearchParams(query).get("chart")} names={names} />;
-  if (found.error instanceof ApiError && found.error.status === 404)
-    return <Notice title="This event is not known, or it has gone."><Link to="/">To the odds</Link></Notice>;
-  if (found.error) return <Notice title="The event could not be loaded.">{found.error.message}. Trying again.</Notice>;
-  return <Notice title="Loading the event…" />;
+  const { events, slugs, complete, link } = useEvent(id);
+  const event = events.get(id);
+  if (event) return <Loaded event={event} slugs={slugs} chart={new URLSearchParams(query).get("chart")} names={names} />;
+  if (complete) return <Notice title="This event is not known, or it has gone."><Link to="/">To the odds</Link></Notice>;
+  return <Notice title={link === "lost" ? "The event could not be loaded." : "Loading the event…"}>{link === "lost" ? "Trying again." : null}</Notice>;
 }
 
-function Loaded({ wire, chart, names }: { wire: WireSingleEvent; chart: string | null; names: Names }): ReactNode {
-  const event = useMemo(() => normalised(wire), [wire]);
-  const slugs = useMemo(() => Object.keys(event.books), [event]);
+function Loaded({ event, slugs, chart, names }: { event: DeskEvent; slugs: readonly string[]; chart: string | null; names: Names }): ReactNode {
   const name = (slug: string): string => names[slug] ?? slug;
   const [key = "", outcome = ""] = chart?.split(" ") ?? [];
   return (
@@ -41,7 +36,7 @@ function Loaded({ wire, chart, names }: { wire: WireSingleEvent; chart: string |
           <LineMovement id={event.id} market={key} outcome={outcome} kickoff={event.kickoff} slugs={slugs} name={name} close={() => navigate(`/events/${event.id}`, true)} />
         </Suspense>
       ) : null}
-      <Markets wire={wire} event={event} slugs={slugs} name={name} />
+      <Markets event={event} slugs={slugs} name={name} />
     </div>
   );
 }
@@ -63,7 +58,8 @@ function Head({ event, slugs, name }: Part): ReactNode {
       <div className="bar">
         {slugs.map((slug) => {
           const at = event.books[slug]?.confirmedAt ?? 0;
-          return <span key={slug}><i className={`dot ${tone(at, now, cadence)}`} />{name(slug)} <span className="dim">{at ? `${ago(at, now)}, ${event.books[slug]?.markets ?? 0} markets` : "not seen"}</span></span>;
+          const state = tone(at, now, cadence);
+          return <span key={slug} title={state}><i className={`dot ${state}`} />{name(slug)} <span className="dim">{at ? `${ago(at, now)}, ${offers(event.cells, slug)} markets` : "not seen"}</span></span>;
         })}
         <Refresh id={event.id} name={name} />
       </div>
@@ -72,11 +68,7 @@ function Head({ event, slugs, name }: Part): ReactNode {
 }
 
 function Refresh({ id, name }: { id: number; name: (slug: string) => string }): ReactNode {
-  const client = useQueryClient();
-  const run = useMutation({
-    mutationFn: () => send<WireEventRun>("POST", `/api/scrape/event/${id}`),
-    onSuccess: () => client.invalidateQueries({ queryKey: ["event", id] }),
-  });
+  const run = useMutation({ mutationFn: () => send<WireEventRun>("POST", `/api/scrape/event/${id}`) });
   return (
     <>
       <button disabled={run.isPending} onClick={() => run.mutate()}>{run.isPending ? "Fetching…" : "Refresh now"}</button>
@@ -114,7 +106,7 @@ function Changes({ run, name }: { run: WireEventRun; name: (slug: string) => str
 
 function Position({ event, slugs, name }: Part): ReactNode {
   const catalogue = useCatalogue();
-  const found = position(event, slugs[0] ?? "", catalogue);
+  const found = useMemo(() => position(event, slugs[0] ?? "", catalogue), [event, slugs, catalogue]);
   return (
     <div className="cards">
       <div className="card"><span className="dim">we are best at</span><b>{found.compared ? `${percent(found.best / found.compared)} %` : "–"}</b>of {found.compared} outcomes compared</div>
@@ -126,15 +118,14 @@ function Position({ event, slugs, name }: Part): ReactNode {
   );
 }
 
-function Markets({ wire, event, slugs, name }: Part & { wire: WireSingleEvent }): ReactNode {
+function Markets({ event, slugs, name }: Part): ReactNode {
   const [group, setGroup] = useState("");
   const [text, setText] = useState("");
-  const shown: Shown[] = wire.markets.map((market) => ({
-    key: market.key, market: market.market, group: market.group,
-    title: [market.name, ...Object.values(market.specifiers)].join(" "), outcomes: market.outcomes,
-  }));
+  const catalogue = useCatalogue();
+  const keys = Object.keys(event.cells).sort().join();
+  const shown = useMemo(() => listed(keys.split(","), catalogue), [keys, catalogue]);
   const groups = [...new Set(shown.map((market) => market.group))];
-  const found = shown.filter((market) => (!group || market.group === group) && (!text || fits(text, market)));
+  const found = useMemo(() => shown.filter((market) => (!group || market.group === group) && (!text || fits(text, market))), [shown, group, text]);
   return (
     <>
       <div className="bar">
@@ -144,7 +135,7 @@ function Markets({ wire, event, slugs, name }: Part & { wire: WireSingleEvent })
         </div>
         <span className="dim">{found.length} of {shown.length} markets</span>
       </div>
-      {found.length ? <MarketTable event={event} slugs={slugs} name={name} markets={found} /> : <Notice title={shown.length ? "No market matches." : "No bookmaker has markets for this event yet."} />}
+      {found.length ? <MarketTable event={event} slugs={slugs} name={name} markets={found} /> : <Notice title={!catalogue.size ? "Loading markets…" : shown.length ? "No market matches." : "No bookmaker has markets for this event yet."} />}
     </>
   );
 }

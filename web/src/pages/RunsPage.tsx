@@ -61,11 +61,13 @@ function Run({ run, names, chosen, choose }: { run: WireRun; names: Names; chose
   const began = Date.parse(run.started_at);
   const took = (run.finished_at ? Date.parse(run.finished_at) : now) - began;
   const failed = total(run, "failed");
+  // Counts are of the run's end; until then the progress above has them.
+  const count = (value: number): string => (run.finished_at ? number(value) : "–");
   return (
     <>
       <tr className={run.finished_at ? "" : "current"}>
         <td>{run.run_id}</td><td className="left">{words(run.kind)}</td><td className="left">{words(run.status)}</td><td className="left" title={run.started_at}>{clock(began)} <span className="dim">{ago(began, now)}</span></td>
-        <td>{(Math.max(0, took) / 1000).toFixed(1)} s</td><td>{number(run.events)}</td><td>{number(total(run, "changed"))}</td><td>{number(total(run, "confirmed"))}</td><td className={failed ? "bad" : ""}>{number(failed)}</td>
+        <td>{(Math.max(0, took) / 1000).toFixed(1)} s</td><td>{count(run.events)}</td><td>{count(total(run, "changed"))}</td><td>{count(total(run, "confirmed"))}</td><td className={failed ? "bad" : ""}>{count(failed)}</td>
         <td>{number(run.markets_changed)}</td><td className="left">{Object.entries(run.errors).map(([name, count]) => `${words(name)} ${number(count)}`).join(", ")}</td>
         <td><button aria-expanded={chosen} onClick={choose} aria-label={`${chosen ? "Hide" : "Show"} details of run ${run.run_id}`}>{chosen ? "hide" : "show"}</button></td>
       </tr>

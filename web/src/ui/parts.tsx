@@ -21,14 +21,14 @@ export function useNow(stepMs = TICK_MS): number {
   return useSyncExternalStore(subscribe, () => Math.floor(now / stepMs) * stepMs);
 }
 
-export function Link(props: { to: string; className?: string; children: ReactNode; current?: boolean }): ReactNode {
+export function Link(props: { to: string; className?: string; title?: string; children: ReactNode; current?: boolean }): ReactNode {
   const open = (click: MouseEvent): void => {
     if (click.metaKey || click.ctrlKey || click.shiftKey || click.button !== 0) return;
     click.preventDefault();
     navigate(props.to);
   };
   return (
-    <a href={props.to} className={props.className} onClick={open} aria-current={props.current ? "page" : undefined}>
+    <a href={props.to} className={props.className} title={props.title} onClick={open} aria-current={props.current ? "page" : undefined}>
       {props.children}
     </a>
   );
