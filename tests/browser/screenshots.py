@@ -17,6 +17,7 @@ EVENTS = 200
 CYCLES = 6
 SIZES = {1280: 800, 1440: 900, 1920: 1080}
 SETTLED_MS = 1600
+INTERVALS = {"short_interval_seconds": 60, "long_interval_seconds": 300}  # the product's own: prices of now are fresh
 # By name: where, and what is there when the page is complete.
 PAGES = {
     "odds": ("/", ".block"),
@@ -43,6 +44,7 @@ def main() -> int:
     ):
         for _ in range(CYCLES):
             demo.cycle()
+        demo.ask("PUT", "/api/settings", {"schedule": INTERVALS})
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         for scheme in SCHEMES:
