@@ -128,5 +128,4 @@ async def read_market(state: State, key: MarketKeyText) -> MarketDefinition:
 
 
 def _view(state: ApiState, market: Market) -> MarketDefinition:
-    mapped = [slug for slug, covered in state.covered.items() if market.key in covered]
-    return MarketDefinition(**definition(market), mapped_by=mapped)
+    return MarketDefinition(**definition(market, state.covered))

@@ -1,11 +1,14 @@
 """`overround markets`: the catalogue, what of the bookmakers' offers it maps, and mappings of one's own."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json
+
+if TYPE_CHECKING:
+    from overround.catalogue import Catalogue
 
 app = typer.Typer(
     help="The catalogue of markets, and how much of the bookmakers' offers it maps.", no_args_is_help=True
@@ -34,7 +37,8 @@ def list_(
     found = [market for market in catalogue if sport in ("", market.sport) and group in ("", market.group)]
     found.sort(key=lambda market: market.number)
     if json:
-        print_json({"markets": [definition(market) for market in found]})
+        covered = _covered(catalogue)
+        print_json({"markets": [definition(market, covered) for market in found]})
     else:
         print_definitions(found)
 
@@ -42,8 +46,7 @@ def list_(
 @app.command()
 def show(key: Annotated[str, typer.Argument(help="The market's key.")], *, json: JsonOption = False) -> None:
     """Show one market: what it means, its outcomes in order, and who offers it."""
-    from overround.bookmakers.registry import load_bookmakers  # noqa: PLC0415 - command groups import lazily
-    from overround.catalogue import load_catalogue  # noqa: PLC0415 - as above
+    from overround.catalogue import load_catalogue  # noqa: PLC0415 - command groups import lazily
     from overround.markets.reports import definition  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
@@ -51,8 +54,7 @@ def show(key: Annotated[str, typer.Argument(help="The market's key.")], *, json:
         market = catalogue.find(key)
         if market is None:
             raise fail(f"the catalogue has no market {key!r}", ExitCode.USAGE)
-        mapped = [slug for slug, one in load_bookmakers().items() if key in one.normaliser(catalogue).covered]
-    shown = {**definition(market), "mapped_by": mapped}
+        shown = definition(market, _covered(catalogue))
     if json:
         print_json(shown)
     else:
@@ -122,6 +124,12 @@ def _service_coverage() -> dict[str, Any]:
     if answer is None:
         raise fail("no service is running with this data directory; name captures", ExitCode.NOTHING_TO_DO)
     return {**answer, "skipped": []}
+
+
+def _covered(catalogue: "Catalogue") -> dict[str, frozenset[str]]:
+    from overround.bookmakers.registry import load_bookmakers  # noqa: PLC0415 - as above
+
+    return {slug: one.normaliser(catalogue).covered for slug, one in load_bookmakers().items()}
 
 
 def _mapping_file() -> Path | None:

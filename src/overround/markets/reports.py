@@ -1,6 +1,6 @@
 """Markets and coverage as plain objects: the same over HTTP and on the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from overround.catalogue import Market
@@ -8,8 +8,8 @@ from overround.markets.checks import Finding
 from overround.markets.coverage import Coverage, EventCoverage, summed
 
 
-def definition(market: Market) -> dict[str, Any]:
-    """Return a market's definition as an object."""
+def definition(market: Market, covered: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    """Return a market's definition as an object; `covered` are the bookmakers' markets by their keys."""
     meaning = market.meaning
     return {
         "number": market.number,
@@ -26,6 +26,7 @@ def definition(market: Market) -> dict[str, Any]:
         "specifiers": list(market.specifiers),
         "outcomes": list(market.outcomes),
         "probability_sum": market.probability_sum,
+        "mapped_by": [slug for slug, keys in covered.items() if market.key in keys],
     }
 
 
