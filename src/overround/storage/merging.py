@@ -97,14 +97,18 @@ class Merger:
         return new
 
     async def _merge_descriptions(self, batches: Sequence[StampedBatch]) -> None:
-        for statement, columns in (
+        # In a thread: the first batch of a cold start has all events and listings, and would keep the event loop long.
+        for statement, columns in await asyncio.to_thread(self._descriptions, batches):
+            if columns:
+                await self._connection.execute(statement, *columns)
+
+    def _descriptions(self, batches: Sequence[StampedBatch]) -> Sequence[tuple[str, Sequence[object] | None]]:
+        return (
             (merge_sql.MERGE_EVENTS, event_columns(batches, self._now)),
             (merge_sql.MERGE_LISTINGS, listing_columns(batches, self._numbers)),
             (merge_sql.MERGE_RUNS, run_columns(batches)),
             (merge_sql.INSERT_STATUSES, status_columns(batches, self._numbers)),
-        ):
-            if columns:
-                await self._connection.execute(statement, *columns)
+        )
 
     async def _copy_odds(self, load: Load) -> None:
         await self._copy_history(load.history())
