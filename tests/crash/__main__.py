@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 
+import aiohttp
 import structlog
 
 from tests.crash.backlog import large_backlog
@@ -61,7 +62,7 @@ async def _row_of(name: str, drill: Drill) -> Row:
     """Run a drill; one that cannot be carried through is a broken promise too, and does not cost the others."""
     try:
         return await drill()
-    except (AssertionError, TimeoutError, OSError) as error:
+    except (AssertionError, TimeoutError, OSError, aiohttp.ClientError) as error:
         traceback.print_exc()
         reason = f"not carried through: {error}".splitlines()[0]
         return Row(promise="-", drill=name, trials="-", faults={}, broken=reason)

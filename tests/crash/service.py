@@ -77,7 +77,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
                 cwd=self.directory,
             )
         try:
-            async with aiohttp.ClientSession() as session:
+            # A connection kept over a long look at the database would be one that the service has closed meanwhile.
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
                 yield ServiceProcess(process, session, self.directory / "log")
         finally:
             if process.returncode is None:
