@@ -142,10 +142,10 @@ async def test_a_killed_owner_leaves_its_entries_and_no_lock(tmp_path: Path) -> 
 
 
 async def test_a_backlog_is_read_in_bounded_pieces(tmp_path: Path) -> None:
-    """However many entries are asked for, a read returns about a megabyte of batches."""
+    """However many entries are asked for, a read returns about half a megabyte of batches."""
     async with opened(LocalDisk(tmp_path), max_bytes=64 * MEGABYTE) as journal:
         for _ in range(12):
-            await journal.append(bytes(MEGABYTE // 4))
+            await journal.append(bytes(MEGABYTE // 8))
         sizes = []
         after = 0
         while entries := await journal.read(after, 1000, wait=False):

@@ -29,7 +29,7 @@ from overround.writing import JournalEntry
 
 # What is skipped after a torn end: more seqs than it can have held, since the database may have seen them.
 SEQ_GAP = 1_000_000
-READ_BYTES = 1 << 20  # unpacked: reading more would hold up the next sync, and its rows take ten times as much memory
+READ_BYTES = 1 << 19  # unpacked: reading more would hold up the next sync, and its rows take ten times as much memory
 
 _log = structlog.get_logger(__name__)
 
