@@ -249,7 +249,7 @@ class Bodies:
         body.whole = joined((compressed(head), *body.pieces, *body.tail))
 
     def _family(self, event: SimulatedEvent, body: _Body, number: int, version: FamilyVersion) -> None:
-        prices = self._world.family(event, number)
+        prices = self._world.family(event, number, version)
         text = self._formats[event.listing.sport].family(prices, self._world.milliseconds(version.priced_at))
         body.versions[number] = version
         body.keys[number] = tuple(prices)

@@ -111,8 +111,8 @@ class World(Protocol):
     def families(self, event: SimulatedEvent) -> Sequence[FamilyVersion]:
         """Return the present version of each family of the event's markets."""
 
-    def family(self, event: SimulatedEvent, number: int) -> Mapping[MarketKey, MarketPrices]:
-        """Return the prices of a family of markets, in the order in which the bookmaker shows them."""
+    def family(self, event: SimulatedEvent, number: int, version: FamilyVersion) -> Mapping[MarketKey, MarketPrices]:
+        """Return the prices of a family of markets in a version, in the order in which the bookmaker shows them."""
 
 
 class Offerable(Protocol):

@@ -108,14 +108,12 @@ class Book:
     def _looked_back(self, tick: int) -> list[int]:
         missing = set(range(len(self.plan.families)))
         priced = [self._first] * len(missing)
-        at = tick
-        while missing and at > self._first:
-            picked = self._picked(at)
-            if picked:
-                for family in missing.intersection(picked):
-                    priced[family] = at
-                    missing.discard(family)
-            at -= 1
+        for at in range(tick, self._first, -1):
+            for family in missing.intersection(self._picked(at)):
+                priced[family] = at
+                missing.discard(family)
+            if not missing:
+                break
         return priced
 
     def _picked(self, tick: int) -> Sequence[int]:

@@ -47,7 +47,7 @@ class Model:
         self._sides = {
             slug: self._side(slug, simulation, catalogue, chances) for slug, simulation in simulations.items()
         }
-        self._books: dict[tuple[str, int], Book] = {}
+        self._books: dict[tuple[str, str], Book] = {}
         self._prospects: dict[int, Prospect] = {}
         self._upcoming = lru_cache(2)(lambda tick: tuple(self.fixtures.upcoming(self.instant(tick))))
 
@@ -178,23 +178,25 @@ class Model:
         return None if fixture is None else (fixture, second)
 
     def _book(self, slug: str, listing_id: str) -> Book:
-        found = self._fixture_of(slug, listing_id)
-        if found is None:
-            raise KeyError(listing_id)
-        fixture, _ = found
-        book = self._books.get((slug, fixture.number))
+        book = self._books.get((slug, listing_id))
         if book is None:
+            book = self._new_book(slug, listing_id)
             if len(self._books) >= _BOOKS_KEPT * len(self._sides) * self.parameters.events:
                 self._books.clear()
                 self._prospects.clear()
-            side = self._sides[slug]
-            plan = side.offers[fixture.league.sport].of(fixture.league.tier)
-            prospect = self._prospects.get(fixture.number)
-            if prospect is None:
-                prospect = self._prospects[fixture.number] = Prospect(fixture)
-            book = Book(prospect, side.simulation.profile, slug, plan, self.parameters)
-            self._books[slug, fixture.number] = book
+            self._books[slug, listing_id] = book
         return book
+
+    def _new_book(self, slug: str, listing_id: str) -> Book:
+        found = self._fixture_of(slug, listing_id)
+        if found is None:
+            raise KeyError(listing_id)
+        fixture, side = found[0], self._sides[slug]
+        plan = side.offers[fixture.league.sport].of(fixture.league.tier)
+        prospect = self._prospects.get(fixture.number)
+        if prospect is None:
+            prospect = self._prospects[fixture.number] = Prospect(fixture)
+        return Book(prospect, side.simulation.profile, slug, plan, self.parameters)
 
 
 def _held(prices: MarketPrices, *, shows_price: bool) -> MarketPrices:

@@ -2,7 +2,9 @@
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
+_HEIGHTS_KEPT = 100_000
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _UNIT = 2.0**-64
@@ -51,10 +53,11 @@ def wander(streams: Sequence[int], at: int) -> float:
     height = 0.0
     for path, period, scale in zip(streams, _PERIODS, _SCALES, strict=True):
         place, part = divmod(at, period)
-        here = normal(path, place)
-        height += (here + (normal(path, place + 1) - here) * part / period) * scale
+        here = _height(path, place)
+        height += (here + (_height(path, place + 1) - here) * part / period) * scale
     return height
 
 
+_height = lru_cache(_HEIGHTS_KEPT)(normal)  # the ticks of a match that are asked for lie between few of them
 _PERIODS = (16, 64, 256, 1024)
 _SCALES = tuple(period**0.5 for period in _PERIODS)

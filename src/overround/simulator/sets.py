@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
+from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import msgspec
 from overround.catalogue import Market
 from overround.simulator.bets import Specifiers, UnknownBetError, in_quarters, settled
 from overround.simulator.expectancy import Expectancy
-from overround.simulator.weights import Weights, weights_of
+from overround.simulator.weights import Weights, adding, weights_of
 
 _POINT_ON_SERVE = 0.62
 _POINTS_OF_A_TILT = 0.045
@@ -33,6 +34,7 @@ _SCORES = tuple(
     for home in (True, False)
     for other in range(7)
 )
+_HOME_WINS = 7  # of the scores: the others are the away side's
 
 
 class Ending(NamedTuple):
@@ -61,31 +63,36 @@ def _ending(sets: Sequence[Score]) -> Ending:
     )
 
 
-def _courses() -> Iterator[tuple[int, ...]]:
-    """Yield the courses of a match, as places of its sets' scores."""
-    places = range(len(_SCORES))
-    for first in places:
-        for second in places:
-            if (_SCORES[first].home > _SCORES[first].away) == (_SCORES[second].home > _SCORES[second].away):
-                yield first, second
-            else:
-                yield from ((first, second, third) for third in places)
+def _courses() -> Iterator[tuple[Score, ...]]:
+    """Yield the courses of a match: those of two sets, then those of three, in the order of `_chances`."""
+    home, away = _SCORES[:_HOME_WINS], _SCORES[_HOME_WINS:]
+    for side in (home, away):
+        yield from product(side, side)
+    for one, other in ((home, away), (away, home)):
+        yield from product(one, other, _SCORES)
+
+
+def _chances(of_a_set: Sequence[float]) -> list[float]:
+    """Return the chances of all courses of a match, by those of a set's scores."""
+    home, away = of_a_set[:_HOME_WINS], of_a_set[_HOME_WINS:]
+    two = [first * second for side in (home, away) for first in side for second in side]
+    level = [first * second for one, other in ((home, away), (away, home)) for first in one for second in other]
+    return two + [sets * third for sets in level for third in of_a_set]
 
 
 class _Layout(NamedTuple):
-    """The endings of a match that differ, and of each course the place of its ending."""
+    """The endings of a match that differ, and of each the courses that lead to it."""
 
     endings: tuple[Ending, ...]
-    courses: tuple[tuple[tuple[int, ...], int], ...]
+    courses: tuple[Weights, ...]
 
 
 @cache
 def _layout() -> _Layout:
-    places: dict[Ending, int] = {}
-    courses = tuple(
-        (course, places.setdefault(_ending([_SCORES[place] for place in course]), len(places))) for course in _courses()
-    )
-    return _Layout(tuple(places), courses)
+    leading: dict[Ending, list[int]] = {}
+    for place, course in enumerate(_courses()):
+        leading.setdefault(_ending(course), []).append(place)
+    return _Layout(tuple(leading), tuple(adding(places) for places in leading.values()))
 
 
 @cache
@@ -122,13 +129,8 @@ class Outlook:
 
     @cached_property
     def _match(self) -> Sequence[float]:
-        one = self._set
-        layout = _layout()
-        cells = [0.0] * len(layout.endings)
-        for course, place in layout.courses:
-            chance = one[course[0]] * one[course[1]]
-            cells[place] += chance * one[course[2]] if len(course) > 2 else chance  # noqa: PLR2004 - sets
-        return cells
+        chances = _chances(self._set)
+        return [courses.chance(chances) for courses in _layout().courses]
 
     def _set_served(self, home_serves: bool) -> list[float]:  # noqa: FBT001 - which of two
         """Return the chances of a set's scores if that side serves first."""

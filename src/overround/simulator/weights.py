@@ -23,8 +23,12 @@ class Weights(msgspec.Struct, frozen=True):
 def weights_of(shares: Iterable[float]) -> Weights:
     """Return the weights of an outcome that pays these shares of a win in the cells, in their order."""
     paying = [(place, share) for place, share in enumerate(shares) if share]
-    whole = [place for place, share in paying if share == 1]
     parts = tuple((place, share) for place, share in paying if share != 1)
-    if len(whole) == 1:
-        return Weights(None, (*parts, (whole[0], 1.0)))
-    return Weights(itemgetter(*whole) if whole else None, parts)
+    return adding([place for place, share in paying if share == 1], parts)
+
+
+def adding(places: Sequence[int], parts: tuple[tuple[int, float], ...] = ()) -> Weights:
+    """Return the weights that add up the cells at these places, and parts of others."""
+    if len(places) == 1:
+        return Weights(None, (*parts, (places[0], 1.0)))
+    return Weights(itemgetter(*places) if places else None, parts)

@@ -59,9 +59,8 @@ class ModelWorld:
         """Return the present version of each family of the event's markets."""
         return self._model.versions(self._slug, event.listing.listing_id, self.tick)
 
-    def family(self, event: SimulatedEvent, number: int) -> Mapping[MarketKey, MarketPrices]:
-        """Return the present prices of a family of markets."""
-        version = self.families(event)[number]
+    def family(self, event: SimulatedEvent, number: int, version: FamilyVersion) -> Mapping[MarketKey, MarketPrices]:
+        """Return the prices of a family of markets in a version."""
         return self._model.family(self._slug, event.listing.listing_id, number, version)
 
     def _same(self, event: SimulatedEvent) -> SimulatedEvent:
