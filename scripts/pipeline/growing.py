@@ -35,6 +35,7 @@ from overround.errors import OverroundError
 from overround.event import Listing, ListingLink
 from overround.logs import configure_logs
 from overround.ports import WriteHandler
+from overround.process import settled
 from overround.scraping.event_coordinator import CycleOptions, EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
 from overround.scraping.progress import ProgressHub
@@ -238,7 +239,8 @@ def _cpu_seconds() -> float:
 def main() -> None:
     """Measure the point that the argument describes."""
     configure_logs("critical")
-    point = asyncio.run(measure(msgspec.json.decode(sys.argv[1], type=PointRequest)))
+    with settled():  # as the service is: else full collections grow with what is kept
+        point = asyncio.run(measure(msgspec.json.decode(sys.argv[1], type=PointRequest)))
     sys.stdout.write(msgspec.json.encode(point).decode() + "\n")
 
 
