@@ -1,9 +1,12 @@
 """Chances in basketball and tennis: markets of one match agree with one another."""
 
+from collections import defaultdict
+
 import pytest
 
 from overround.errors import SettingsError
 from overround.odds import MarketKey
+from overround.simulator import sets
 from overround.simulator.chances import Chances, View
 from overround.simulator.expectancy import Expectancy
 from overround.simulator.fixtures import FixtureList
@@ -58,18 +61,38 @@ def test_basketball_lines_are_monotonous_and_between_each_other() -> None:
 
 def test_tennis_markets_of_one_match_agree() -> None:
     """Winner, sets, games and combinations are of the same courses of a match."""
-    winner, sets = chances("match_winner"), chances("correct_set_score")
-    assert sets["2:0"] + sets["2:1"] == pytest.approx(winner["home"])
-    assert chances("sets_handicap", "handicap=-1.5")["home"] == pytest.approx(sets["2:0"])
-    assert chances("total_sets", "line=2.5")["over"] == pytest.approx(sets["2:1"] + sets["1:2"])
-    assert chances("match_to_end", "score=2:0")["yes"] == pytest.approx(sets["2:0"])
-    assert chances("home_to_win_a_set")["yes"] == pytest.approx(1 - sets["0:2"])
+    winner, score = chances("match_winner"), chances("correct_set_score")
+    assert score["2:0"] + score["2:1"] == pytest.approx(winner["home"])
+    assert chances("sets_handicap", "handicap=-1.5")["home"] == pytest.approx(score["2:0"])
+    assert chances("total_sets", "line=2.5")["over"] == pytest.approx(score["2:1"] + score["1:2"])
+    assert chances("match_to_end", "score=2:0")["yes"] == pytest.approx(score["2:0"])
+    assert chances("home_to_win_a_set")["yes"] == pytest.approx(1 - score["0:2"])
     both = chances("winner_and_total_games", "line=22.5")
     assert both["home_and_over"] + both["home_and_under"] == pytest.approx(winner["home"])
     assert both["home_and_over"] + both["away_and_over"] == pytest.approx(chances("total_games", "line=22.5")["over"])
     assert sum(chances("set_correct_score", "set=1").values()) == pytest.approx(1)
     first = chances("first_set_and_match_winner")
     assert first["home_and_home"] + first["home_and_away"] == pytest.approx(chances("set_winner", "set=1")["home"])
+
+
+def test_games_of_a_tennis_match_are_those_of_its_sets() -> None:
+    """Games of both sides are as likely as playing set after set, until one side has two, makes them."""
+    scores = list(zip(sets._SCORES, VIEW.sets.cells(of_a_set=True), strict=True))
+    expected: defaultdict[tuple[int, int, int], float] = defaultdict(float)
+
+    def play(home_sets: int, home: int, away: int, played: int, chance: float) -> None:
+        if 2 in (home_sets, played - home_sets):
+            expected[home_sets, home, away] += chance
+            return
+        for score, share in scores:
+            won = home_sets + (score.home > score.away)
+            play(won, home + score.home, away + score.away, played + 1, chance * share)
+
+    play(0, 0, 0, 0, 1.0)
+    found: defaultdict[tuple[int, int, int], float] = defaultdict(float)
+    for ending, chance in zip(sets._layout().endings, VIEW.sets.cells(of_a_set=False), strict=True):
+        found[ending.home_sets, ending.home, ending.away] += chance
+    assert found == pytest.approx(expected)
 
 
 def test_even_players_win_as_often() -> None:

@@ -180,12 +180,14 @@ class Model:
     def _book(self, slug: str, listing_id: str) -> Book:
         book = self._books.get((slug, listing_id))
         if book is None:
-            book = self._new_book(slug, listing_id)
-            if len(self._books) >= _BOOKS_KEPT * len(self._sides) * self.parameters.events:
-                self._books.clear()
-                self._prospects.clear()
-            self._books[slug, listing_id] = book
+            self._make_room()
+            book = self._books[slug, listing_id] = self._new_book(slug, listing_id)
         return book
+
+    def _make_room(self) -> None:
+        if len(self._books) >= _BOOKS_KEPT * len(self._sides) * self.parameters.events:
+            self._books.clear()
+            self._prospects.clear()
 
     def _new_book(self, slug: str, listing_id: str) -> Book:
         found = self._fixture_of(slug, listing_id)
