@@ -9,6 +9,7 @@ from tests.browser.demo import Demo
 
 ALL = f"{EVENTS} events"
 DASH = " \u2013 "
+FOUR_LINES_PX = 67
 
 
 def test_every_bookmaker_has_a_row_with_the_reference_first(odds: Page, demo: Demo) -> None:
@@ -100,3 +101,41 @@ def test_a_far_row_comes_into_sight(odds: Page, demo: Demo) -> None:
     expect(odds.get_by_role("grid")).to_have_attribute("aria-activedescendant", last)
     expect(odds.locator(".price.chosen")).to_be_in_viewport()
     assert odds.locator(".block").count() < EVENTS
+
+
+def test_nothing_of_a_title_is_cut(odds: Page, demo: Demo) -> None:
+    """Teams, kick-off and tournament are there in full, on as many lines as they need, in whatever font there is."""
+    events = demo.get(f"/api/events?limit={EVENTS}")["events"]
+    long = max(events, key=lambda event: len(event["tournament"]))
+    odds.add_init_script("addEventListener('DOMContentLoaded', () => document.body.style.fontFamily = 'monospace')")
+    odds.set_viewport_size({"width": 1280, "height": 800})
+    odds.reload()
+    odds.get_by_label("Country", exact=True).select_option(long["country"])
+    expect(odds.locator(".where").first).to_contain_text(long["tournament"])
+    assert odds.locator(".block").first.evaluate("one => one.clientHeight") > FOUR_LINES_PX
+    hidden = "all => all.filter(one => one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth).length"
+    assert odds.locator(".title, .team, .when, .where").evaluate_all(hidden) == 0
+    inside = "one => one.getBoundingClientRect().bottom <= one.closest('.block').getBoundingClientRect().bottom"
+    assert odds.locator(".where").first.evaluate(inside)
+
+
+def test_the_event_stays_in_sight(odds: Page) -> None:
+    """With more columns than there is room for, event and bookmaker stay where they are, and arrows bring a column."""
+    markets = "match_result,double_chance,both_teams_to_score,draw_no_bet,total_goals:line=2.5,total_goals:line=3.5"
+    odds.goto(f"{odds.url}?markets={markets}")
+    odds.set_viewport_size({"width": 1000, "height": 800})
+    title, book = odds.locator(".title").first, odds.locator(".book").first
+    before = title.bounding_box(), book.bounding_box()
+    odds.get_by_role("grid").focus()
+    odds.keyboard.press("ArrowDown")
+    for _ in range(13):
+        odds.keyboard.press("ArrowRight")
+    expect(odds.locator(".price.chosen")).to_be_in_viewport(ratio=1)
+    assert odds.get_by_role("grid").evaluate("grid => grid.scrollLeft") > 0
+    assert (title.bounding_box(), book.bounding_box()) == before
+    for _ in range(13):
+        odds.keyboard.press("ArrowLeft")
+    chosen, edge = odds.locator(".price.chosen").bounding_box(), book.bounding_box()
+    assert chosen
+    assert edge
+    assert chosen["x"] >= edge["x"] + edge["width"] - 1

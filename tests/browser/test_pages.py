@@ -66,8 +66,10 @@ def test_coverage_leads_to_the_events(odds: Page, demo: Demo) -> None:
     """Every tournament has a row with what each bookmaker offers, and leads to its events."""
     rows = demo.get("/api/coverage")["rows"]
     odds.get_by_role("link", name="Coverage").click()
-    expect(odds.locator("tbody tr")).to_have_count(len(rows))
-    odds.locator("tbody tr a").first.click()
+    lines = odds.locator("tbody tr")
+    expect(lines).to_have_count(1 + len(rows))
+    expect(lines.first).to_contain_text(f"All{EVENTS}")
+    lines.nth(1).locator("a").first.click()
     expect(odds.locator(".count")).to_have_text(f"{rows[0]['events']} of {EVENTS} events")
 
 
@@ -77,7 +79,7 @@ def test_a_run_is_followed_and_kept(odds: Page) -> None:
     odds.get_by_role("button", name="Scrape everything now").click()
     expect(odds.get_by_role("progressbar")).to_have_count(3)
     expect(odds.get_by_role("progressbar")).to_have_count(0)
-    newest = odds.locator("tbody tr").first
+    newest = odds.locator(".wide tbody tr").first
     expect(newest).to_contain_text("completed")
     newest.get_by_role("button").click()
     expect(odds.get_by_text(re.compile("discovery .* ms, scraping .* ms"))).to_be_visible()

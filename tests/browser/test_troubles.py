@@ -55,5 +55,5 @@ def test_a_market_that_nobody_answers_for(page: Page, watch: Watch, tmp_path: Pa
         failed = page.get_by_role("region", name="Bookmakers").locator("tbody tr", has_text="transient")
         expect(failed).to_have_count(3)
         page.goto(f"{lonely.address}/runs")
-        expect(page.locator("tbody tr").first).to_contain_text("failed")
-        expect(page.locator("tbody tr").first).to_contain_text("transient 3")
+        expect(page.locator(".wide tbody tr").first).to_contain_text("failed")
+        expect(page.locator(".wide tbody tr").first).to_contain_text("transient 3")

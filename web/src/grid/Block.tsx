@@ -1,15 +1,12 @@
 import { memo, type ReactNode } from "react";
 import { movement, standings, type Standing } from "../model/compare";
 import { ago, kickoff, percent, signed } from "../model/format";
+import { place } from "../model/lines";
 import { whyEmpty } from "../model/markets";
 import type { Cell, DeskEvent, Price } from "../model/types";
 import { Link, tone } from "../ui/parts";
 
-const ROW_PX = 22;
-/** Two teams, the kick-off and the tournament, each on a line of its own. */
-const TITLE_PX = 66;
-
-export const blockHeight = (lines: number): number => Math.max(lines * ROW_PX, TITLE_PX) + 1;
+export const ROW_PX = 22;
 
 const FLASH_MS = 20_000;
 const FLASH_STEPS = 4;
@@ -33,6 +30,7 @@ interface BlockProps {
   event: DeskEvent;
   index: number;
   top: number;
+  height: number;
   slugs: readonly string[];
   names: Readonly<Record<string, string>>;
   columns: readonly Column[];
@@ -54,13 +52,13 @@ export const Block = memo(function Block(props: BlockProps): ReactNode {
     standings(event.cells[column.key] ?? {}, reference, column.outcomes.length, column.probabilitySum),
   );
   return (
-    <div role="rowgroup" className="block" style={{ height: blockHeight(slugs.length), top: props.top }}>
+    <div role="rowgroup" className="block" style={{ height: props.height, top: props.top }}>
       {slugs.map((slug, line) => (
         <div
           role="row" key={slug} aria-rowindex={props.index * slugs.length + line + 3}
           className={line === 0 ? "row reference" : "row"} style={{ gridTemplateColumns: props.template }}
         >
-          {line === 0 ? <Title event={event} now={props.now} lines={slugs.length} /> : null}
+          {line === 0 ? <Title event={event} now={props.now} lines={slugs.length} height={props.height - 1} /> : null}
           <Bookmaker {...props} slug={slug} />
           <Markets {...props} slug={slug} line={line} standing={standing} />
         </div>
@@ -69,9 +67,9 @@ export const Block = memo(function Block(props: BlockProps): ReactNode {
   );
 });
 
-function Title({ event, now, lines }: { event: DeskEvent; now: number; lines: number }): ReactNode {
+function Title({ event, now, lines, height }: { event: DeskEvent; now: number; lines: number; height: number }): ReactNode {
   return (
-    <div role="rowheader" className="title" aria-rowspan={lines} style={{ height: Math.max(lines * ROW_PX, TITLE_PX) }}>
+    <div role="rowheader" className="title" aria-rowspan={lines} style={{ height }}>
       <Link to={`/events/${event.id}`} className="teams" title={`${event.home} – ${event.away}`}>
         <span className="team">{event.home}</span><span className="unseen-text"> – </span><span className="team">{event.away}</span>
       </Link>
@@ -81,7 +79,7 @@ function Title({ event, now, lines }: { event: DeskEvent; now: number; lines: nu
         {event.conflict ? <b className="conflict" title={event.conflict}> conflict</b> : null}
       </span>
       <span className="dim where" title={`${event.country}, ${event.tournament}`}>
-        {event.country}, {event.tournament}
+        {place(event.country, event.tournament)}
       </span>
     </div>
   );

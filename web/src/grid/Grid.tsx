@@ -1,11 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useRef, useState } from "react";
+import { type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject, useEffect, useMemo, useRef, useState } from "react";
 import type { DeskEvent } from "../model/types";
 import { useNow } from "../ui/parts";
 import { navigate } from "../ui/router";
-import { Block, blockHeight, cellId, type Column, type Cursor } from "./Block";
-import { templateOf, widthOf } from "./columns";
+import { Block, cellId, type Column, type Cursor } from "./Block";
+import { BOOK_PX, EVENT_PX, templateOf, widthOf } from "./columns";
 import { useGradually } from "./gradually";
+import { useHeights, useRoom } from "./heights";
 
 interface GridProps {
   events: readonly DeskEvent[];
@@ -16,15 +17,21 @@ interface GridProps {
 }
 
 const STEP_MS = 5000;
+/** Where what stays in sight ends, when the rest is scrolled. */
+const EDGES = { "--event": `${EVENT_PX}px`, "--edge": `${EVENT_PX + BOOK_PX}px` } as CSSProperties;
 
 export function Grid(props: GridProps): ReactNode {
   const { events, slugs, columns } = props;
   const scroller = useRef<HTMLDivElement>(null);
+  const head = useRef<HTMLDivElement>(null);
   const [cursor, setCursor] = useState<Cursor | null>(null);
   const now = useNow(STEP_MS);
-  const height = blockHeight(slugs.length);
+  const room = useRoom(scroller, head);
+  const heights = useHeights(events, slugs.length, room.title);
   const virtual = useVirtualizer({
-    count: events.length, getScrollElement: () => scroller.current, estimateSize: () => height, overscan: 4, scrollPaddingStart: 48,
+    count: events.length, getScrollElement: () => scroller.current, estimateSize: (at) => heights[at] ?? 0, overscan: 4, scrollPaddingStart: 48,
+    // Another function has the sizes asked for anew.
+    getItemKey: useMemo(() => (at: number) => at, [heights]),
   });
   const template = templateOf(columns);
   const width = widthOf(columns);
@@ -43,16 +50,20 @@ export function Grid(props: GridProps): ReactNode {
   };
 
   const chosen = cursor ? events[cursor.event] : undefined;
+  const cell = chosen && cursor ? cellId(chosen.id, cursor.line, cursor.column) : undefined;
+  useEffect(() => {
+    if (cell && room.wide) document.getElementById(cell)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [cell, room.wide]);
   return (
     <div
-      ref={scroller} className="grid" role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
-      aria-rowcount={events.length * slugs.length + 2} aria-activedescendant={chosen && cursor ? cellId(chosen.id, cursor.line, cursor.column) : undefined}
+      ref={scroller} className={room.wide ? "grid wide-grid" : "grid"} style={EDGES} role="grid" tabIndex={0} aria-label="Prices by event and bookmaker" onKeyDown={onKeyDown}
+      aria-rowcount={events.length * slugs.length + 2} aria-activedescendant={cell}
     >
-      <Head columns={columns} template={template} width={width} />
+      <Head place={head} columns={columns} template={template} width={width} />
       <div role="presentation" className="blocks" style={{ height: virtual.getTotalSize(), width }}>
-        {items.filter(({ event }) => drawn.has(event.id)).map(({ event, index, start }) => (
+        {items.filter(({ event }) => drawn.has(event.id)).map(({ event, index, start, size }) => (
           <Block
-            key={event.id} event={event} index={index} top={start} slugs={slugs} names={props.names} columns={columns}
+            key={event.id} event={event} index={index} top={start} height={size} slugs={slugs} names={props.names} columns={columns}
             template={template} now={now} cadence={props.cadence} cursor={cursor?.event === index ? cursor : null}
           />
         ))}
@@ -61,9 +72,9 @@ export function Grid(props: GridProps): ReactNode {
   );
 }
 
-function Head({ columns, template, width }: { columns: readonly Column[]; template: string; width: string }): ReactNode {
+function Head({ place, columns, template, width }: { place: RefObject<HTMLDivElement | null>; columns: readonly Column[]; template: string; width: string }): ReactNode {
   return (
-    <div role="rowgroup" className="head" style={{ width }}>
+    <div ref={place} role="rowgroup" className="head" style={{ width }}>
       <div role="row" className="row" style={{ gridTemplateColumns: template }}>
         <div role="columnheader">Event</div>
         <div role="columnheader">Bookmaker</div>

@@ -21,8 +21,8 @@ export function columnsOf(keys: readonly string[], catalogue: Catalogue): Column
   });
 }
 
-const EVENT_PX = 198;
-const BOOK_PX = 94;
+export const EVENT_PX = 198;
+export const BOOK_PX = 94;
 const PRICE_PX = 82;
 const MARGIN_PX = 36;
 

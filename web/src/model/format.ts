@@ -32,7 +32,13 @@ export function clock(at: number): string {
 export const countdown = (at: number, now: number): string => (at > now ? `in ${age(at - now)}` : `started ${age(now - at)} ago`);
 
 export const percent = (fraction: number | null | undefined): string =>
-  fraction === null || fraction === undefined ? "" : (fraction * 100).toFixed(1);
+  fraction === null || fraction === undefined ? "" : (fraction * 100).toFixed(1).replace("-", "\u2212");
+
+/** "5 min", "3 h" for seconds that are whole minutes or hours; nothing for others. */
+export function inWords(seconds: number): string {
+  if (seconds <= 0 || seconds % 60) return "";
+  return seconds % 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`;
+}
 
 /** "+0.8", "−1.2" with a real minus sign. */
 export const signed = (value: number, digits = 1): string => {

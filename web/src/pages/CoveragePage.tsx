@@ -14,6 +14,7 @@ export default function CoveragePage({ names }: { names: Names }): ReactNode {
   if (!found.data) return <Notice title={found.error ? "Coverage could not be loaded." : "Loading coverage…"}>{found.error?.message}</Notice>;
   const slugs = Object.keys(found.data.bookmakers);
   if (found.data.rows.length === 0) return <Notice title="No events yet.">They appear by themselves when the first scrape has found some.</Notice>;
+  const all = whole(found.data.rows, slugs);
   return (
     <div className="page">
       <h1>Coverage</h1>
@@ -24,6 +25,10 @@ export default function CoveragePage({ names }: { names: Names }): ReactNode {
           <tr className="second">{slugs.map((slug) => HEADS.map((name, at) => <th key={`${slug} ${name}`} scope="col" className={at ? "" : "first"}>{name}</th>))}</tr>
         </thead>
         <tbody>
+          <tr className="total">
+            <th className="left" scope="row"><Link to="/">All</Link></th><td>{number(found.data.events)}</td>
+            {slugs.map((slug, at) => <Figures key={slug} row={all} slug={slug} own={at === 0} />)}
+          </tr>
           {found.data.rows.map((row) => (
             <tr key={`${row.sport} ${row.country} ${row.tournament}`}>
               <th className="left" scope="row"><Link to={events(row)}>{row.country}, {row.tournament} <span className="dim">{words(row.sport)}</span></Link></th><td>{number(row.events)}</td>
@@ -34,6 +39,13 @@ export default function CoveragePage({ names }: { names: Names }): ReactNode {
       </table>
     </div>
   );
+}
+
+/** All tournaments as if they were one. */
+function whole(rows: readonly TournamentView[], slugs: readonly string[]): TournamentView {
+  const sum = (slug: string, figure: (typeof FIGURES)[number]): number => rows.reduce((total, { bookmakers }) => total + (bookmakers[slug]?.[figure] ?? 0), 0);
+  const offers = slugs.map((slug) => [slug, { events: sum(slug, "events"), markets: sum(slug, "markets"), missing: sum(slug, "missing"), opened_first: sum(slug, "opened_first") }] as const);
+  return { sport: "", country: "", tournament: "", events: rows.reduce((total, row) => total + row.events, 0), bookmakers: Object.fromEntries(offers) };
 }
 
 const events = (row: TournamentView, missing = false): string =>

@@ -55,7 +55,7 @@ function Head({ event, slugs, name }: Part): ReactNode {
       <h1>{event.home} – {event.away}</h1>
       <div className="dim">{kickoff(event.kickoff)}, {countdown(event.kickoff, now)} · {event.country}, {event.tournament} · {words(event.sport)} · {event.id}</div>
       {event.conflict ? <p className="conflict">The bookmakers disagree about this event: {event.conflict}. It is shown, and not compared.</p> : null}
-      <div className="bar">
+      <div className="bar books">
         {slugs.map((slug) => {
           const at = event.books[slug]?.confirmedAt ?? 0;
           const state = tone(at, now, cadence);

@@ -53,13 +53,14 @@ function Service(): ReactNode {
         <Card name="service" value={stats.ready ? "ready" : "not ready"}>{stats.version}, started {ago(Date.parse(stats.started_at), now)}</Card>
         <Card name="memory" value={bytes(stats.process.rss_bytes)}>loop late by {number(stats.process.loop_lag_p99_ms)} ms (p99)</Card>
         <Card name="cache" value={`${number(stats.cache.events)} events`}>{number(stats.cache.markets)} markets, {number(stats.cache.unaccepted)} unaccepted</Card>
-        <Card name="database" value={stats.database.ready ? "ready" : "away"}>{bytes(stats.database.size_bytes)}, {bytes(stats.database.growth_bytes_per_day)} a day</Card>
+        <Card name="database" value={stats.database.ready ? "ready" : "away"}>{bytes(stats.database.size_bytes)}, {stats.database.growth_bytes_per_day === null ? "growth not known yet" : `${bytes(stats.database.growth_bytes_per_day)} a day`}</Card>
       </div>
     </section>
   );
 }
 
-const HEADS = ["bookmaker", "asked", "last good", "last error", "errors", "in use / allowed / limit", "a minute", "p50 / p95 ms", "requests", "received", "events", "markets"];
+const LEFT = new Set(["bookmaker", "asked", "last error", "errors"]);
+const HEADS = ["bookmaker", "asked", "last good", "last error", "errors", "in use / allowed / limit", "requests a minute", "p50 / p95 ms", "requests", "received", "events", "markets"];
 
 function Bookmakers(): ReactNode {
   const found = useEndpoint("/api/bookmakers", EVERY);
@@ -69,7 +70,7 @@ function Bookmakers(): ReactNode {
       <h2>Bookmakers</h2>
       <div className="scroll">
         <table>
-          <thead><tr>{HEADS.map((name, at) => <th key={name} scope="col" className={at < 2 ? "left" : ""}>{name}</th>)}</tr></thead>
+          <thead><tr>{HEADS.map((name) => <th key={name} scope="col" className={LEFT.has(name) ? "left" : ""}>{name}</th>)}</tr></thead>
           <tbody>{found.data.bookmakers.map((one) => <Bookmaker key={one.slug} one={one} />)}</tbody>
         </table>
       </div>
@@ -88,8 +89,8 @@ function Bookmaker({ one }: { one: BookmakerView }): ReactNode {
       <th className="left" scope="row">{one.name}{one.reference ? " (reference)" : ""}</th>
       <td className="left" title={breaker.reason}>{one.enabled ? `${BREAKER[breaker.state] ?? breaker.state}${until}` : "switched off"}</td>
       <td>{ago(one.last_success_at ? Date.parse(one.last_success_at) : 0, now)}</td>
-      <td title={error?.message}>{error ? `${words(error.class)}, ${ago(Date.parse(error.at), now)}` : "–"}</td>
-      <td>{Object.entries(one.errors).filter(([, count]) => count).map(([name, count]) => `${words(name)} ${number(count)}`).join(", ") || "–"}</td>
+      <td className="left" title={error?.message}>{error ? `${words(error.class)}, ${ago(Date.parse(error.at), now)}` : "–"}</td>
+      <td className="left">{Object.entries(one.errors).filter(([, count]) => count).map(([name, count]) => `${words(name)} ${number(count)}`).join(", ") || "–"}</td>
       <td>{concurrency.in_use} / {concurrency.allowed} / {concurrency.limit}</td>
       <td>{number(minute.used)}{minute.budget === null ? "" : ` of ${number(minute.budget)}`}</td>
       <td>{number(one.latency_ms.p50, 1)} / {number(one.latency_ms.p95, 1)}</td>

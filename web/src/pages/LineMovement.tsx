@@ -61,8 +61,11 @@ function Title({ market, what }: { market: string; what: string }): ReactNode {
 const inOrder = (series: readonly WireSeries[], slugs: readonly string[]): WireSeries[] =>
   [...series].sort((a, b) => slugs.indexOf(a.bookmaker) - slugs.indexOf(b.bookmaker));
 
-const opened = ({ bookmaker, opening, closing }: WireSeries, name: (slug: string) => string): string =>
-  `${name(bookmaker)}: opened ${opening ? `${opening.price} (${moment(Date.parse(opening.at))})` : "–"}${closing ? `, closed ${closing.price}` : ""}`;
+const opened = ({ bookmaker, opening, closing, points }: WireSeries, name: (slug: string) => string): string =>
+  `${name(bookmaker)}: opened ${opening ? `${opening.price} (${moment(Date.parse(opening.at))})` : "–"}, ${closing ? `closed ${closing.price}` : standing(points.at(-1))}`;
+
+/** What is in force now: the price, or what became of it. */
+const standing = (last: WireSeries["points"][number] | undefined): string => (last?.state === "active" ? `now ${last.price ?? "–"}` : (last?.state ?? "–"));
 
 const MOST_ROWS = 500;
 

@@ -7,7 +7,7 @@ import type { WireRun } from "../api/types";
 import { ago, clock, number, words } from "../model/format";
 import { Link, Notice, useNow } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
-import { RunProgress } from "./RunProgress";
+import { LastRun, RunProgress } from "./RunProgress";
 
 type Names = Readonly<Record<string, string>>;
 const HEADS = ["run", "kind", "status", "began", "took", "events", "changed", "confirmed", "failed", "markets changed", "errors"];
@@ -22,12 +22,13 @@ export default function RunsPage({ names }: { names: Names }): ReactNode {
   const [chosen, setChosen] = useState<number | null>(null);
   if (!runs.data) return <Notice title={runs.error ? "Runs could not be loaded." : "Loading runs…"}>{runs.error?.message}</Notice>;
   const busy = runs.data.runs.some((run) => run.kind === "cycle" && run.finished_at === null);
+  const last = runs.data.runs.find((run) => run.kind === "cycle" && run.finished_at !== null);
   const choose = (id: number): void => setChosen(chosen === id ? null : id);
   return (
     <div className="page">
       <h1>Scrape runs</h1>
       <Schedule busy={busy} />
-      {progress.now ? <RunProgress now={progress.now} names={names} /> : null}
+      {progress.now ? <RunProgress now={progress.now} names={names} /> : last ? <LastRun run={last} names={names} /> : null}
       {runs.data.runs.length === 0 ? <Notice title="No run yet." /> : (
         <table className="wide">
           <thead><tr>{HEADS.map((name) => <th key={name} scope="col" className={LEFT.has(name) ? "left" : ""}>{name}</th>)}<th scope="col">details</th></tr></thead>

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { send } from "../api/http";
 import type { WireSettings } from "../api/types";
+import { inWords } from "../model/format";
 import { changes } from "../model/settings";
 import { Link, Notice } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
@@ -62,7 +63,7 @@ function Form({ settings, names }: { settings: WireSettings; names: Names }): Re
 const LABELS: Readonly<Record<string, readonly [string, string]>> = {
   short_interval_seconds: ["near kick-off, every", "s"], long_interval_seconds: ["everything, every", "s"], near_kickoff_seconds: ["near is within", "s"],
   enabled: ["asked", ""], concurrency: ["at once", "requests"], min_interval_ms: ["at least apart", "ms"], requests_per_minute: ["at most", "a minute"],
-  odds_snapshots_days: ["prices for", "days"], event_scrape_status_days: ["outcomes of scrapes for", "days"],
+  odds_snapshots_days: ["prices for", "days"], event_scrape_status_days: ["scrape log for", "days"],
 };
 
 function Section({ title, values, set }: { title: string; values: object; set: (key: string, value: Value) => void }): ReactNode {
@@ -80,5 +81,5 @@ function Field({ name, value, set }: { name: string; value: Value; set: (value: 
   const [label, unit] = LABELS[name] ?? [name.replaceAll("_", " "), ""];
   if (typeof value === "boolean") return <label><span>{label}</span> <input type="checkbox" checked={value} onChange={(change) => set(change.target.checked)} /></label>;
   const change = (text: string): void => set(text === "" ? null : Number(text));
-  return <label><span>{label}</span> <input type="number" step="any" value={value ?? ""} placeholder="no limit" onChange={(event) => change(event.target.value)} /> <span className="dim">{unit}</span></label>;
+  return <label><span>{label}</span> <input type="number" step="any" value={value ?? ""} placeholder="no limit" onChange={(event) => change(event.target.value)} /> <span className="dim">{unit}{unit === "s" && inWords(Number(value)) ? ` = ${inWords(Number(value))}` : ""}</span></label>;
 }
