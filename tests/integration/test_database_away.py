@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
@@ -17,7 +18,7 @@ from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
 from overround.simulator.child import running_simulator
 from overround.wiring import running_database, running_service
-from tests.support.service import replay_settings, replaying_service
+from tests.support.service import Api, replay_settings, replaying_service, running_api
 
 
 async def test_the_service_starts_without_its_database_and_joins_it_later(tmp_path: Path) -> None:
@@ -106,3 +107,35 @@ async def test_a_cycle_outlives_the_loss_of_the_database(tmp_path: Path) -> None
             assert run.status == "completed"
             assert pending > 0
             assert (await database.facts.facts()).doubled == 0
+
+
+async def told(api: Api, *, ready: bool) -> set[str]:
+    """Return the codes of the alerts as soon as the status says so of the database."""
+    async with asyncio.timeout(60):
+        while True:
+            status = await api.get("/api/status")
+            if status["database"]["ready"] is ready:
+                return {alert["code"] for alert in status["alerts"]}
+
+
+async def database_metric(api: Api) -> str:
+    """Return what the metrics say of the database."""
+    async with api.session.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return next(line for line in lines if line.startswith("overround_ready_database "))
+
+
+async def test_a_database_that_goes_is_told_of(tmp_path: Path) -> None:
+    """Status, its alerts and the metric that wakes somebody say that it is away, and that it is back."""
+    async with AsyncExitStack() as server:
+        url = await server.enter_async_context(running_postgres(tmp_path / "elsewhere"))
+        async with running_api(url, tmp_path / "data") as api:
+            await api.cycle()
+            assert await told(api, ready=True) == set()
+            await server.aclose()
+            await api.service.control.run_cycle()
+            assert await told(api, ready=False) == {"writes_fail"}
+            assert await database_metric(api) == "overround_ready_database 0.0"
+            async with running_postgres(tmp_path / "elsewhere", ephemeral=True):
+                assert await told(api, ready=True) == set()
+                assert await database_metric(api) == "overround_ready_database 1.0"

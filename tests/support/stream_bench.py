@@ -147,6 +147,5 @@ class BenchClient:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        now = self._bench.clock.now()
         facts: dict[str, Any] = {slug: self._bench.hub.newest.get(slug) for slug in SLUGS}
-        return self._client.next(Beat(number=self._bench.beat, now=now, bookmakers=facts))
+        return self._client.next(Beat(number=self._bench.beat, bookmakers=facts))

@@ -41,6 +41,12 @@ def alerts(state: ApiState) -> list[Alert]:
     return [*not_ready(state), *broken, *(_warning(code, text) for code, text in _worries(state))]
 
 
+def takes_writes(state: ApiState) -> bool:
+    """Tell whether the database is there: it has been prepared, and the last write has not failed."""
+    queue = state.write_queue
+    return state.database_ready.is_set() and (queue is None or not queue.stats().last_error)
+
+
 def recovering(state: ApiState) -> CatchUpProgress | None:
     """Return how far the cache has caught up with the journal; None once it has."""
     return None if state.catch_up.done.is_set() else state.catch_up.progress

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from overround.api.alerts import takes_writes
 from overround.api.bookmaker_metrics import bookmaker_metrics
 from overround.api.metric_families import buckets
 from overround.api.state import ApiState, State
@@ -39,9 +40,7 @@ class _ServiceCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield every metric of the service."""
         state = self._state
-        yield _gauge(
-            "overround_ready_database", "1 while the database can be written to.", state.database_ready.is_set()
-        )
+        yield _gauge("overround_ready_database", "1 while the database takes writes.", takes_writes(state))
         yield _gauge(
             "overround_ready_cache", "1 once the cache has been filled from the database.", state.warm.is_set()
         )

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from overround.api.alerts import alerts, not_ready, recovering
+from overround.api.alerts import alerts, not_ready, recovering, takes_writes
 from overround.api.security import AccessView, CurrentAccess, access_view
 from overround.api.state import ApiState, State
 from overround.api.stream_desk import Streams
@@ -42,7 +42,7 @@ class RecoveryView(BaseModel):
 
 
 class DatabaseView(BaseModel):
-    """The database; its size is measured once an hour, and its growth over up to a day of that."""
+    """The database: ready while it takes writes; its size, once an hour, and its growth over up to a day of that."""
 
     ready: bool
     size_bytes: int | None
@@ -107,5 +107,5 @@ def _recovery(state: ApiState) -> RecoveryView | None:
 def _database(state: ApiState) -> DatabaseView:
     growth = state.maintenance.growth
     return DatabaseView(
-        ready=state.database_ready.is_set(), size_bytes=growth.newest, growth_bytes_per_day=growth.per_day
+        ready=takes_writes(state), size_bytes=growth.newest, growth_bytes_per_day=growth.per_day
     )

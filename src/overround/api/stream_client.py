@@ -54,7 +54,6 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """A heartbeat to be sent to everybody, by its number."""
 
     number: int
-    now: datetime
     bookmakers: Mapping[str, datetime | None]
 
 
@@ -118,7 +117,8 @@ class StreamClient:
     def _heartbeat(self, beat: Beat) -> bytes:
         self._beat = beat.number
         place = self._place()
-        return message("heartbeat", {"cursor": place, "now": beat.now, "bookmakers": beat.bookmakers}, place)
+        facts = {"cursor": place, "now": self._hub.clock.now(), "bookmakers": beat.bookmakers}
+        return message("heartbeat", facts, place)
 
     def _place(self) -> str:
         """Return the cursor of a client that has everything up to it and, while it is given states, more."""
@@ -206,7 +206,7 @@ class StreamClient:
             return self._heartbeat(beat)
         self._image, shown = None, len(self._shown)
         self._shown.clear()
-        facts = {"cursor": str(self._cursor), "events": shown, "now": beat.now}
+        facts = {"cursor": str(self._cursor), "events": shown, "now": self._hub.clock.now()}
         return message("image_end", facts, self._place())
 
     def _more_of_image(self, image: deque[int]) -> bytes:

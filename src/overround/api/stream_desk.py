@@ -111,7 +111,7 @@ class StreamDesk:
     def _beaten(self, number: int) -> Beat:
         state = self._state
         good = {slug: self._last_good_at(slug) for slug in state.bookmakers}
-        return Beat(number=number, now=state.clock.now(), bookmakers=good)
+        return Beat(number=number, bookmakers=good)
 
     def _last_good_at(self, slug: str) -> datetime | None:
         known = (self._state.fetchers[slug].statistics.figures().last_success_at, self._hub.newest.get(slug))

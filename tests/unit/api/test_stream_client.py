@@ -140,6 +140,16 @@ def test_heartbeats_advance_the_cursor_and_say_when_prices_last_arrived(bench: S
     }
 
 
+def test_who_comes_between_two_heartbeats_hears_the_time_as_it_is(bench: StreamBench) -> None:
+    """The time in a message is that of its sending: the page reckons the age of prices by it."""
+    bench.client().read()
+    bench.clock.advance(9)
+    late = bench.client()
+    late.read()
+    assert late.mirror.last["image_end"]["now"] == "2026-03-01T12:00:10Z"
+    assert late.mirror.last["heartbeat"]["now"] == "2026-03-01T12:00:10Z"
+
+
 def test_a_client_comes_back_to_what_it_missed(bench: StreamBench) -> None:
     """With a cursor that is still held, changes follow at once and there is no image."""
     client = bench.client()

@@ -51,13 +51,15 @@ function Errors({ errors }: { errors: Readonly<Record<string, number>> }): React
 const HEADS = ["fetched", "changed", "confirmed", "failed", "p50 ms", "p95 ms"];
 
 function Panel({ label, lines, names, children }: { label: string; lines: readonly Line[]; names: Names; children: ReactNode }): ReactNode {
+  const order = Object.keys(names);
+  const sorted = [...lines].sort((a, b) => order.indexOf(a.slug) - order.indexOf(b.slug));
   return (
     <section className="progress" aria-label={label}>
       <p>{children}</p>
       <table>
         <thead><tr><th scope="col" className="left">bookmaker</th><th scope="col" className="left">done</th>{HEADS.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
         <tbody>
-          {lines.map((line) => (
+          {sorted.map((line) => (
             <tr key={line.slug}>
               <th scope="row" className="left">{names[line.slug] ?? line.slug}</th><td className="left">{line.done}</td>
               <td>{line.fetched}</td><td>{number(line.changed)}</td><td>{number(line.confirmed)}</td>
