@@ -106,6 +106,4 @@ def _recovery(state: ApiState) -> RecoveryView | None:
 
 def _database(state: ApiState) -> DatabaseView:
     growth = state.maintenance.growth
-    return DatabaseView(
-        ready=takes_writes(state), size_bytes=growth.newest, growth_bytes_per_day=growth.per_day
-    )
+    return DatabaseView(ready=takes_writes(state), size_bytes=growth.newest, growth_bytes_per_day=growth.per_day)
