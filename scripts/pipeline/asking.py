@@ -1,11 +1,12 @@
-"""A client that asks one address again and again, and notes how long the answers take.
+"""A client that asks again and again, and notes how long the answers take.
 
 It asks for bodies as they are: unpacking what came compressed would be the client's time, and of one side alone.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp
 import msgspec
@@ -14,6 +15,7 @@ from overround.clock import SystemClock
 from scripts.pipeline.records import Spread, spread
 
 EVENTS = "/api/events?limit=50"
+LAST_EVENTS = "/api/events?limit=100&sort=-kickoff"
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 _PAUSE = 0.01  # seconds, so that the client takes no core from those who are measured
 
@@ -42,29 +44,54 @@ async def ask(address: str, path: str, times: int) -> Answers:
 
 
 class Meanwhile:
-    """The answers that came while something else went on."""
+    """The answers that came while something else went on: the first page, and single events of it."""
 
     def __init__(self) -> None:
-        self.durations: list[float] = []
+        self.pages: list[float] = []
+        self.events: list[float] = []
 
     @contextlib.asynccontextmanager
-    async def asking(self, address: str, path: str) -> AsyncIterator[None]:
-        """Ask during a `with` block, at most a hundred times a second."""
-        task = asyncio.create_task(self._ask(address, path), name="asking")
+    async def asking(self, address: str) -> AsyncIterator[None]:
+        """Ask during a `with` block, for a page and an event in turns, at most a hundred times a second."""
+        task = asyncio.create_task(self._ask(address), name="asking")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _ask(self, address: str, path: str) -> None:
+    async def _ask(self, address: str) -> None:
         clock = SystemClock()
         async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-            while True:
+            events = itertools.cycle([event_path(number) for number in await event_numbers(session, EVENTS)])
+            for path, durations in itertools.cycle([(EVENTS, self.pages), ("", self.events)]):
                 start = clock.monotonic()
-                await _asked(session, path)
-                self.durations.append((clock.monotonic() - start) * 1000)
+                await _asked(session, path or next(events))
+                durations.append((clock.monotonic() - start) * 1000)
                 await clock.sleep(_PAUSE)
+
+
+async def ask_each(address: str, path: str) -> Spread:
+    """Ask for each event of a page once, one after the other."""
+    clock = SystemClock()
+    durations = []
+    async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
+        for number in await event_numbers(session, path):
+            start = clock.monotonic()
+            await _asked(session, event_path(number))
+            durations.append((clock.monotonic() - start) * 1000)
+    return spread(durations)
+
+
+async def event_numbers(session: aiohttp.ClientSession, path: str) -> Sequence[int]:
+    """Return the SportRadar ids of a page's events."""
+    async with session.get(path) as response:
+        return [event["sr_id"] for event in (await response.json())["events"]]
+
+
+def event_path(sr_id: int) -> str:
+    """Return the address of a single event with all its markets."""
+    return f"/api/events/{sr_id}"
 
 
 async def _asked(session: aiohttp.ClientSession, path: str) -> int:

@@ -72,10 +72,15 @@ def _pipeline(results: Results) -> Iterator[Budget]:
 
 def _served(results: Results) -> Iterator[Budget]:
     run, bare = results.run, results.limits.route if results.limits is not None else None
-    observed = results.observed.during if results.observed is not None else None
-    for what, during in (("while a cycle runs", run.during), ("while one with observed latencies runs", observed)):
-        yield _at_most(f"GET /api/events {what}, p50", "ms", 2).against(during.p50 if during is not None else None)
-        yield _at_most(f"GET /api/events {what}, p99", "ms", 20).against(during.p99 if during is not None else None)
+    for what, one in (("while a cycle runs", run), ("while one with observed latencies runs", results.observed)):
+        yield _at_most(f"GET /api/events {what}, p50", "ms", 2).against(one.during.p50 if one is not None else None)
+        yield _at_most(f"GET /api/events {what}, p99", "ms", 20).against(one.during.p99 if one is not None else None)
+        yield _at_most(f"GET /api/events/{{sr_id}} {what}, p50", "ms", 2).against(
+            one.event_during.p50 if one is not None else None
+        )
+    yield _at_most("GET /api/events/{sr_id}, one that nobody had asked for, idle, p50", "ms", 2).against(
+        run.event_unasked.p50
+    )
     yield _at_least("GET /api/events idle, share of a bare route's requests a second", "ratio", 0.6).against(
         run.idle.per_second / bare.per_second if bare is not None else None
     )

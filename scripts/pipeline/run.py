@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.clock import SystemClock
 from overround.simulator.child import SimulatorHandle
-from scripts.pipeline.asking import EVENTS, Answers, Meanwhile, ask
+from scripts.pipeline.asking import EVENTS, LAST_EVENTS, Answers, Meanwhile, ask, ask_each
 from scripts.pipeline.integrity import History, api_equals_database, cache_equals_database, stored_as_detected
 from scripts.pipeline.records import Check, CycleRecord, DrainRecord, Extent, ServiceOptions, Spread, spread
 from scripts.pipeline.stage import (
@@ -29,7 +29,11 @@ _IDLE_REQUESTS = 200
 
 
 class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles."""
+    """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles.
+
+    `during`, `event_during`: answers of the first page and of its events in the last cycle, in milliseconds;
+    `event_unasked`: of events that nobody had asked for, and nothing else going on.
+    """
 
     extent: Extent
     asynchronous: bool
@@ -40,6 +44,8 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     to_committed: Spread
     idle: Answers
     during: Spread
+    event_during: Spread
+    event_unasked: Spread
     restart_seconds: float
     cpu_seconds: dict[str, float]
     checks: tuple[Check, ...]
@@ -84,6 +90,7 @@ async def measured_run(
             await course.all_cycles(extent.cycles + 1)
             checks = [*await stored_as_detected(stage.engine, course.cycles), *await _served(stage, service)]
             idle = await ask(service.address, EVENTS, _IDLE_REQUESTS)
+            event_unasked = await ask_each(service.address, LAST_EVENTS)
         if oracle:
             checks += await History(extent, course.ticks).checks(stage.engine, course.cycles)
         again = msgspec.structs.replace(options, starts_at=market.instant(market.tick))
@@ -98,7 +105,9 @@ async def measured_run(
         grown_warm=course.volumes[-1].since(course.volumes[1]),
         to_committed=delays,
         idle=idle,
-        during=spread(course.meanwhile.durations),
+        during=spread(course.meanwhile.pages),
+        event_during=spread(course.meanwhile.events),
+        event_unasked=event_unasked,
         restart_seconds=restart_seconds,
         cpu_seconds=course.cpu_seconds(),
         checks=tuple(checks),
@@ -124,7 +133,7 @@ class _Course:
         self.volumes.append(await volume(self._stage.engine))
         for index in range(number):
             if index == number - 1:
-                async with self.meanwhile.asking(self._service.address, EVENTS):
+                async with self.meanwhile.asking(self._service.address):
                     await self._one()
             else:
                 await self._one()
