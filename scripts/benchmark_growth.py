@@ -18,12 +18,11 @@ from overround.errors import OverroundError
 from scripts.pipeline.growing import PointRequest
 from scripts.pipeline.machine import this_machine
 from scripts.pipeline.plots import line_plot
-from scripts.pipeline.results import Growth, GrowthPoint
+from scripts.pipeline.results import SMALL, Growth, GrowthPoint
 from scripts.pipeline.sections import growth_table
 
 _EVENTS = (325, 1_300, 5_200, 20_000)
 _BOOKMAKERS = (3, 10)
-_TO_DATABASE = (1_300, 3)
 _OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 _RESERVE = 1.5
 _PLOTS: Sequence[tuple[str, str, Callable[[GrowthPoint], float]]] = (
@@ -35,7 +34,7 @@ _PLOTS: Sequence[tuple[str, str, Callable[[GrowthPoint], float]]] = (
 
 async def measure(events: Sequence[int], bookmakers: Sequence[int], seed: int) -> AsyncIterator[Growth]:
     """Measure all sizes, the small ones first; yield what there is after each, whoever may end it then."""
-    last = PointRequest(events=min(max(events), _TO_DATABASE[0]), bookmakers=_TO_DATABASE[1], seed=seed, database=True)
+    last = PointRequest(events=min(max(events), SMALL[0]), bookmakers=SMALL[1], seed=seed, database=True)
     found = Growth(at=SystemClock().now(), machine=this_machine(), seed=seed, points=(), to_database=await _point(last))
     sizes = sorted(((e, b) for e in events for b in bookmakers), key=lambda size: size[0] * size[1])
     for place, (number, of) in enumerate(sizes):
@@ -50,6 +49,8 @@ async def measure(events: Sequence[int], bookmakers: Sequence[int], seed: int) -
         found = msgspec.structs.replace(found, points=(*found.points, point))
         missing = tuple(f"{e:,} x {b}: the run was ended before" for e, b in sizes[place + 1 :])
         yield msgspec.structs.replace(found, left_out=(*found.left_out, *missing))
+    again = await _point(PointRequest(events=SMALL[0], bookmakers=SMALL[1], seed=seed))
+    yield msgspec.structs.replace(found, again=again)
 
 
 def write(growth: Growth, directory: Path) -> Path:

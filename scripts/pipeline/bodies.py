@@ -68,14 +68,23 @@ class MemoryClient:
     """
 
     def __init__(
-        self, listings: Sequence[Listing], templates: Sequence[Template], clock: Clock, known: Known | None = None
+        self,
+        listings: Sequence[Listing],
+        templates: Sequence[Template],
+        clock: Clock,
+        known: Known | None = None,
+        watch: Callable[[bytes], None] | None = None,
     ) -> None:
-        """The listings' bodies are those of the templates, over and over; `known` is as for the real fetcher."""
+        """The listings' bodies are those of the templates, over and over; `known` is as for the real fetcher.
+
+        `watch` is shown every body that is fetched.
+        """
         self._listings = listings
         self._bodies = {one.listing_id: templates[index % len(templates)].bodies for index, one in enumerate(listings)}
         self._digests = {body: body_digest(body)[:_PART] for template in templates for body in template.bodies}
         self._clock = clock
         self._known = known
+        self._watch = watch
         self.variant = 0
 
     async def discover(self, sports: Sequence[str]) -> AsyncIterator[LeagueListings | DiscoveryFailure]:
@@ -88,6 +97,8 @@ class MemoryClient:
         """Return the present body."""
         bodies = self._bodies[listing.listing_id]
         body, at = bodies[self.variant % len(bodies)], self._clock.now()
+        if self._watch is not None:
+            self._watch(body)
         digest = body_digest(listing.listing_id.encode())[:_PART] + self._digests[body]
         known = self._known(digest, at) if self._known is not None else None
         return Response(body=b"" if known else body, received_at=at, duration_ms=0, digest=digest, known=known)

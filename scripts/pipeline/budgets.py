@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from scripts.pipeline.records import blocking
-from scripts.pipeline.results import Results
+from scripts.pipeline.results import GROWTH_BOUND, Results
 
 _LEAST_INDEPENDENCE_MS = 2.0
 _INDEPENDENCE_SHARE = 0.2
@@ -110,7 +110,7 @@ def _growth(results: Results) -> Iterator[Budget]:
     yield _at_least("events a second from bytes in memory to committed", "events/s", 400).against(
         growth.events_per_second if growth is not None else None
     )
-    yield _at_most("cost per snapshot: 20,000 x 10 over 1,300 x 3", "ratio", 1.15).against(
+    yield _at_most("cost per snapshot: 20,000 x 10 over 1,300 x 3", "ratio", GROWTH_BOUND).against(
         growth.cost_ratio if growth is not None else None
     )
 

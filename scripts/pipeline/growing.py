@@ -14,6 +14,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -45,10 +46,12 @@ from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.writing import StampedBatch, WriteReport
+from scripts.benchmark_normalise import DECODERS
 from scripts.pipeline.bodies import Collector, ListingBodies, MemoryClient, Template
 from scripts.pipeline.records import Extent
 from scripts.pipeline.results import GrowthPoint
 from scripts.pipeline.stage import running_bookmakers
+from scripts.pipeline.yardstick import Yardstick
 
 _SIMULATED = 100  # events, of which those serve as templates that do not start soon
 _TEMPLATES = 30
@@ -95,6 +98,7 @@ class _Desk:
         self.clock = OffsetClock(EPOCH)
         self.catalogue = load_catalogue()
         self.book = EventBook()
+        self.yardstick = Yardstick()
         self.clients: list[MemoryClient] = []
         plugins, known = load_bookmakers(), sorted(templates)
         sources = {}
@@ -102,7 +106,9 @@ class _Desk:
             real = known[number % len(known)]
             slug = f"{real}x{number}"
             bodies = ListingBodies(plugins[real].normaliser(self.catalogue))
-            client = MemoryClient(self._listings(slug, request.events), templates[real], self.clock, bodies.known)
+            watch = partial(self.yardstick.watch, DECODERS[real])
+            listings = self._listings(slug, request.events)
+            client = MemoryClient(listings, templates[real], self.clock, bodies.known, watch)
             self.clients.append(client)
             sources[slug] = Source(slug=slug, client=client, reader=bodies)
         self.slugs = tuple(sources)
@@ -162,13 +168,14 @@ async def measure(request: PointRequest) -> GrowthPoint:
         rounds = [await _cycle(coordinator, queue, desk, number) for number in range(1, request.cycles + 1)]
         after = _rss()
     snapshots = desk.context.cache.stats().snapshots
-    seconds, cpu = (statistics.median(values) for values in zip(*rounds, strict=True))
+    seconds, cpu, decode = (statistics.median(values) for values in zip(*rounds, strict=True))
     return GrowthPoint(
         events=request.events,
         bookmakers=request.bookmakers,
         snapshots=snapshots,
         cycle_ms=round(seconds * 1000, 1),
         cpu_us_per_snapshot=round(cpu * 1e6 / snapshots, 1),
+        decode_us=round(decode * 1e6, 1),
         rss_mb=round(after / _MB, 1),
         bytes_per_snapshot=round((after - before) / snapshots),
     )
@@ -176,16 +183,18 @@ async def measure(request: PointRequest) -> GrowthPoint:
 
 async def _cycle(
     coordinator: EventCoordinator, queue: AsyncWriteQueue[AsyncEngine | None], desk: _Desk, variant: int
-) -> tuple[float, float]:
-    """Run one cycle until everything is written; return its seconds, and those of CPU."""
+) -> tuple[float, float, float]:
+    """Run one cycle until everything is written; return its seconds, those of CPU, and those of a bare decoding."""
     for client in desk.clients:
         client.variant = variant
+    desk.yardstick.taken()
     began, cpu = desk.clock.monotonic(), _cpu_seconds()
     run = await coordinator.run_full_cycle()
     await queue.drain()
     if run.status.value != "completed":
         raise OverroundError(f"a cycle in memory ended as {run.status.value}: {run.errors}")
-    return desk.clock.monotonic() - began, _cpu_seconds() - cpu
+    measuring, decode = desk.yardstick.taken()
+    return desk.clock.monotonic() - began - measuring, _cpu_seconds() - cpu - measuring, decode
 
 
 async def _templates(request: PointRequest) -> Mapping[str, Sequence[Template]]:

@@ -1,5 +1,6 @@
 """Everything that one benchmark measured."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -50,26 +51,45 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
+SMALL, LARGE = (1_300, 3), (20_000, 10)
+"""Events and bookmakers of the sizes whose costs are compared."""
+GROWTH_BOUND = 1.15
+
+
 class GrowthPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One size: what a snapshot of a warm cycle costs, what a cached one occupies, how long a cycle takes."""
+    """One size: what a snapshot of a warm cycle costs, what a cached one occupies, how long a cycle takes.
+
+    `decode_us` is what msgspec's bare decoding of some of the same bodies cost in the same cycles, a body: what the
+    machine was able to do meanwhile.
+    """
 
     events: int
     bookmakers: int
     snapshots: int
     cycle_ms: float
     cpu_us_per_snapshot: float
+    decode_us: float
     rss_mb: float
     bytes_per_snapshot: float
 
+    @property
+    def cost(self) -> float:
+        """Return what a snapshot costs, in bare decodings of a body."""
+        return self.cpu_us_per_snapshot / self.decode_us
+
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """All sizes; `to_database` is the one that ends in PostgreSQL. `left_out` says what was not measured, and why."""
+    """All sizes; `to_database` is the one that ends in PostgreSQL. `left_out` says what was not measured, and why.
+
+    `again` is the size of `SMALL` once more, after all others.
+    """
 
     at: datetime
     machine: Machine
     seed: int
     points: tuple[GrowthPoint, ...]
     to_database: GrowthPoint | None = None
+    again: GrowthPoint | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -79,11 +99,26 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
         return None if point is None else 1000 * point.events / point.cycle_ms
 
     @property
+    def spread(self) -> float | None:
+        """Return what a snapshot of the small size costs after the large ones, over before them."""
+        small = self._point(SMALL)
+        return self.again.cost / small.cost if self.again is not None and small is not None else None
+
+    @property
     def cost_ratio(self) -> float | None:
-        """Return what a snapshot costs at 20,000 events and 10 bookmakers, over 1,300 and 3."""
-        cost = {(point.events, point.bookmakers): point.cpu_us_per_snapshot for point in self.points}
-        small, large = cost.get((1300, 3)), cost.get((20_000, 10))
-        return large / small if small and large else None
+        """Return what a snapshot costs at 20,000 events and 10 bookmakers, over 1,300 and 3 before and after.
+
+        None as well where these two differ by more than the bound is wide: then it can not be told.
+        """
+        small, large, spread = self._point(SMALL), self._point(LARGE), self.spread
+        if small is None or large is None or self.again is None or spread is None:
+            return None
+        if not 1 / GROWTH_BOUND <= spread <= GROWTH_BOUND:
+            return None
+        return large.cost / statistics.mean((small.cost, self.again.cost))
+
+    def _point(self, size: tuple[int, int]) -> GrowthPoint | None:
+        return next((one for one in self.points if (one.events, one.bookmakers) == size), None)
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

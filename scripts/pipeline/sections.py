@@ -335,12 +335,26 @@ def growth(results: Results) -> str:
 
 def growth_table(found: Growth) -> str:
     """Return a growth benchmark's table."""
-    head = ("events x bookmakers", "snapshots", "cycle ms", "CPU us a snapshot", "memory MB", "bytes a snapshot")
+    head = (
+        "events x bookmakers",
+        "snapshots",
+        "cycle ms",
+        "CPU us a snapshot",
+        "us a bare decoding",
+        "ratio",
+        "memory MB",
+        "bytes a snapshot",
+    )
     text = (
         "Warm cycles on bodies in memory: decoded, compared, cached, packed, journalled in memory, and taken by a"
-        " handler that keeps nothing. `bytes a snapshot` is what the process has grown by, over cached snapshots."
+        " handler that keeps nothing. `bytes a snapshot` is what the process has grown by, over cached snapshots. Every"
+        " seventh body is decoded once more, bare, in the same cycle: what a snapshot costs is compared by the ratio to"
+        " that, since the machine is not equally fast all the time."
     )
-    blocks = [text, table(head, [_growth_row(point) for point in found.points])]
+    last = [] if found.again is None else [found.again]
+    blocks = [text, table(head, [_growth_row(point) for point in (*found.points, *last)])]
+    if found.spread is not None:
+        blocks.append(f"The last line, {found.spread:.2f} of the same size before, tells how far this can be trusted.")
     if found.to_database is not None:
         point = found.to_database
         rate = number(1000 * point.events / point.cycle_ms)
@@ -355,6 +369,8 @@ def _growth_row(point: GrowthPoint) -> Sequence[str]:
         f"{point.snapshots:,}",
         number(point.cycle_ms),
         number(point.cpu_us_per_snapshot),
+        number(point.decode_us),
+        f"{point.cost:.2f}",
         number(point.rss_mb),
         number(point.bytes_per_snapshot),
     )
