@@ -21,7 +21,7 @@ from overround.access.keyring import KeyRing
 from overround.api import events as events_slice
 from overround.api.event_desk import EventDesk
 from overround.api.event_json import MarketWriter
-from overround.api.event_pages import Page, list_pieces
+from overround.api.event_pages import Page, page_answer
 from overround.api.fragments import Fragments
 from overround.api.middleware import Admission, RequestContext
 from overround.api.problems import install_problem_handlers
@@ -291,8 +291,7 @@ def _end_with_the_load(load: asyncio.Task[None]) -> None:
 def _first_page(desk: EventDesk) -> bytes:
     asked = desk.requests[b""]
     found = desk.find(asked.wanted)
-    pieces, _ = list_pieces(desk, Page(total=len(found), limit=50, offset=0), found[:50], asked.markets)
-    return b"".join(piece.text for piece in pieces)
+    return page_answer(desk, Page(total=len(found), limit=50, offset=0), found[:50], asked.markets).body
 
 
 def serve(listener: socket.socket, events: int, events_a_second: float) -> None:

@@ -13,7 +13,7 @@ from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_json import MarketWriter
 from overround.api.event_query import EventRequest, read_request
 from overround.api.fragments import Fragment, Fragments, MarketSet
-from overround.api.gzip_splice import stored
+from overround.api.gzip_splice import gzipped, stored
 from overround.api.state import ApiState
 from overround.bookmakers.memo import Memo
 from overround.caching.odds_cache import CachedSnapshot
@@ -26,6 +26,7 @@ _MOMENTS: Final = 10  # a second
 _AT_A_TIME: Final = 20
 """How many events are looked at before others have their turn."""
 
+_ANSWERS_KEPT: Final = 16
 
 Figure = Callable[[Event], float | None]
 
@@ -52,6 +53,23 @@ class Piece(msgspec.Struct, frozen=True, dict=True):
         return stored(self.text) if self.fragment is None else self.fragment.deflated
 
 
+class Answer(msgspec.Struct, frozen=True, dict=True):
+    """A body in its parts, each encoding put together when it is first asked for, and its ETag."""
+
+    pieces: Sequence[Piece]
+    etag: str
+
+    @cached_property
+    def body(self) -> bytes:
+        """Return the body as it is."""
+        return b"".join([piece.text for piece in self.pieces])
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Return the body compressed."""
+        return gzipped([piece.packed for piece in self.pieces], self.body)
+
+
 class Shown(msgspec.Struct, frozen=True):
     """An event within a moment: the snapshots it is made of, its fragment, and the bookmakers' freshness.
 
@@ -67,14 +85,16 @@ class Shown(msgspec.Struct, frozen=True):
 class EventDesk:
     """The running parts as the slice of events sees them.
 
-    What was shown is kept for the rest of a tenth of a second. Lists by filter are kept until an event comes, goes
-    or is listed by somebody else. `requests` are what query strings ask for.
+    What was shown is kept for the rest of a tenth of a second, and whole lists for as long as nothing changes within
+    that. Lists by filter are kept until an event comes, goes or is listed by somebody else. `requests` are what query
+    strings ask for.
     """
 
     def __init__(self, state: ApiState, fragments: Fragments) -> None:
         self.state = state
         self.fragments = fragments
         self.requests: Memo[bytes, EventRequest] = Memo(read_request, _REQUESTS_KEPT)
+        self._answers: tuple[tuple[int, int, int], dict[bytes, Answer]] = ((0, 0, 0), {})
         self._moment = (0, 0)
         self._shown: dict[str, dict[int, Shown]] = {}
         self._lists: OrderedDict[EventFilter, tuple[int, Sequence[Event]]] = OrderedDict()
@@ -83,9 +103,16 @@ class EventDesk:
         """Return an event's fragment as it is now."""
         return self.fragments.get(event, self.state.cache.event(event.sr_id), markets)
 
+    def answers(self, now: datetime) -> dict[bytes, Answer]:
+        """Return the answers of this moment, by query string: to be looked into, and added to by `keep`."""
+        state = (_tenths(now), self.state.book.revision, self.state.cache.revision)
+        if self._answers[0] != state:
+            self._answers = (state, {})
+        return self._answers[1]
+
     def shown(self, events: Iterable[Event], markets: MarketSet, now: datetime) -> list[Shown]:
         """Return events as they are now, with ages to a tenth of a second."""
-        moment = (int(now.timestamp() * _MOMENTS), self.state.book.revision)
+        moment = (_tenths(now), self.state.book.revision)
         if moment != self._moment:
             self._moment = moment
             self._shown.clear()
@@ -134,6 +161,16 @@ class EventDesk:
             return found[::-1]
         falling = sort in (EventSort.MOVED, EventSort.MARGIN_LAST, EventSort.GAP_LAST)
         return await _ordered(self.state.clock, found, _figure(self, asked), falling=falling)
+
+
+def keep(answers: dict[bytes, Answer], query: bytes, answer: Answer) -> None:
+    """Add an answer, where there is room."""
+    if len(answers) < _ANSWERS_KEPT:
+        answers[query] = answer
+
+
+def _tenths(at: datetime) -> int:
+    return int(at.timestamp() * _MOMENTS)
 
 
 def _freshness(listing: Listing | None, cached: CachedSnapshot | None, offered: int, now: datetime) -> Freshness:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from overround.api.event_desk import desk_of
-from overround.api.event_pages import Page, answer, event_pieces, list_pieces
+from overround.api.event_pages import event_answer, list_answer, response
 from overround.api.event_query import documented_parameters, parse_markets
 from overround.api.event_schemas import EventPage, SingleEvent
 from overround.api.fragments import ALL_MARKETS, market_set
@@ -28,12 +28,7 @@ router = APIRouter(prefix="/api/events", tags=["events"])
 )
 async def list_events(request: Request) -> Response:
     """Return events with all bookmakers' prices of the chosen markets."""
-    desk = desk_of(request)
-    asked = desk.requests[request.scope["query_string"]]
-    found = await desk.selected(asked)
-    page = Page(total=len(found), limit=asked.limit, offset=asked.offset)
-    pieces, etag = list_pieces(desk, page, found[asked.offset : asked.offset + asked.limit], asked.markets)
-    return answer(request, pieces, etag)
+    return response(request, await list_answer(desk_of(request), request.scope["query_string"]))
 
 
 @router.get(
@@ -57,5 +52,4 @@ async def read_event(
     if event is None:
         raise UnknownEventError(sr_id)
     keys = parse_markets(markets)
-    pieces, etag = event_pieces(desk, event, market_set(keys) if keys else ALL_MARKETS)
-    return answer(request, pieces, etag)
+    return response(request, event_answer(desk, event, market_set(keys) if keys else ALL_MARKETS))

@@ -62,6 +62,8 @@ class OddsCache:
 
     def __init__(self) -> None:
         self._events: dict[int, _Snapshots] = {}
+        self.revision = 0
+        """Another number whenever anything has been replaced or forgotten."""
 
     def get(self, sr_id: int, bookmaker: str) -> CachedSnapshot | None:
         """Return what is known of one bookmaker's prices for an event."""
@@ -79,6 +81,7 @@ class OddsCache:
 
     def put(self, sr_id: int, bookmaker: str, cached: CachedSnapshot) -> None:
         """Replace what is known of one (event, bookmaker)."""
+        self.revision += 1
         self._events[sr_id] = MappingProxyType({**self.event(sr_id), bookmaker: cached})
 
     def accept(self, sr_id: int, bookmaker: str, received_at: datetime) -> None:
@@ -95,6 +98,7 @@ class OddsCache:
 
     def evict(self, sr_ids: Iterable[int]) -> int:
         """Forget events; return how many were held."""
+        self.revision += 1
         return sum(self._events.pop(sr_id, None) is not None for sr_id in sr_ids)
 
     def stats(self) -> CacheStats:
