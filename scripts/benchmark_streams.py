@@ -23,6 +23,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from overround.api.stream_client import BUFFER
 from scripts.stream_mirror import Mirror
@@ -181,7 +182,7 @@ def _megabytes(clients: Sequence[Client]) -> float:
 
 
 def _told(cycles: Sequence[Cycle]) -> list[Mapping[str, float]]:
-    return [{"seconds": one.seconds, "markets_changed": one.markets_changed, "rss_mb": one.rss_mb} for one in cycles]
+    return [msgspec.structs.asdict(one) for one in cycles]
 
 
 def main() -> None:

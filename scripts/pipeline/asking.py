@@ -51,22 +51,24 @@ class Meanwhile:
         self.events: list[float] = []
 
     @contextlib.asynccontextmanager
-    async def asking(self, address: str) -> AsyncIterator[None]:
-        """Ask during a `with` block, for a page and an event in turns, at most a hundred times a second."""
-        task = asyncio.create_task(self._ask(address), name="asking")
+    async def asking(self, address: str, *, events: bool) -> AsyncIterator[None]:
+        """Ask during a `with` block, for the page, or that and an event in turns, at most a hundred times a second."""
+        task = asyncio.create_task(self._ask(address, events=events), name="asking")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _ask(self, address: str) -> None:
+    async def _ask(self, address: str, *, events: bool) -> None:
         clock = SystemClock()
         async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-            events = itertools.cycle([event_path(number) for number in await event_numbers(session, EVENTS)])
-            for path, durations in itertools.cycle([(EVENTS, self.pages), ("", self.events)]):
+            numbers = await event_numbers(session, EVENTS) if events else ()
+            turns = itertools.cycle([(EVENTS, self.pages), *([("", self.events)] if events else [])])
+            paths = itertools.cycle([event_path(number) for number in numbers])
+            for path, durations in turns:
                 start = clock.monotonic()
-                await _asked(session, path or next(events))
+                await _asked(session, path or next(paths))
                 durations.append((clock.monotonic() - start) * 1000)
                 await clock.sleep(_PAUSE)
 

@@ -31,8 +31,9 @@ _IDLE_REQUESTS = 200
 class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles.
 
-    `during`, `event_during`: answers of the first page and of its events in the last cycle, in milliseconds;
-    `event_unasked`: of events that nobody had asked for, and nothing else going on.
+    `during`, `event_during`: answers of the first page and of its events in the last cycle, in milliseconds; the
+    latter, which take memory, only with observed latencies. `event_unasked`: of events that nobody had asked for,
+    and nothing else going on.
     """
 
     extent: Extent
@@ -86,7 +87,7 @@ async def measured_run(
             stage.simulator, stage.database, data_dir, extent, market.instant(0), asynchronous=asynchronous
         )
         async with running_measured(options) as service:
-            course = _Course(stage, service, market)
+            course = _Course(extent, stage, service, market)
             await course.all_cycles(extent.cycles + 1)
             checks = [*await stored_as_detected(stage.engine, course.cycles), *await _served(stage, service)]
             idle = await ask(service.address, EVENTS, _IDLE_REQUESTS)
@@ -117,7 +118,8 @@ async def measured_run(
 class _Course:
     """Cycle after cycle, and what is noted between them."""
 
-    def __init__(self, stage: Stage, service: ServiceProcess, market: MarketTime) -> None:
+    def __init__(self, extent: Extent, stage: Stage, service: ServiceProcess, market: MarketTime) -> None:
+        self._extent = extent
         self._stage = stage
         self._service = service
         self._market = market
@@ -133,7 +135,8 @@ class _Course:
         self.volumes.append(await volume(self._stage.engine))
         for index in range(number):
             if index == number - 1:
-                async with self.meanwhile.asking(self._service.address):
+                observed = self._extent.latency == "observed"
+                async with self.meanwhile.asking(self._service.address, events=observed):
                     await self._one()
             else:
                 await self._one()

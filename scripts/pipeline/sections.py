@@ -236,7 +236,6 @@ def api(results: Results) -> str:
         found.append(("first page", "during a cycle with observed latencies", results.observed.during))
     if results.limits is not None:
         found.append(("bare FastAPI route of its size", "idle", results.limits.route.times_ms))
-    found.append(("event of that page", "during the last cycle", run.event_during))
     if results.observed is not None:
         found.append(("event of that page", "during a cycle with observed latencies", results.observed.event_during))
     found.append(("event that nobody had asked for", "idle", run.event_unasked))

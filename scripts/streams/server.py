@@ -28,11 +28,12 @@ SPORTS = ("football", "basketball", "tennis")
 
 
 class Cycle(msgspec.Struct, frozen=True):
-    """One cycle: how long it took, how many markets changed, and the memory of the process at its end."""
+    """One cycle: how long it took, how many markets changed, and the memory at its end: of all, and of the log."""
 
     seconds: float
     markets_changed: int
     rss_mb: float
+    log_mb: float
 
 
 class Serving:
@@ -96,7 +97,12 @@ async def _cycle(service: Service, market: Market) -> Cycle:
     run = await service.control.run_cycle()
     detail = service.control.detail(run.run_id)
     rss = psutil.Process().memory_info().rss / 2**20
-    return Cycle(round(time.perf_counter() - began, 1), 0 if detail is None else detail.markets_changed, round(rss, 1))
+    return Cycle(
+        seconds=round(time.perf_counter() - began, 1),
+        markets_changed=0 if detail is None else detail.markets_changed,
+        rss_mb=round(rss, 1),
+        log_mb=round(service.stream.log.bytes / 2**20, 1),
+    )
 
 
 def serve(events: int, port: int, buffer: int, orders: Connection) -> None:

@@ -148,6 +148,11 @@ class StreamLog:
         return self._number
 
     @property
+    def bytes(self) -> int:
+        """Return the bytes of the pieces that are held."""
+        return self._bytes
+
+    @property
     def total(self) -> int:
         """Return the bytes of all pieces since the start, as they are or were in memory."""
         return self._total
