@@ -54,9 +54,9 @@ async def test_a_list_is_put_together_once_a_moment(desk: EventDesk, bench: Stre
     bench.clock.advance(0.05)
     assert await list_answer(desk, QUERY) is first
     assert (await list_answer(desk, b"limit=1")) is not first
-    bench.clock.advance(0.1)
+    bench.clock.advance(0.15)
     assert json.loads(first.body)["now"] == "2026-03-01T12:00:01Z"
-    assert (await page(desk))["now"] == "2026-03-01T12:00:01.150000Z"
+    assert (await page(desk))["now"] == "2026-03-01T12:00:01.200000Z"
     assert (await page(desk))["events"][0]["bookmakers"]["us"]["age_seconds"] == 0.2
 
 
