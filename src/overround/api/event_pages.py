@@ -60,8 +60,9 @@ def page_answer(desk: EventDesk, page: Page, events: Iterable[Event], markets: M
     return Answer(pieces, _etag(seen.hexdigest()))
 
 
-def event_answer(desk: EventDesk, event: Event, markets: MarketSet) -> Answer:
+async def event_answer(desk: EventDesk, event: Event, markets: MarketSet) -> Answer:
     """Return one event as of now."""
+    await desk.fragments.prepare(event, desk.state.cache.event(event.sr_id), markets, desk.state.clock)
     now = desk.state.clock.now()
     (shown,) = desk.shown([event], markets, now)
     closing = b'%s,"now":%s}' % (shown.freshness, msgspec.json.encode(now))

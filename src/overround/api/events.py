@@ -52,4 +52,4 @@ async def read_event(
     if event is None:
         raise UnknownEventError(sr_id)
     keys = parse_markets(markets)
-    return response(request, event_answer(desk, event, market_set(keys) if keys else ALL_MARKETS))
+    return response(request, await event_answer(desk, event, market_set(keys) if keys else ALL_MARKETS))

@@ -19,18 +19,21 @@ from overround.api.gzip_splice import deflated
 from overround.caching.odds_cache import CachedSnapshot
 from overround.event import Event
 from overround.odds import MarketKey
+from overround.ports import Clock
 
 MAX_BYTES: Final = 64 * 2**20
 _OVERHEAD = 1000  # what an entry takes beside its bytes, its parts and their compressed form, about
 _PART_OVERHEAD = 250
 _LEVEL = 1
 _DIGEST = 12
+_AT_A_TIME = 40  # markets, which take some two milliseconds
 
 Snapshots = Mapping[str, CachedSnapshot]
 Moved = tuple[datetime, datetime | None, datetime | None, Mapping[MarketKey, datetime]]
 State = Moved | None
 """What differs whenever a bookmaker's cells do: `since` and `moved_at`, and what they say of confirmation."""
 Version = tuple[State, ...]
+Parts = Mapping[MarketKey, MarketJson | None]
 
 
 class MarketSet(msgspec.Struct, frozen=True):
@@ -57,7 +60,7 @@ class Fragment(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     event: Event
     version: Version
-    parts: Mapping[MarketKey, MarketJson | None]
+    parts: Parts
     body: bytes
     digest: bytes
     offered: Mapping[str, int]
@@ -92,8 +95,7 @@ class Fragments:
     def get(self, event: Event, snapshots: Snapshots, markets: MarketSet) -> Fragment:
         """Return an event's fragment as it is now; only what has changed in it is written anew."""
         place = (event.sr_id, markets.name)
-        version = tuple([_version(snapshots.get(slug)) for slug in self._writer.slugs])
-        known = self._kept.get(place)
+        version, known = self._version(snapshots), self._kept.get(place)
         if known is not None and known.version == version and (known.event is event or known.event == event):
             self._kept.move_to_end(place)
             return known
@@ -101,31 +103,42 @@ class Fragments:
         self._keep(place, made)
         return made
 
+    async def prepare(self, event: Event, snapshots: Snapshots, markets: MarketSet, clock: Clock) -> None:
+        """Write an event that is not kept, a few markets at a time: others have their turn in between.
+
+        What changes meanwhile, `get` writes anew.
+        """
+        place = (event.sr_id, markets.name)
+        if place in self._kept:
+            return
+        version, keys = self._version(snapshots), self._keys(snapshots, markets)
+        parts: dict[MarketKey, MarketJson | None] = {}
+        for start in range(0, len(keys), _AT_A_TIME):
+            parts.update(self._written(event, snapshots, keys[start : start + _AT_A_TIME]))
+            await clock.sleep(0)
+        if place not in self._kept:
+            self._keep(place, _fragment(event, version, parts, self._offered(snapshots, version, None)))
+
     def _made(
         self, event: Event, snapshots: Snapshots, markets: MarketSet, version: Version, known: Fragment | None
     ) -> Fragment:
         offered = self._offered(snapshots, version, known)
         reusable = self._reusable(event, snapshots, version, known)
-        keys = self._writer.keys(snapshots) if markets.keys is None else markets.keys
+        keys = self._keys(snapshots, markets)
         if known is not None and known.event == event and markets.keys and reusable.keys() >= set(keys):
             return msgspec.structs.replace(known, version=version, offered=offered)
-        compared = not event.conflict
-        parts = {
-            key: reusable[key] if key in reusable else self._writer.market(key, snapshots, compared=compared)
-            for key in keys
-        }
-        found = [part for part in parts.values() if part is not None]
-        body = b'%s,"markets":[%s]' % (msgspec.json.encode(event)[:-1], ",".join([one.text for one in found]).encode())
-        return Fragment(
-            event=event,
-            version=version,
-            parts=parts,
-            body=body,
-            digest=hashlib.blake2b(body, digest_size=_DIGEST).digest(),
-            offered=offered,
-            margin=_mean([one.margin for one in found if one.margin is not None]),
-            gap=min((one.gap for one in found if one.gap is not None), default=None),
-        )
+        written = self._written(event, snapshots, [key for key in keys if key not in reusable])
+        parts = {key: reusable[key] if key in reusable else written[key] for key in keys}
+        return _fragment(event, version, parts, offered)
+
+    def _version(self, snapshots: Snapshots) -> Version:
+        return tuple([_state(snapshots.get(slug)) for slug in self._writer.slugs])
+
+    def _keys(self, snapshots: Snapshots, markets: MarketSet) -> Sequence[MarketKey]:
+        return self._writer.keys(snapshots) if markets.keys is None else markets.keys
+
+    def _written(self, event: Event, snapshots: Snapshots, keys: Iterable[MarketKey]) -> Parts:
+        return {key: self._writer.market(key, snapshots, compared=not event.conflict) for key in keys}
 
     def _offered(self, snapshots: Snapshots, version: Version, known: Fragment | None) -> Mapping[str, int]:
         """Count each bookmaker's markets; of those who have changed nothing as they were counted before."""
@@ -136,9 +149,7 @@ class Fragments:
             if new is not None
         }
 
-    def _reusable(
-        self, event: Event, snapshots: Snapshots, version: Version, known: Fragment | None
-    ) -> Mapping[MarketKey, MarketJson | None]:
+    def _reusable(self, event: Event, snapshots: Snapshots, version: Version, known: Fragment | None) -> Parts:
         """Return the markets of a former fragment that are as they were."""
         if known is None or bool(known.event.conflict) != bool(event.conflict):
             return {}
@@ -161,7 +172,22 @@ class Fragments:
             self._bytes -= _size(dropped)
 
 
-def _version(cached: CachedSnapshot | None) -> State:
+def _fragment(event: Event, version: Version, parts: Parts, offered: Mapping[str, int]) -> Fragment:
+    found = [part for part in parts.values() if part is not None]
+    body = b'%s,"markets":[%s]' % (msgspec.json.encode(event)[:-1], ",".join([one.text for one in found]).encode())
+    return Fragment(
+        event=event,
+        version=version,
+        parts=parts,
+        body=body,
+        digest=hashlib.blake2b(body, digest_size=_DIGEST).digest(),
+        offered=offered,
+        margin=_mean([one.margin for one in found if one.margin is not None]),
+        gap=min((one.gap for one in found if one.gap is not None), default=None),
+    )
+
+
+def _state(cached: CachedSnapshot | None) -> State:
     if cached is None:
         return None
     # After a complete body no cell states a time of confirmation of its own that depends on the event's.

@@ -1,5 +1,6 @@
 """Fragments: what they hold, and when they are built anew."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
 from overround.event import Event
 from overround.odds import MarketKey, MarketPrices, Snapshot
+from overround.testing import ManualClock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RESULT, TOTAL = MarketKey("match_result"), MarketKey("total_goals", "line=2.5")
@@ -29,8 +31,8 @@ class Desk:
 
     def __init__(self, max_bytes: int = 10_000_000) -> None:
         self.cache = OddsCache()
-        writer = MarketWriter(load_catalogue(), ("us", "them"), COVERED, "us")
-        self.fragments = Fragments(writer, max_bytes)
+        self.writer = MarketWriter(load_catalogue(), ("us", "them"), COVERED, "us")
+        self.fragments = Fragments(self.writer, max_bytes)
 
     def scrape(
         self, slug: str, minute: int, markets: dict[MarketKey, tuple[int, ...]], *, complete: bool = True
@@ -180,3 +182,25 @@ def test_memory_is_bounded(bound: int) -> None:
         event = msgspec.structs.replace(EVENT, sr_id=sr_id)
         assert desk.fragments.get(event, desk.cache.event(1), market_set([RESULT])).event is event
     assert desk.fragments.bytes <= max(bound, 6_000)
+
+
+async def test_a_large_event_is_written_in_turns_with_others() -> None:
+    """Others run before it is complete; what changes meanwhile is in the answer, and the rest is not written again."""
+    desk = Desk()
+    lines = [MarketKey("total_goals", f"line={line}.5") for line in range(200)]
+    desk.scrape("us", 0, dict.fromkeys(lines, (1900, 1900)))
+    clock = ManualClock(NOON)
+    preparing = asyncio.create_task(desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, clock))
+    turns = 0
+    while not preparing.done():
+        turns += 1
+        await clock.sleep(0)
+        if turns == 2:
+            desk.scrape("us", 1, dict.fromkeys(lines, (1900, 1900)) | {lines[0]: (1950, 1850)})
+    assert turns > 4
+    markets = desk.markets()
+    assert len(markets) == 200
+    assert markets[0]["bookmakers"]["us"]["outcomes"][0]["price"] == "1.95"
+    assert markets[0]["bookmakers"]["us"]["outcomes"][0]["previous"] == "1.90"
+    anew = Fragments(desk.writer, 10_000_000)
+    assert desk.body() == anew.get(EVENT, desk.cache.event(1), ALL_MARKETS).body
