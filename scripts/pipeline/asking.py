@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from overround.clock import SystemClock
+from scripts.pipeline.bare_route import PATH
 from scripts.pipeline.records import Spread, spread
 
 EVENTS = "/api/events?limit=50"
@@ -44,15 +45,16 @@ async def ask(address: str, path: str, times: int) -> Answers:
 
 
 class Meanwhile:
-    """The answers that came while something else went on: the first page, and single events of it."""
+    """The answers that came while something else went on: the first page, single events of it, and a bare route."""
 
     def __init__(self) -> None:
         self.pages: list[float] = []
         self.events: list[float] = []
+        self.bare: list[float] = []
 
     @contextlib.asynccontextmanager
     async def asking(self, address: str, *, events: bool) -> AsyncIterator[None]:
-        """Ask during a `with` block, for the page, or that and an event in turns, at most a hundred times a second."""
+        """Ask during a `with` block, at most a hundred times a second: for the page, or for all three in turns."""
         task = asyncio.create_task(self._ask(address, events=events), name="asking")
         try:
             yield
@@ -64,7 +66,8 @@ class Meanwhile:
         clock = SystemClock()
         async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
             numbers = await event_numbers(session, EVENTS) if events else ()
-            turns = itertools.cycle([(EVENTS, self.pages), *([("", self.events)] if events else [])])
+            others = [("", self.events), (PATH, self.bare)] if events else []
+            turns = itertools.cycle([(EVENTS, self.pages), *others])
             paths = itertools.cycle([event_path(number) for number in numbers])
             for path, durations in turns:
                 start = clock.monotonic()

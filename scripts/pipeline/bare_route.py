@@ -9,19 +9,32 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overround import process
 
+PATH = "/bare"
 
-def build(size: int) -> FastAPI:
+
+def build(size: int, path: str = "/") -> FastAPI:
     """Return the application."""
     app, body = FastAPI(), b"[" + b"0," * (size // 2 - 1) + b"0]"
 
-    @app.get("/")
+    @app.get(path)
     async def answer() -> Response:
         return Response(body, media_type="application/json")
 
     return app
+
+
+def beside(app: ASGIApp, size: int) -> ASGIApp:
+    """Serve the route at `PATH` in the same process as another application, and under the same load."""
+    bare = build(size, PATH)
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        await (bare if scope.get("path") == PATH else app)(scope, receive, send)
+
+    return chosen
 
 
 async def _serve(size: int) -> None:

@@ -31,8 +31,8 @@ _IDLE_REQUESTS = 200
 class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles.
 
-    `during`, `event_during`: answers of the first page and of its events in the last cycle, in milliseconds; the
-    latter, which take memory, only with observed latencies. `event_unasked`: of events that nobody had asked for,
+    `during`, `event_during`, `bare_during`: answers of the first page, of its events and of a bare route in the same
+    process, in the last cycle, in milliseconds; the latter two only with observed latencies. `event_unasked`: of events that nobody had asked for,
     and nothing else going on.
     """
 
@@ -46,6 +46,7 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     idle: Answers
     during: Spread
     event_during: Spread
+    bare_during: Spread
     event_unasked: Spread
     restart_seconds: float
     cpu_seconds: dict[str, float]
@@ -108,6 +109,7 @@ async def measured_run(
         idle=idle,
         during=spread(course.meanwhile.pages),
         event_during=spread(course.meanwhile.events),
+        bare_during=spread(course.meanwhile.bare),
         event_unasked=event_unasked,
         restart_seconds=restart_seconds,
         cpu_seconds=course.cpu_seconds(),

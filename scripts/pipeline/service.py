@@ -27,10 +27,12 @@ from overround.logs import configure_logs
 from overround.scraping.progress import Discovered, Progress, Scraped, Stored
 from overround.settings import BookmakerSettings, Settings
 from overround.wiring import Service, running_database, running_service
+from scripts.pipeline import bare_route
 from scripts.pipeline.records import Command, CycleRecord, Drain, DrainRecord, Ready, ServiceOptions, spread
 from scripts.pipeline.watching import Watch
 
 _MB = 1024 * 1024
+_PAGE_BYTES = 280_000  # about what a first page of 50 events has
 _NEVER = timedelta(hours=1)
 _PATIENCE = 120.0  # seconds: however busy the machine, no request is to fail of it
 _commands = msgspec.json.Decoder(Command)
@@ -150,7 +152,8 @@ def _settings(options: ServiceOptions) -> Settings:
 
 @contextlib.asynccontextmanager
 async def _serving(service: Service) -> AsyncIterator[int]:
-    config = uvicorn.Config(create_app(lambda: nullcontext(service)), log_config=None, access_log=False)
+    app = bare_route.beside(create_app(lambda: nullcontext(service)), _PAGE_BYTES)
+    config = uvicorn.Config(app, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve([listener]), name="api")

@@ -196,7 +196,7 @@ async def test_a_large_event_is_written_in_turns_with_others() -> None:
         turns += 1
         await clock.sleep(0)
         if turns == 2:
-            desk.scrape("us", 1, dict.fromkeys(lines, (1900, 1900)) | {lines[0]: (1950, 1850)})
+            desk.scrape("us", 1, {line: (1950, 1850) if line == lines[0] else (1900, 1900) for line in lines})
     assert turns > 4
     markets = desk.markets()
     assert len(markets) == 200
