@@ -32,8 +32,8 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles.
 
     `during`, `event_during`, `bare_during`: answers of the first page, of its events and of a bare route in the same
-    process, in the last cycle, in milliseconds; the latter two only with observed latencies. `event_unasked`: of events that nobody had asked for,
-    and nothing else going on.
+    process, in the last cycle, in milliseconds; the latter two only with observed latencies. `event_unasked`: of
+    events that nobody had asked for, and nothing else going on.
     """
 
     extent: Extent
