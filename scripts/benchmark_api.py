@@ -3,7 +3,7 @@
 The cache holds a simulated market: 1,300 events at three bookmakers. The load decodes, normalises, compares and
 stores rendered bodies as a cycle does, at a given number of events a second, without the network and the database.
 A child process serves; this one asks, over loopback. The bare route, a FastAPI route that returns constant bytes
-as long as the first page, runs in the same application under the same load, in turns with the page. Prints one JSON
+as long as the first page, runs in the same process under the same load, in turns with the page. Prints one JSON
 object; times are in milliseconds. Run as `python -m scripts.benchmark_api`.
 """
 
@@ -18,9 +18,11 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from scripts.served_market import BARE, serve
+from scripts.pipeline import bare_route
+from scripts.served_market import serve
 
 PAGE = b"/api/events"
+BARE = bare_route.PATH.encode()
 
 
 class Client:

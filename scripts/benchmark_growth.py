@@ -49,8 +49,9 @@ async def measure(events: Sequence[int], bookmakers: Sequence[int], seed: int) -
         found = msgspec.structs.replace(found, points=(*found.points, point))
         missing = tuple(f"{e:,} x {b}: the run was ended before" for e, b in sizes[place + 1 :])
         yield msgspec.structs.replace(found, left_out=(*found.left_out, *missing))
-    again = await _point(PointRequest(events=SMALL[0], bookmakers=SMALL[1], seed=seed))
-    yield msgspec.structs.replace(found, again=again)
+    if SMALL in sizes:
+        again = await _point(PointRequest(events=SMALL[0], bookmakers=SMALL[1], seed=seed))
+        yield msgspec.structs.replace(found, again=again)
 
 
 def write(growth: Growth, directory: Path) -> Path:

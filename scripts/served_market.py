@@ -14,8 +14,8 @@ from typing import cast
 
 import msgspec
 import uvicorn
-from fastapi import FastAPI, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from overround.access.keyring import KeyRing
 from overround.api import events as events_slice
@@ -46,12 +46,12 @@ from overround.simulator.oracle import Oracle, simulations_of
 from overround.simulator.parameters import Parameters
 from overround.simulator.worlds import ModelWorld, Present
 from overround.stored import ApiKey
+from scripts.pipeline import bare_route
 
 BATCH = 50
 LOADED_EVENTS = 200
 TICKS = (0, 12)  # an hour apart: the load goes to and fro between them
 REFERENCE = "betpawa"
-BARE = b"/bare"
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -246,7 +246,7 @@ def application(market: Market, events_a_second: float) -> ASGIApp:
     app.add_middleware(MeterMiddleware, meter=RequestMeter(SystemClock()))
     app.add_middleware(RequestContext)
     app.include_router(events_slice.router)
-    return _beside(_bare(_first_page(desk)), app)
+    return bare_route.beside(app, len(_first_page(desk)))
 
 
 def _guard(clock: Clock) -> Guard:
@@ -259,27 +259,6 @@ def _guard(clock: Clock) -> Guard:
 class _NoKeys:
     async def keys(self) -> Sequence[ApiKey]:
         return ()
-
-
-def _bare(content: bytes) -> FastAPI:
-    """Return an application with one route and nothing around it."""
-    app = FastAPI()
-
-    @app.get(BARE.decode())
-    async def bare() -> Response:
-        return Response(content, media_type="application/json")
-
-    return app
-
-
-def _beside(bare: ASGIApp, app: ASGIApp) -> ASGIApp:
-    """Serve both in one process, under the same load: the bare route by an application of its own."""
-    path = BARE.decode()
-
-    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
-        await (bare if scope.get("path") == path else app)(scope, receive, send)
-
-    return chosen
 
 
 def _end_with_the_load(load: asyncio.Task[None]) -> None:

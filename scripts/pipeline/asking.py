@@ -65,13 +65,14 @@ class Meanwhile:
     async def _ask(self, address: str, *, events: bool) -> None:
         clock = SystemClock()
         async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-            numbers = await event_numbers(session, EVENTS) if events else ()
-            others = [("", self.events), (PATH, self.bare)] if events else []
-            turns = itertools.cycle([(EVENTS, self.pages), *others])
-            paths = itertools.cycle([event_path(number) for number in numbers])
-            for path, durations in turns:
+            asked = [(itertools.repeat(EVENTS), self.pages)]
+            if events:
+                numbers = await event_numbers(session, EVENTS)
+                asked.append((itertools.cycle([event_path(number) for number in numbers]), self.events))
+                asked.append((itertools.repeat(PATH), self.bare))
+            for paths, durations in itertools.cycle(asked):
                 start = clock.monotonic()
-                await _asked(session, path or next(paths))
+                await _asked(session, next(paths))
                 durations.append((clock.monotonic() - start) * 1000)
                 await clock.sleep(_PAUSE)
 
