@@ -6,7 +6,7 @@ It asks for bodies as they are: unpacking what came compressed would be the clie
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import aiohttp
 import msgspec
@@ -65,7 +65,7 @@ class Meanwhile:
     async def _ask(self, address: str, *, events: bool) -> None:
         clock = SystemClock()
         async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-            asked = [(itertools.repeat(EVENTS), self.pages)]
+            asked: list[tuple[Iterator[str], list[float]]] = [(itertools.repeat(EVENTS), self.pages)]
             if events:
                 numbers = await event_numbers(session, EVENTS)
                 asked.append((itertools.cycle([event_path(number) for number in numbers]), self.events))

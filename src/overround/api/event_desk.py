@@ -3,17 +3,16 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Final, cast
 
 import msgspec
 from starlette.requests import Request
 
+from overround.api.answers import Answers, Moment, Piece
 from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_json import MarketWriter
 from overround.api.event_query import EventRequest, read_request
 from overround.api.fragments import Fragment, Fragments, MarketSet
-from overround.api.gzip_splice import gzipped, stored
 from overround.api.state import ApiState
 from overround.bookmakers.memo import Memo
 from overround.caching.odds_cache import CachedSnapshot
@@ -26,8 +25,6 @@ _MOMENTS: Final = 10  # a second
 _AT_A_TIME: Final = 20
 """How many events are looked at before others have their turn."""
 
-_ANSWERS_KEPT: Final = 16
-
 Figure = Callable[[Event], float | None]
 
 
@@ -39,35 +36,6 @@ class Freshness(msgspec.Struct, frozen=True, gc=False):
     confirmed_at: datetime | None
     age_seconds: float | None
     markets: int
-
-
-class Piece(msgspec.Struct, frozen=True, dict=True):
-    """A part of a body; of a fragment, which keeps its own compressed form, or made for a moment."""
-
-    text: bytes
-    fragment: Fragment | None = None
-
-    @cached_property
-    def packed(self) -> bytes:
-        """Return the bytes as a part of a gzip body."""
-        return stored(self.text) if self.fragment is None else self.fragment.deflated
-
-
-class Answer(msgspec.Struct, frozen=True, dict=True):
-    """A body in its parts, each encoding put together when it is first asked for, and its ETag."""
-
-    pieces: Sequence[Piece]
-    etag: str
-
-    @cached_property
-    def body(self) -> bytes:
-        """Return the body as it is."""
-        return b"".join([piece.text for piece in self.pieces])
-
-    @cached_property
-    def packed(self) -> bytes:
-        """Return the body compressed."""
-        return gzipped([piece.packed for piece in self.pieces], self.body)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -94,7 +62,7 @@ class EventDesk:
         self.state = state
         self.fragments = fragments
         self.requests: Memo[bytes, EventRequest] = Memo(read_request, _REQUESTS_KEPT)
-        self._answers: tuple[tuple[int, int, int], dict[bytes, Answer]] = ((0, 0, 0), {})
+        self.answers = Answers()
         self._moment = (0, 0)
         self._shown: dict[str, dict[int, Shown]] = {}
         self._lists: OrderedDict[EventFilter, tuple[int, Sequence[Event]]] = OrderedDict()
@@ -103,12 +71,9 @@ class EventDesk:
         """Return an event's fragment as it is now."""
         return self.fragments.get(event, self.state.cache.event(event.sr_id), markets)
 
-    def answers(self, now: datetime) -> dict[bytes, Answer]:
-        """Return the answers of this moment, by query string: to be looked into, and added to by `keep`."""
-        state = (_tenths(now), self.state.book.revision, self.state.cache.revision)
-        if self._answers[0] != state:
-            self._answers = (state, {})
-        return self._answers[1]
+    def moment(self) -> Moment:
+        """Return what lists depend on beside what they are asked for: the tenth of a second, the book, the cache."""
+        return (_tenths(self.state.clock.now()), self.state.book.revision, self.state.cache.revision)
 
     def shown(self, events: Iterable[Event], markets: MarketSet, now: datetime) -> list[Shown]:
         """Return events as they are now, with ages to a tenth of a second."""
@@ -161,12 +126,6 @@ class EventDesk:
             return found[::-1]
         falling = sort in (EventSort.MOVED, EventSort.MARGIN_LAST, EventSort.GAP_LAST)
         return await _ordered(self.state.clock, found, _figure(self, asked), falling=falling)
-
-
-def keep(answers: dict[bytes, Answer], query: bytes, answer: Answer) -> None:
-    """Add an answer, where there is room."""
-    if len(answers) < _ANSWERS_KEPT:
-        answers[query] = answer
 
 
 def _tenths(at: datetime) -> int:

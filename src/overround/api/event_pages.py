@@ -7,7 +7,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from overround.api.event_desk import Answer, EventDesk, Piece, keep
+from overround.api.answers import Answer, Piece
+from overround.api.event_desk import EventDesk
 from overround.api.fragments import MarketSet
 from overround.event import Event
 
@@ -36,14 +37,14 @@ def response(request: Request, answer: Answer) -> Response:
 
 async def list_answer(desk: EventDesk, query: bytes) -> Answer:
     """Return the page of events that a query string asks for."""
-    known = desk.answers(desk.state.clock.now())
-    answer = known.get(query)
+    moment = desk.moment()
+    answer = desk.answers.get(moment, query)
     if answer is None:
         asked = desk.requests[query]
         found = await desk.selected(asked)
         page = Page(total=len(found), limit=asked.limit, offset=asked.offset)
         answer = page_answer(desk, page, found[asked.offset : asked.offset + asked.limit], asked.markets)
-        keep(known, query, answer)
+        desk.answers.keep(moment, query, answer)
     return answer
 
 

@@ -104,14 +104,15 @@ class Fragments:
         return made
 
     async def prepare(self, event: Event, snapshots: Snapshots, markets: MarketSet, clock: Clock) -> None:
-        """Write an event that is not kept, a few markets at a time: others have their turn in between.
+        """Write a large event that is not kept, a few markets at a time: others have their turn in between.
 
-        What changes meanwhile, `get` writes anew.
+        What changes meanwhile, `get` writes anew; it writes small ones too.
         """
         place = (event.sr_id, markets.name)
-        if place in self._kept:
+        keys = () if place in self._kept else self._keys(snapshots, markets)
+        if len(keys) <= _AT_A_TIME:
             return
-        version, keys = self._version(snapshots), self._keys(snapshots, markets)
+        version = self._version(snapshots)
         parts: dict[MarketKey, MarketJson | None] = {}
         for start in range(0, len(keys), _AT_A_TIME):
             parts.update(self._written(event, snapshots, keys[start : start + _AT_A_TIME]))

@@ -72,10 +72,3 @@ async def test_a_change_is_shown_at_once(desk: EventDesk, bench: StreamBench) ->
     assert (await page(desk))["total"] == 2
     bench.book.drop_started(KICKOFF + timedelta(days=1), timedelta())
     assert (await page(desk))["total"] == 0
-
-
-async def test_no_more_lists_are_kept_than_there_is_room_for(desk: EventDesk) -> None:
-    """Beyond sixteen in one moment, answers are put together for who asks."""
-    first = [await list_answer(desk, b"limit=%d" % limit) for limit in range(1, 18)]
-    again = [await list_answer(desk, b"limit=%d" % limit) for limit in range(1, 18)]
-    assert [one is other for one, other in zip(first, again, strict=True)] == [*[True] * 16, False]
