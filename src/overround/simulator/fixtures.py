@@ -5,7 +5,7 @@ announced. So any instant can be asked for without those before it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -23,6 +23,7 @@ _IN_PLAY = timedelta(hours=2)
 _TEAM_NUMBERS = 100
 _LIST_LENGTH = 32_768
 _NUMBERS_FROM = 40_000_000
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Fixture(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -44,6 +45,11 @@ class Fixture(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def kickoff_at(self, now: datetime) -> datetime:
         """Return the kick-off as it is known at an instant."""
         return self.kickoff if now >= self.moved_at else self.first_kickoff
+
+    @property
+    def listed_from(self) -> datetime:
+        """Return since when bookmakers show the match: the first of its place always, for there is none before it."""
+        return _EVER if self.number < _NUMBERS_FROM + _LIST_LENGTH else self.announced
 
     @property
     def over(self) -> datetime:

@@ -87,7 +87,7 @@ class Model:
             return None
         fixture, second = found
         side, now = self._sides[slug], self.instant(tick)
-        if not fixture.announced <= now < fixture.over or not self._lists(slug, fixture):
+        if not fixture.listed_from <= now < fixture.over or not self._lists(slug, fixture):
             return None
         if second and not (side.simulation.profile.may_list_twice and anomalies.twice(slug, fixture.number)):
             return None
