@@ -115,3 +115,17 @@ def test_a_verdict_made_ahead_changes_nothing(sequence: list[Snapshot], data: st
         update_cache(cache, changes)
         for changed in changes.changed if data.draw(st.booleans()) else ():
             cache.accept(1, "betpawa", changed.snapshot.received_at)
+
+
+@given(observations())
+def test_prices_are_held_once(sequence: list[Snapshot]) -> None:
+    """After a complete snapshot the cache holds that one's own prices, which its reader keeps too, not equal ones."""
+    cache = OddsCache()
+    for snapshot in sequence:
+        changes = classify_batch_changes(cache, [snapshot])
+        update_cache(cache, changes)
+        cached = cache.get(1, "betpawa")
+        if cached is not None and snapshot.complete and not changes.stale:
+            assert all(cached.markets[key] is prices for key, prices in snapshot.markets.items())
+        for changed in changes.changed:
+            cache.accept(1, "betpawa", changed.snapshot.received_at)

@@ -109,7 +109,7 @@ class MarketWriter:
         if before is None:
             tails: Iterable[str] = map(self._prices.__getitem__, prices.prices)
         else:
-            earlier = (*before.prices, *[0] * len(prices.prices))
+            earlier = (*before, *[0] * len(prices.prices))
             tails = map(self._moved_prices.__getitem__, zip(prices.prices, earlier, strict=False))
         confirmed = "null" if cell.confirmed_at is None else self._times[cell.confirmed_at]
         return (

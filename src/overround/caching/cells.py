@@ -14,7 +14,7 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
 
     key: MarketKey
     prices: MarketPrices
-    previous: MarketPrices | None
+    previous: tuple[int, ...] | None
     changed_at: datetime
     confirmed_at: datetime | None
 

@@ -161,11 +161,11 @@ def _unchanged_state(cached: CachedSnapshot, snapshot: Snapshot) -> CachedSnapsh
 
 
 def _shared(markets: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Mapping[MarketKey, MarketPrices]:
-    """Return a state's markets as the snapshot's own object where they are equal: whoever keeps both keeps one.
+    """Return a state's markets after a complete snapshot as the snapshot's own objects: who read it keeps them too.
 
-    A state has all markets of its complete snapshot, so that equal sizes mean equal markets.
+    The state has all markets of the snapshot, so that equal sizes mean equal markets.
     """
-    return snapshot.markets if len(markets) == len(snapshot.markets) else markets
+    return snapshot.markets if len(markets) == len(snapshot.markets) else {**markets, **snapshot.markets}
 
 
 def _changed_state(
@@ -173,7 +173,7 @@ def _changed_state(
 ) -> CachedSnapshot:
     complete = snapshot.complete
     markets = {**cached.markets, **changed}
-    replaced = {key: cached.markets[key] for key in changed if key in cached.markets}
+    replaced = {key: cached.markets[key].prices for key in changed if key in cached.markets}
     return CachedSnapshot(
         received_at=snapshot.received_at,
         confirmed_at=snapshot.received_at if complete else cached.confirmed_at,

@@ -8,7 +8,7 @@ import msgspec
 
 from overround.odds import MarketKey, MarketPrices
 
-_NO_PRICES: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
+_NO_PRICES: Mapping[MarketKey, tuple[int, ...]] = MappingProxyType({})
 _NO_TIMES: Mapping[MarketKey, datetime] = MappingProxyType({})
 _Snapshots = Mapping[str, "CachedSnapshot"]
 
@@ -31,7 +31,7 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     markets: Mapping[MarketKey, MarketPrices]
     changed: Mapping[MarketKey, datetime] = _NO_TIMES
     lagging: Mapping[MarketKey, datetime] = _NO_TIMES
-    previous: Mapping[MarketKey, MarketPrices] = _NO_PRICES
+    previous: Mapping[MarketKey, tuple[int, ...]] = _NO_PRICES
     moved_at: datetime | None = None
     body_hash: bytes = b""
     accepted: bool = False

@@ -24,6 +24,7 @@ export default function LineMovement(props: MovementProps): ReactNode {
   const [table, setTable] = useState(false);
   const [margin, setMargin] = useState(false);
   const found = useEndpoint("/api/events/{sr_id}/history", { at: { sr_id: props.id }, query: { markets: props.market }, every: EVERY_MS });
+  const failure = found.error ?? found.failureReason; // the reason while it is being tried again
   const definition = useCatalogue().get(props.market.split(":")[0] ?? "");
   const all = found.data?.series ?? NONE;
   const own = useMemo(() => inOrder(all.filter(({ outcome }) => outcome === props.outcome), props.slugs), [all, props.outcome, props.slugs]);
@@ -44,8 +45,8 @@ export default function LineMovement(props: MovementProps): ReactNode {
         <button disabled={!data.times.length} onClick={() => save(data, `${props.id} ${props.market} ${margin ? "margin" : props.outcome}.csv`)}>CSV</button>
         <button onClick={props.close} aria-label="Close the chart">×</button>
       </div>
-      {found.error ? <Notice title="The history could not be loaded.">{found.error.message}</Notice> : null}
-      {found.isPending ? <Notice title="Loading the history…" /> : null}
+      {failure ? <Notice title="The history could not be loaded.">{failure.message}</Notice> : null}
+      {found.isPending && !failure ? <Notice title="Loading the history…" /> : null}
       {found.data && !data.times.length ? <Notice title="No price of this outcome has been stored yet." /> : null}
       {data.times.length ? table ? <Table data={data} name={props.name} /> : <Chart data={data} kickoff={props.kickoff} name={props.name} unit={margin ? "%" : ""} /> : null}
       {own.length ? <p className="dim">{own.map((one) => opened(one, props.name)).join(" · ")}{found.data?.truncated ? " · Older points are left out." : ""}</p> : null}
