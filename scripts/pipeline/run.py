@@ -31,9 +31,10 @@ _IDLE_REQUESTS = 200
 class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles.
 
-    `during`, `event_during`, `bare_during`: answers of the first page, of its events and of a bare route in the same
-    process, in the last cycle, in milliseconds; the latter two only with observed latencies. `event_unasked`: of
-    events that nobody had asked for, and nothing else going on.
+    `during`, `page_event_during`, `any_event_during`, `bare_during`: answers of the first page, of its events, of any
+    event and of a bare route in the same process, in the last cycle, in milliseconds; all but the first only with
+    observed latencies, each event having been asked for before. `event_unasked`: of events that nobody had asked for,
+    and nothing else going on.
     """
 
     extent: Extent
@@ -45,7 +46,8 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     to_committed: Spread
     idle: Answers
     during: Spread
-    event_during: Spread
+    page_event_during: Spread
+    any_event_during: Spread
     bare_during: Spread
     event_unasked: Spread
     restart_seconds: float
@@ -108,7 +110,8 @@ async def measured_run(
         to_committed=delays,
         idle=idle,
         during=spread(course.meanwhile.pages),
-        event_during=spread(course.meanwhile.events),
+        page_event_during=spread(course.meanwhile.page_events),
+        any_event_during=spread(course.meanwhile.any_events),
         bare_during=spread(course.meanwhile.bare),
         event_unasked=event_unasked,
         restart_seconds=restart_seconds,

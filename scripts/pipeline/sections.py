@@ -238,7 +238,8 @@ def api(results: Results) -> str:
         found.append(("bare FastAPI route of its size", "idle", results.limits.route.times_ms))
     if results.observed is not None:
         during = "during a cycle with observed latencies"
-        found.append(("event of that page", during, results.observed.event_during))
+        found.append(("event of that page", during, results.observed.page_event_during))
+        found.append(("any event, asked for once before", during, results.observed.any_event_during))
         found.append(("bare FastAPI route in the service's process", during, results.observed.bare_during))
     found.append(("event that nobody had asked for", "idle", run.event_unasked))
     rows = [(what, when, times.count, *spread_cells(times)) for what, when, times in found]

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from overround.api.fragments import Fragment
+from overround.api.fragment import Fragment
 from overround.api.gzip_splice import gzipped, stored
 
 MAX_BYTES: Final = 4 * 2**20

@@ -12,7 +12,8 @@ from overround.api.answers import Answers, Moment, Piece
 from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_json import MarketWriter
 from overround.api.event_query import EventRequest, read_request
-from overround.api.fragments import Fragment, Fragments, MarketSet
+from overround.api.fragment import Fragment
+from overround.api.fragments import Fragments, MarketSet
 from overround.api.state import ApiState
 from overround.bookmakers.memo import Memo
 from overround.caching.odds_cache import CachedSnapshot
@@ -21,7 +22,7 @@ from overround.ports import Clock
 
 _LISTS_KEPT: Final = 64
 _REQUESTS_KEPT: Final = 512
-_MOMENTS: Final = 10  # a second
+_MOMENTS: Final = 2  # a second: ages are shown to the second, and telling them anew takes most of a list's time
 _AT_A_TIME: Final = 20
 """How many events are looked at before others have their turn."""
 
@@ -53,7 +54,7 @@ class Shown(msgspec.Struct, frozen=True):
 class EventDesk:
     """The running parts as the slice of events sees them.
 
-    What was shown is kept for the rest of a tenth of a second, and whole lists for as long as nothing changes within
+    What lists have shown is kept for the rest of half a second, and whole lists for as long as nothing changes within
     that. Lists by filter are kept until an event comes, goes or is listed by somebody else. `requests` are what query
     strings ask for.
     """
@@ -72,12 +73,12 @@ class EventDesk:
         return self.fragments.get(event, self.state.cache.event(event.sr_id), markets)
 
     def moment(self) -> Moment:
-        """Return what lists depend on beside what they are asked for: the tenth of a second, the book, the cache."""
-        return (_tenths(self.state.clock.now()), self.state.book.revision, self.state.cache.revision)
+        """Return what lists depend on beside what they are asked for: the half second, the book, the cache."""
+        return (_moment(self.state.clock.now()), self.state.book.revision, self.state.cache.revision)
 
     def shown(self, events: Iterable[Event], markets: MarketSet, now: datetime) -> list[Shown]:
-        """Return events as they are now, with ages to a tenth of a second."""
-        moment = (_tenths(now), self.state.book.revision)
+        """Return events as they are now, with ages as of some time within the half second."""
+        moment = (_moment(now), self.state.book.revision)
         if moment != self._moment:
             self._moment = moment
             self._shown.clear()
@@ -88,11 +89,12 @@ class EventDesk:
             snapshots = snapshots_of(sr_id)
             before = known.get(sr_id)
             if before is None or before.snapshots is not snapshots:
-                before = known[sr_id] = self._show(event, snapshots, markets, now)
+                before = known[sr_id] = self.show(event, snapshots, markets, now)
             found.append(before)
         return found
 
-    def _show(self, event: Event, snapshots: Mapping[str, CachedSnapshot], markets: MarketSet, now: datetime) -> Shown:
+    def show(self, event: Event, snapshots: Mapping[str, CachedSnapshot], markets: MarketSet, now: datetime) -> Shown:
+        """Return one event as it is now."""
         fragment = self.fragments.get(event, snapshots, markets)
         listings = self.state.book.listings_of(event.sr_id)
         fresh = {
@@ -128,7 +130,7 @@ class EventDesk:
         return await _ordered(self.state.clock, found, _figure(self, asked), falling=falling)
 
 
-def _tenths(at: datetime) -> int:
+def _moment(at: datetime) -> int:
     return int(at.timestamp() * _MOMENTS)
 
 

@@ -25,7 +25,7 @@ _TIMES_KEPT = 20_000
 class MarketJson(msgspec.Struct, frozen=True, gc=False):
     """A market's JSON, and of the reference: its margin and its worst gap, None where there is none."""
 
-    text: str
+    text: bytes
     margin: float | None
     gap: float | None
 
@@ -67,11 +67,19 @@ class MarketWriter:
         known.sort()
         return [key for _, key in known]
 
-    def market(self, key: MarketKey, snapshots: Mapping[str, CachedSnapshot], *, compared: bool) -> MarketJson | None:
-        """Write a market; None for one that the catalogue does not have. `compared`: its prices are comparable."""
+    def known(self, keys: Iterable[MarketKey]) -> Sequence[MarketKey]:
+        """Return those of some markets that the catalogue has."""
+        return [key for key in keys if self._facts[key] is not None]
+
+    def market(self, key: MarketKey, snapshots: Mapping[str, CachedSnapshot], *, compared: bool) -> MarketJson:
+        """Write a market; `compared`: its prices are comparable.
+
+        Raises:
+            KeyError: the catalogue does not have it.
+        """
         facts = self._facts[key]
         if facts is None:
-            return None
+            raise KeyError(key)
         rows: list[tuple[int, ...]] = []
         margins: list[float | None] = []
         cells: list[str] = []
@@ -89,8 +97,9 @@ class MarketWriter:
             margins.append(margin)
         outcomes = compare(Offers(rows, margins, self._reference), len(facts.outcomes))
         gaps = [outcome.gap for outcome in outcomes if outcome.gap is not None]
+        standing = f'"best":[{self._best(outcomes)}],"reference":{_standing(outcomes)}'
         return MarketJson(
-            f'{facts.head}{",".join(cells)}}},"best":[{self._best(outcomes)}],"reference":{_standing(outcomes)}}}',
+            f"{facts.head}{','.join(cells)}}},{standing}}}".encode(),
             None if self._reference is None else margins[self._reference],
             min(gaps, default=None),
         )

@@ -65,9 +65,9 @@ async def event_answer(desk: EventDesk, event: Event, markets: MarketSet) -> Ans
     """Return one event as of now."""
     await desk.fragments.prepare(event, desk.state.cache.event(event.sr_id), markets, desk.state.clock)
     now = desk.state.clock.now()
-    (shown,) = desk.shown([event], markets, now)
+    shown = desk.show(event, desk.state.cache.event(event.sr_id), markets, now)
     closing = b'%s,"now":%s}' % (shown.freshness, msgspec.json.encode(now))
-    return Answer([Piece(shown.fragment.body, shown.fragment), Piece(closing)], _etag(shown.fragment.digest.hex()))
+    return Answer([shown.pieces[0], Piece(closing)], _etag(shown.fragment.digest.hex()))
 
 
 def _etag(digest: str) -> str:

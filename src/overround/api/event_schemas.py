@@ -71,7 +71,7 @@ class MarketView(BaseModel):
 
 
 class BookmakerFreshness(BaseModel):
-    """How old one bookmaker's word on an event is."""
+    """How old one bookmaker's word on an event is; in lists, `age_seconds` is up to half a second behind."""
 
     listing_id: str | None
     received_at: datetime | None

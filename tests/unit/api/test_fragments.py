@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from overround.api.event_json import MarketWriter
+from overround.api.event_json import MarketJson, MarketWriter
 from overround.api.event_schemas import MarketView
 from overround.api.fragments import ALL_MARKETS, Fragments, market_set
 from overround.caching.change_detection import classify_batch_changes, update_cache
-from overround.caching.odds_cache import OddsCache
+from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.catalogue import load_catalogue
 from overround.event import Event
 from overround.odds import MarketKey, MarketPrices, Snapshot
@@ -184,11 +186,51 @@ def test_memory_is_bounded(bound: int) -> None:
     assert desk.fragments.bytes <= max(bound, 6_000)
 
 
+def lines(number: int) -> list[MarketKey]:
+    """Return so many lines of one market."""
+    return [MarketKey("total_goals", f"line={line}.5") for line in range(number)]
+
+
+def test_a_large_event_is_kept_compressed_and_reads_the_same() -> None:
+    """Its bytes and its part of a gzip body are those of one that is not, in a tenth of the memory."""
+    desk = Desk()
+    desk.scrape("us", 0, dict.fromkeys(lines(200), (1900, 1900)))
+    fragment = desk.fragments.get(msgspec.structs.replace(EVENT, home="Malm\u00f6"), desk.cache.event(1), ALL_MARKETS)
+    assert fragment.packed
+    assert fragment.size < len(fragment.body) / 3
+    assert zlib.decompressobj(-15).decompress(fragment.deflated) == fragment.body
+    assert json.loads(fragment.body + b"}")["home"] == "Malm\u00f6"
+    assert len(json.loads(fragment.body + b"}")["markets"]) == 200
+
+
+def test_of_a_large_event_only_what_changed_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other markets are those that were kept, with their figures; a market that comes finds its place."""
+    desk = Desk()
+    keys = lines(200)
+    desk.scrape("us", 0, dict.fromkeys(keys[1:], (1900, 1900)))
+    desk.body()
+    written: list[MarketKey] = []
+    write = desk.writer.market
+
+    def noted(key: MarketKey, snapshots: Mapping[str, CachedSnapshot], *, compared: bool) -> MarketJson:
+        written.append(key)
+        return write(key, snapshots, compared=compared)
+
+    monkeypatch.setattr(desk.writer, "market", noted)
+    desk.scrape("us", 1, {key: (1950, 1850) if key == keys[7] else (1900, 1900) for key in keys})
+    found = desk.fragments.get(EVENT, desk.cache.event(1), ALL_MARKETS)
+    assert set(written) == {keys[0], keys[7]}
+    anew = Fragments(MarketWriter(load_catalogue(), ("us", "them"), COVERED, "us")).get(
+        EVENT, desk.cache.event(1), ALL_MARKETS
+    )
+    assert (found.body, found.digest, found.margin, found.gap) == (anew.body, anew.digest, anew.margin, anew.gap)
+
+
 async def test_a_large_event_is_written_in_turns_with_others() -> None:
     """Others run before it is complete; what changes meanwhile is in the answer, and the rest is not written again."""
     desk = Desk()
-    lines = [MarketKey("total_goals", f"line={line}.5") for line in range(200)]
-    desk.scrape("us", 0, dict.fromkeys(lines, (1900, 1900)))
+    keys = lines(200)
+    desk.scrape("us", 0, dict.fromkeys(keys, (1900, 1900)))
     clock = ManualClock(NOON)
     preparing = asyncio.create_task(desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, clock))
     turns = 0
@@ -196,11 +238,34 @@ async def test_a_large_event_is_written_in_turns_with_others() -> None:
         turns += 1
         await clock.sleep(0)
         if turns == 2:
-            desk.scrape("us", 1, {line: (1950, 1850) if line == lines[0] else (1900, 1900) for line in lines})
+            desk.scrape("us", 1, {key: (1950, 1850) if key == keys[0] else (1900, 1900) for key in keys})
     assert turns > 4
     markets = desk.markets()
     assert len(markets) == 200
     assert markets[0]["bookmakers"]["us"]["outcomes"][0]["price"] == "1.95"
     assert markets[0]["bookmakers"]["us"]["outcomes"][0]["previous"] == "1.90"
+    anew = Fragments(desk.writer, 10_000_000)
+    assert desk.body() == anew.get(EVENT, desk.cache.event(1), ALL_MARKETS).body
+
+
+async def test_a_kept_event_that_changed_much_is_written_in_turns_too() -> None:
+    """A bookmaker that comes makes all markets new; few changes are left to whoever reads the event."""
+    desk = Desk()
+    desk.scrape("us", 0, dict.fromkeys(lines(200), (1900, 1900)))
+    desk.body()
+    clock = ManualClock(NOON)
+
+    async def turns() -> int:
+        preparing = asyncio.create_task(desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, clock))
+        taken = 0
+        while not preparing.done():
+            taken += 1
+            await clock.sleep(0)
+        return taken
+
+    desk.scrape("us", 1, dict.fromkeys(lines(199), (1900, 1900)))
+    assert await turns() < 3
+    desk.scrape("them", 2, {RESULT: (2000, 4000, 4000)})
+    assert await turns() > 4
     anew = Fragments(desk.writer, 10_000_000)
     assert desk.body() == anew.get(EVENT, desk.cache.event(1), ALL_MARKETS).body
