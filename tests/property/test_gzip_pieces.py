@@ -1,11 +1,39 @@
 """Compressed pieces make one compressed body."""
 
 import gzip
+import zlib
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.bookmakers.gzip_pieces import compressed, joined
+from overround.gzip_pieces import compressed, deflated, gzipped, inflated, joined, stored
+
+pieces = st.lists(st.tuples(st.binary(max_size=300), st.booleans()), max_size=8)
+
+
+@given(pieces)
+def test_parts_make_one_gzip_file(given_pieces: list[tuple[bytes, bool]]) -> None:
+    """Compressed and stored parts in any order give the file of their bytes, also to a strict single-member reader."""
+    body = b"".join(data for data, _ in given_pieces)
+    parts = [deflated(data) if packed else stored(data) for data, packed in given_pieces]
+    file = gzipped(parts, body)
+    assert gzip.decompress(file) == body
+    reader = zlib.decompressobj(31)
+    assert reader.decompress(file) == body
+    assert reader.eof
+    assert reader.unused_data == b""
+
+
+def test_long_pieces_are_stored_in_several_blocks() -> None:
+    """A stored block holds at most 65,535 bytes; longer pieces take several."""
+    body = bytes(range(256)) * 600
+    assert gzip.decompress(gzipped([stored(body)], body)) == body
+
+
+@given(st.binary(max_size=3000))
+def test_a_compressed_part_gives_its_bytes_back(data: bytes) -> None:
+    """What was compressed as a part can be read without the file that it is meant for."""
+    assert inflated(deflated(data)) == data
 
 
 @given(parts=st.lists(st.binary(max_size=200) | st.builds(bytes.__mul__, st.binary(max_size=9), st.integers(0, 999))))

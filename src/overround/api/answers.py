@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from overround.api.fragment import Fragment
-from overround.api.gzip_splice import gzipped, stored
+from overround.gzip_pieces import gzipped, stored
 
 MAX_BYTES: Final = 4 * 2**20
 _OVERHEAD = 1000  # what an answer takes beside its bytes, about

@@ -15,8 +15,8 @@ from typing import Final
 import msgspec
 
 from overround.api.event_json import MarketJson
-from overround.api.gzip_splice import deflated, inflated
 from overround.event import Event
+from overround.gzip_pieces import deflated, inflated
 from overround.odds import MarketKey
 
 _LARGE: Final = 32 * 2**10  # bytes

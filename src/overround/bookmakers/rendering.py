@@ -7,12 +7,12 @@ from typing import Protocol
 
 import msgspec
 
-from overround.bookmakers.gzip_pieces import Piece, compressed, joined
 from overround.bookmakers.mapping import Entry, MarketMapping, Memo, Route, Split
 from overround.bookmakers.simulation import FamilyVersion, SimulatedEvent, World
 from overround.bookmakers.wire_forms import WireMarket, own_names, wire_market
 from overround.catalogue import Catalogue, Market
 from overround.errors import LineError
+from overround.gzip_pieces import Piece, compressed, joined
 from overround.odds import MarketKey, MarketPrices, specifiers_of
 
 HOME_MARK, AWAY_MARK, EVENT_MARK = "§home§", "§away§", "§event§"

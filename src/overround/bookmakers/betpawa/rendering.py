@@ -6,7 +6,6 @@ from typing import Final
 
 from overround.bookmakers.betpawa.listing_wire import SPORT_IDS
 from overround.bookmakers.decoding import PRICES_KEPT
-from overround.bookmakers.gzip_pieces import Piece, compressed
 from overround.bookmakers.mapping import MarketMapping, Memo, load_mappings
 from overround.bookmakers.rendering import (
     EVENT_MARK,
@@ -21,6 +20,7 @@ from overround.bookmakers.rendering import (
 from overround.bookmakers.simulation import Profile, SimulatedEvent, Size, World
 from overround.bookmakers.wire_forms import WireMarket
 from overround.catalogue import Catalogue, Market
+from overround.gzip_pieces import Piece, compressed
 from overround.odds import THOUSANDTHS, MarketKey, MarketPrices, price_text
 
 PROFILE: Final = Profile(

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from overround.bookmakers.decoding import PRICES_KEPT
-from overround.bookmakers.gzip_pieces import Piece, compressed
 from overround.bookmakers.mapping import MarketMapping, Memo, load_mappings
 from overround.bookmakers.rendering import (
     AWAY_MARK,
@@ -24,6 +23,7 @@ from overround.bookmakers.simulation import Profile, SimulatedEvent, Size, World
 from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.wire_forms import WireMarket
 from overround.catalogue import Catalogue, Market
+from overround.gzip_pieces import Piece, compressed
 from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, MarketKey, MarketPrices, price_text
 
 PROFILE: Final = Profile(
