@@ -6,6 +6,7 @@ from types import MappingProxyType
 # Where one failure must not end the service: "path below src/overround:qualified name" -> reason.
 SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
     {
+        "api/event_encoder.py:EventEncoder._encode": "one event's fault does not keep the others from being encoded",
         "scheduling/integrity.py:IntegrityCheck.run_quietly": "a database that is away is no finding",
         "scheduling/maintenance.py:Maintenance.run": "upkeep that fails is tried again at the next round",
         "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",

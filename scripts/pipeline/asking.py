@@ -7,10 +7,11 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 import aiohttp
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from overround.clock import SystemClock
 from scripts.pipeline.bare_route import PATH
@@ -18,8 +19,10 @@ from scripts.pipeline.records import Spread, spread
 
 EVENTS = "/api/events?limit=50"
 LAST_EVENTS = "/api/events?limit=100&sort=-kickoff"
+METRICS = "/metrics"
 _MOST = 500
 _AS_IT_IS = {"Accept-Encoding": "identity"}
+_LOOK = 0.5  # seconds
 _PAUSE = 0.01  # seconds, so that the client takes no core from those who are measured
 
 
@@ -46,6 +49,14 @@ async def ask(address: str, path: str, times: int) -> Answers:
     return Answers(times_ms=spread(durations), bytes=size, per_second=round(times / took, 1))
 
 
+class Encoded(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events are kept in encoded form, in how much memory, and how long there was to wait for it."""
+
+    events: int
+    seconds: float
+    bytes: int
+
+
 class Meanwhile:
     """The answers that came while something else went on: the first page, its events, any event, and a bare route."""
 
@@ -59,14 +70,12 @@ class Meanwhile:
     async def asking(self, address: str, *, events: bool) -> AsyncIterator[None]:
         """Ask during a `with` block, at most a hundred times a second: for the page, or for all four in turns.
 
-        For the latter each event is asked for once before the block: its first answer is written from nothing.
+        Of the latter, any event is one that nobody has asked for before, for as long as there are such.
         """
         async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
             asked: list[tuple[Iterator[str], list[float]]] = [(itertools.repeat(EVENTS), self.pages)]
             if events:
                 every = await _every_event(session)
-                for path in every:
-                    await _asked(session, path)
                 shown = [event_path(number) for number in await event_numbers(session, EVENTS)]
                 asked.append((itertools.cycle(shown), self.page_events))
                 asked.append((itertools.cycle(every), self.any_events))
@@ -98,6 +107,31 @@ async def ask_each(address: str, path: str) -> Spread:
             await _asked(session, event_path(number))
             durations.append((clock.monotonic() - start) * 1000)
     return spread(durations)
+
+
+async def until_encoded(address: str) -> Encoded:
+    """Wait until the service, left alone, has encoded its events: until a round begun meanwhile finds nothing to do."""
+    clock = SystemClock()
+    began, first = clock.monotonic(), None
+    async with aiohttp.ClientSession(address) as session:
+        while True:
+            found = await _figures(session)
+            rounds = found["overround_encoder_rounds_total"]
+            first = rounds if first is None else first
+            if rounds > first + 1 and not found["overround_encoded_last_round_events"]:
+                break
+            await clock.sleep(_LOOK)
+    return Encoded(
+        events=int(found["overround_encoded_events"]),
+        bytes=int(found["overround_encoded_bytes"]),
+        seconds=round(clock.monotonic() - began, 1),
+    )
+
+
+async def _figures(session: aiohttp.ClientSession) -> Mapping[str, float]:
+    async with session.get(METRICS) as response:
+        families = text_string_to_metric_families(await response.text())
+    return {one.name: one.value for family in families for one in family.samples if not one.labels}
 
 
 async def event_numbers(session: aiohttp.ClientSession, path: str) -> Sequence[int]:

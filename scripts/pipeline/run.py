@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.clock import SystemClock
 from overround.simulator.child import SimulatorHandle
-from scripts.pipeline.asking import EVENTS, LAST_EVENTS, Answers, Meanwhile, ask, ask_each
+from scripts.pipeline.asking import EVENTS, LAST_EVENTS, Answers, Encoded, Meanwhile, ask, ask_each, until_encoded
 from scripts.pipeline.integrity import History, api_equals_database, cache_equals_database, stored_as_detected
 from scripts.pipeline.records import Check, CycleRecord, DrainRecord, Extent, ServiceOptions, Spread, spread
 from scripts.pipeline.stage import (
@@ -33,8 +33,8 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `during`, `page_event_during`, `any_event_during`, `bare_during`: answers of the first page, of its events, of any
     event and of a bare route in the same process, in the last cycle, in milliseconds; all but the first only with
-    observed latencies, each event having been asked for before. `event_unasked`: of events that nobody had asked for,
-    and nothing else going on.
+    observed latencies. `encoded`: what the service did by itself after the cold cycle. `event_unasked`: of events that
+    nobody had asked for, and nothing else going on.
     """
 
     extent: Extent
@@ -49,6 +49,7 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     page_event_during: Spread
     any_event_during: Spread
     bare_during: Spread
+    encoded: Encoded
     event_unasked: Spread
     restart_seconds: float
     cpu_seconds: dict[str, float]
@@ -93,6 +94,7 @@ async def measured_run(
             course = _Course(extent, stage, service, market)
             await course.all_cycles(extent.cycles + 1)
             checks = [*await stored_as_detected(stage.engine, course.cycles), *await _served(stage, service)]
+            await until_encoded(service.address)
             idle = await ask(service.address, EVENTS, _IDLE_REQUESTS)
             event_unasked = await ask_each(service.address, LAST_EVENTS)
         if oracle:
@@ -113,6 +115,7 @@ async def measured_run(
         page_event_during=spread(course.meanwhile.page_events),
         any_event_during=spread(course.meanwhile.any_events),
         bare_during=spread(course.meanwhile.bare),
+        encoded=course.encoded,
         event_unasked=event_unasked,
         restart_seconds=restart_seconds,
         cpu_seconds=course.cpu_seconds(),
@@ -134,9 +137,13 @@ class _Course:
         self.drains: list[DrainRecord] = []
         self.volumes: list[Volume] = []
         self.meanwhile = Meanwhile()
+        self.encoded = Encoded(events=0, seconds=0.0, bytes=0)
 
     async def all_cycles(self, number: int) -> None:
-        """Run the cycles; the API is asked during the last warm one alone, so that the others are undisturbed."""
+        """Run the cycles; the API is asked during the last warm one alone, so that the others are undisturbed.
+
+        After the cold one the service is left alone until it has encoded its events: there are minutes in real life.
+        """
         self.volumes.append(await volume(self._stage.engine))
         for index in range(number):
             if index == number - 1:
@@ -145,6 +152,8 @@ class _Course:
                     await self._one()
             else:
                 await self._one()
+            if not index:
+                self.encoded = await until_encoded(self._service.address)
 
     def cpu_seconds(self) -> dict[str, float]:
         """Return what the processes used in the warm cycles."""

@@ -21,6 +21,11 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+def thread_seconds() -> float:
+    """Return how long the calling thread has had a processor."""
+    return time.thread_time()
+
+
 class OffsetClock(SystemClock):
     """The system clock set to another date; it runs at the same rate but where it is moved, and never goes back.
 

@@ -1,5 +1,6 @@
 """The figures for Prometheus, as its own parser reads them, and the alert rules that stand on them."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -97,6 +98,16 @@ async def test_the_event_loop_is_watched(api: Api) -> None:
     found = await samples(api)
     assert found["overround_event_loop_lag_seconds_count", frozenset()] > 0
     assert found["overround_process_resident_memory_bytes", frozenset()] > 10_000_000
+
+
+async def test_events_are_encoded_before_anybody_asks(api: Api) -> None:
+    """A running service keeps every event with prices in encoded form by itself, and says in how much memory."""
+    nothing: frozenset[tuple[str, str]] = frozenset()
+    await asyncio.wait_for(api.app.state.encoder.round(), 60)
+    found = await samples(api)
+    assert found["overround_encoded_events", nothing] == found["overround_cache_events", nothing] > 0
+    assert found["overround_encoded_bytes", nothing] > 1000
+    assert found["overround_encoder_rounds_total", nothing] > 0
 
 
 async def test_alert_rules_name_metrics_that_exist(api: Api) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import uvicorn
+from fastapi import FastAPI
 
 from overround.api.app import ServiceFactory, create_app
 from overround.cli.web_server import listening
@@ -51,9 +52,10 @@ async def replaying_service(settings: Settings, simulator: SimulatorHandle) -> A
 
 
 class Api:
-    """A client of the running service."""
+    """A client of the running service; `app` is what answers it."""
 
-    def __init__(self, session: aiohttp.ClientSession, service: Service, address: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, service: Service, address: str, app: FastAPI) -> None:
+        self.app = app
         self.session = session
         self.address = address
         self.service = service
@@ -93,7 +95,8 @@ async def serving(service: ServiceFactory) -> AsyncIterator[Api]:
             started.append(running)
             yield running
 
-    server = uvicorn.Server(uvicorn.Config(create_app(noted), log_config=None, lifespan="on"))
+    app = create_app(noted)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
     with listening("127.0.0.1", 0) as listener:
         config_ready = asyncio.create_task(_serve(server, listener))
         while not server.started and not config_ready.done():
@@ -101,7 +104,7 @@ async def serving(service: ServiceFactory) -> AsyncIterator[Api]:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
             async with aiohttp.ClientSession(base) as session:
-                yield Api(session, started[0], base)
+                yield Api(session, started[0], base, app)
         finally:
             server.should_exit = True
             await config_ready

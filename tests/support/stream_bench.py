@@ -3,11 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from scripts.stream_mirror import Cell, Mirror
 
+from overround.api.event_desk import EventDesk
 from overround.api.event_json import MarketWriter, key_text
+from overround.api.fragments import MAX_BYTES, Fragments
+from overround.api.state import ApiState
 from overround.api.stream_client import AGAIN, Beat, StreamClient, StreamFigures
 from overround.api.stream_json import StreamFilter, StreamWriter
 from overround.batch import ListingWriteData, WriteBatch
@@ -110,6 +114,22 @@ class StreamBench:
             complete=complete,
             covered=COVERED,
         )
+
+
+def api_desk(bench: StreamBench, max_bytes: int = MAX_BYTES) -> EventDesk:
+    """Return the API's desk on a bench's cache."""
+    catalogue = load_catalogue()
+    state = SimpleNamespace(
+        clock=bench.clock,
+        cache=bench.cache,
+        book=bench.book,
+        catalogue=catalogue,
+        bookmakers={slug: slug for slug in SLUGS},
+        covered=dict.fromkeys(SLUGS, COVERED),
+        reference="us",
+    )
+    writer = MarketWriter(catalogue, SLUGS, state.covered, state.reference)
+    return EventDesk(cast("ApiState", state), Fragments(writer, max_bytes))
 
 
 class BenchClient:

@@ -35,7 +35,8 @@ from overround.api import (
     tuning,
     web,
 )
-from overround.api.event_desk import new_desk
+from overround.api.event_desk import current_desk, new_desk
+from overround.api.event_encoder import EventEncoder
 from overround.api.flight import Flight
 from overround.api.loop_lag import LoopLag
 from overround.api.middleware import Admission, RequestContext
@@ -45,6 +46,7 @@ from overround.api.problems import install_problem_handlers
 from overround.api.progress_board import ProgressBoard
 from overround.api.request_meter import MeterMiddleware, RequestMeter
 from overround.api.security import Guard
+from overround.api.spare_time import SpareTime
 from overround.api.state import ApiState, ShownNames
 from overround.api.stream_desk import StreamDesk
 from overround.clock import SystemClock
@@ -111,7 +113,8 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
             app.state.guard = _guard(running)
             app.state.streams = streams = StreamDesk(state, app.state.stopping)
             app.state.progress = board = ProgressBoard(SystemClock(), running.control.detail, app.state.stopping)
-            async with streams.running(), board.listening(state.progress):
+            app.state.encoder = encoder = _encoder(app)
+            async with streams.running(), board.listening(state.progress), encoder.running():
                 with settled():
                     yield
 
@@ -132,6 +135,11 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
     for slice_ in _SLICES:
         app.include_router(slice_.router)
     return app
+
+
+def _encoder(app: FastAPI) -> EventEncoder:
+    clock = SystemClock()  # with any other, its rests might take no time
+    return EventEncoder(lambda: current_desk(app), clock, SpareTime(clock))
 
 
 def _guard(service: Service) -> Guard:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Final, cast
 
 import msgspec
-from starlette.requests import Request
+from fastapi import FastAPI, Request
 
 from overround.api.answers import Answers, Moment, Piece
 from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_json import MarketWriter
 from overround.api.event_query import EventRequest, read_request
 from overround.api.fragment import Fragment
-from overround.api.fragments import Fragments, MarketSet
+from overround.api.fragments import Fragments, MarketSet, Pause
 from overround.api.state import ApiState
 from overround.bookmakers.memo import Memo
 from overround.caching.odds_cache import CachedSnapshot
@@ -71,6 +71,19 @@ class EventDesk:
     def fragment(self, event: Event, markets: MarketSet) -> Fragment:
         """Return an event's fragment as it is now."""
         return self.fragments.get(event, self.state.cache.event(event.sr_id), markets)
+
+    async def prepare(self, event: Event, markets: MarketSet, pause: Pause) -> None:
+        """Encode an event, with pauses where that takes long, so that asking for its fragment takes little."""
+        await self.fragments.prepare(event, self.state.cache.event(event.sr_id), markets, pause)
+
+    def behind(self, event: Event, markets: MarketSet) -> bool:
+        """Tell whether an event that has prices is not encoded as it is now, and there is room for it."""
+        snapshots = self.state.cache.event(event.sr_id)
+        return bool(snapshots) and self.fragments.behind(event, snapshots, markets)
+
+    def forget_gone(self) -> None:
+        """Drop what is kept of events that are over."""
+        self.fragments.forget(lambda sr_id: self.state.book.event(sr_id) is None)
 
     def moment(self) -> Moment:
         """Return what lists depend on beside what they are asked for: the half second, the book, the cache."""
@@ -149,9 +162,14 @@ def new_desk(state: ApiState) -> EventDesk:
 
 def desk_of(request: Request) -> EventDesk:
     """Return the desk of the application that serves a request; a new one where a bookmaker has joined."""
-    desk = cast("EventDesk", request.app.state.events)
+    return current_desk(request.app)
+
+
+def current_desk(app: FastAPI) -> EventDesk:
+    """Return an application's desk; a new one where a bookmaker has joined."""
+    desk = cast("EventDesk", app.state.events)
     if len(desk.fragments.slugs) != len(desk.state.bookmakers):
-        desk = request.app.state.events = new_desk(desk.state)
+        desk = app.state.events = new_desk(desk.state)
     return desk
 
 

@@ -63,7 +63,7 @@ def page_answer(desk: EventDesk, page: Page, events: Iterable[Event], markets: M
 
 async def event_answer(desk: EventDesk, event: Event, markets: MarketSet) -> Answer:
     """Return one event as of now."""
-    await desk.fragments.prepare(event, desk.state.cache.event(event.sr_id), markets, desk.state.clock)
+    await desk.prepare(event, markets, lambda: desk.state.clock.sleep(0))
     now = desk.state.clock.now()
     shown = desk.show(event, desk.state.cache.event(event.sr_id), markets, now)
     closing = b'%s,"now":%s}' % (shown.freshness, msgspec.json.encode(now))

@@ -5,7 +5,7 @@ and when) is put behind it in every answer, and is in no fragment.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Final
 
@@ -16,12 +16,13 @@ from overround.api.fragment import Fragment, Moved, Parts, State, Version, write
 from overround.caching.odds_cache import CachedSnapshot
 from overround.event import Event
 from overround.odds import MarketKey
-from overround.ports import Clock
 
 MAX_BYTES: Final = 64 * 2**20
+_FILLED = 0.9  # of them, beyond which nothing is added that nobody has asked for
 _AT_A_TIME = 40  # markets, which take some two milliseconds
 
 Snapshots = Mapping[str, CachedSnapshot]
+Pause = Callable[[], Awaitable[None]]
 
 
 class MarketSet(msgspec.Struct, frozen=True):
@@ -58,19 +59,35 @@ class Fragments:
         """Return how much memory the fragments take, about."""
         return self._bytes
 
+    def events(self, markets: MarketSet) -> int:
+        """Return of how many events these markets are kept."""
+        return sum(name == markets.name for _, name in self._kept)
+
     def get(self, event: Event, snapshots: Snapshots, markets: MarketSet) -> Fragment:
         """Return an event's fragment as it is now; only what has changed in it is written anew."""
         place = (event.sr_id, markets.name)
         version, known = self._version(snapshots), self._kept.get(place)
-        if known is not None and known.version == version and (known.event is event or known.event == event):
+        if known is not None and _as_now(known, event, version):
             self._kept.move_to_end(place)
             return known
         made = self._made(event, snapshots, markets, version, known)
         self._keep(place, made)
         return made
 
-    async def prepare(self, event: Event, snapshots: Snapshots, markets: MarketSet, clock: Clock) -> None:
-        """Write an event of which much is to be written, a few markets at a time: others have their turn in between.
+    def behind(self, event: Event, snapshots: Snapshots, markets: MarketSet) -> bool:
+        """Tell whether what is kept of an event is not as it is now; what is not kept counts while there is room."""
+        known = self._kept.get((event.sr_id, markets.name))
+        if known is None:
+            return self._bytes < self._max_bytes * _FILLED
+        return not _as_now(known, event, self._version(snapshots))
+
+    def forget(self, gone: Callable[[int], bool]) -> None:
+        """Drop what is kept of events that are gone."""
+        for place in [place for place in self._kept if gone(place[0])]:
+            self._bytes -= self._kept.pop(place).size
+
+    async def prepare(self, event: Event, snapshots: Snapshots, markets: MarketSet, pause: Pause) -> None:
+        """Write an event of which much is to be written, a few markets at a time: others have their turn in a pause.
 
         What changes meanwhile, `get` writes anew; it writes little things too.
         """
@@ -84,7 +101,7 @@ class Fragments:
         missing = [key for key in keys if key not in parts]
         for start in range(0, len(missing), _AT_A_TIME):
             parts.update(self._written(event, snapshots, missing[start : start + _AT_A_TIME]))
-            await clock.sleep(0)
+            await pause()
         if self._kept.get(place) is known:
             ordered = {key: parts[key] for key in keys}
             self._keep(place, write_fragment(event, version, ordered, self._offered(snapshots, version, known)))
@@ -143,6 +160,10 @@ class Fragments:
         while self._bytes > self._max_bytes and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._bytes -= dropped.size
+
+
+def _as_now(known: Fragment, event: Event, version: Version) -> bool:
+    return known.version == version and (known.event is event or known.event == event)
 
 
 def _unchanged(known: Fragment | None, changed: Collection[MarketKey] | None) -> Parts:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from overround.api.alerts import takes_writes
 from overround.api.bookmaker_metrics import bookmaker_metrics
+from overround.api.encoding_metrics import EncodingCollector
+from overround.api.event_desk import desk_of
 from overround.api.metric_families import buckets
 from overround.api.state import ApiState, State
 from overround.api.stream_client import StreamFigures
@@ -23,10 +25,11 @@ _FINISHED_RUNS = "overround_scrape_run"
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def read_metrics(state: State, streams: Streams) -> Response:
+async def read_metrics(request: Request, state: State, streams: Streams) -> Response:
     """Return all figures in the Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_ServiceCollector(state, streams.figures))
+    registry.register(EncodingCollector(desk_of(request).fragments, request.app.state.encoder))
     return Response(generate_latest(registry), media_type=_MEDIA_TYPE)
 
 

@@ -2,18 +2,15 @@
 
 import json
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from overround.api.event_desk import EventDesk, new_desk
+from overround.api.event_desk import EventDesk
 from overround.api.event_pages import list_answer
-from overround.api.state import ApiState
-from overround.catalogue import load_catalogue
 from overround.odds import MarketKey
 from tests.support.desk import KICKOFF
-from tests.support.stream_bench import COVERED, SLUGS, StreamBench
+from tests.support.stream_bench import StreamBench, api_desk
 
 RESULT = MarketKey("match_result")
 QUERY = b"markets=match_result"
@@ -31,16 +28,7 @@ def bench() -> StreamBench:
 @pytest.fixture
 def desk(bench: StreamBench) -> EventDesk:
     """Return the desk of the API on that cache."""
-    state = SimpleNamespace(
-        clock=bench.clock,
-        cache=bench.cache,
-        book=bench.book,
-        catalogue=load_catalogue(),
-        bookmakers={slug: slug for slug in SLUGS},
-        covered=dict.fromkeys(SLUGS, COVERED),
-        reference="us",
-    )
-    return new_desk(cast("ApiState", state))
+    return api_desk(bench)
 
 
 async def page(desk: EventDesk, query: bytes = QUERY) -> Any:

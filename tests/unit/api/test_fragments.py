@@ -232,7 +232,9 @@ async def test_a_large_event_is_written_in_turns_with_others() -> None:
     keys = lines(200)
     desk.scrape("us", 0, dict.fromkeys(keys, (1900, 1900)))
     clock = ManualClock(NOON)
-    preparing = asyncio.create_task(desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, clock))
+    preparing = asyncio.create_task(
+        desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, lambda: clock.sleep(0))
+    )
     turns = 0
     while not preparing.done():
         turns += 1
@@ -256,7 +258,9 @@ async def test_a_kept_event_that_changed_much_is_written_in_turns_too() -> None:
     clock = ManualClock(NOON)
 
     async def turns() -> int:
-        preparing = asyncio.create_task(desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, clock))
+        preparing = asyncio.create_task(
+            desk.fragments.prepare(EVENT, desk.cache.event(1), ALL_MARKETS, lambda: clock.sleep(0))
+        )
         taken = 0
         while not preparing.done():
             taken += 1
