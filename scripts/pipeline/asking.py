@@ -52,9 +52,9 @@ async def ask(address: str, path: str, times: int) -> Answers:
 class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     """How many events are kept in encoded form, in how much memory, and how long there was to wait for it."""
 
-    events: int
-    seconds: float
-    bytes: int
+    events: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
 
 
 class Meanwhile:

@@ -49,7 +49,7 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     page_event_during: Spread
     any_event_during: Spread
     bare_during: Spread
-    encoded: Encoded
+    encoded: Encoded = Encoded()
     event_unasked: Spread
     restart_seconds: float
     cpu_seconds: dict[str, float]
@@ -137,7 +137,7 @@ class _Course:
         self.drains: list[DrainRecord] = []
         self.volumes: list[Volume] = []
         self.meanwhile = Meanwhile()
-        self.encoded = Encoded(events=0, seconds=0.0, bytes=0)
+        self.encoded = Encoded()
 
     async def all_cycles(self, number: int) -> None:
         """Run the cycles; the API is asked during the last warm one alone, so that the others are undisturbed.
