@@ -6,7 +6,6 @@ Each line is a command, each line on stdout the answer; the process ends with it
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ import uvicorn
 from overround import process
 from overround.api.app import create_app
 from overround.batch import ScrapeRun
+from overround.cli.web_server import listening
 from overround.clock import OffsetClock
 from overround.errors import ErrorClass
 from overround.logs import configure_logs
@@ -155,7 +155,7 @@ async def _serving(service: Service) -> AsyncIterator[int]:
     app = bare_route.beside(create_app(lambda: nullcontext(service)), _PAGE_BYTES)
     config = uvicorn.Config(app, log_config=None, access_log=False)
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening("127.0.0.1", 0) as listener:
         task = asyncio.create_task(server.serve([listener]), name="api")
         try:
             yield listener.getsockname()[1]
