@@ -13,16 +13,17 @@ import itertools
 import json
 import multiprocessing
 import random
-import socket
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from overround.cli.web_server import listening
 from scripts.pipeline import bare_route
 from scripts.served_market import serve
 
 PAGE = b"/api/events"
 BARE = bare_route.PATH.encode()
+_GZIP = b"Accept-Encoding: gzip\r\n"
 
 
 class Client:
@@ -99,9 +100,10 @@ async def measure(port: int, seconds: float, rounds: int) -> Mapping[str, object
     chance = random.Random(1)  # noqa: S311 - a choice of requests
     named: Mapping[str, tuple[Iterator[bytes], bytes]] = {
         "first_page": (itertools.repeat(PAGE), b""),
-        "first_page_gzip": (itertools.repeat(PAGE), b"Accept-Encoding: gzip\r\n"),
+        "first_page_gzip": (itertools.repeat(PAGE), _GZIP),
         "event_on_first_page": (iter(lambda: chance.choice(shown), None), b""),
         "event_of_all": (iter(lambda: chance.choice(every), None), b""),
+        "event_of_all_gzip": (iter(lambda: chance.choice(every), None), _GZIP),
         "bare": (itertools.repeat(BARE), b""),
     }
     taken: dict[str, list[float]] = {name: [] for name in named}
@@ -130,7 +132,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=14, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=7, help="in which the measurements take turns")
     options = parser.parse_args()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         server = multiprocessing.get_context("spawn").Process(
             target=serve, args=(listener, options.events, options.load), daemon=True

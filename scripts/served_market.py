@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from overround import process
 from overround.access.keyring import KeyRing
 from overround.api import events as events_slice
 from overround.api.event_desk import EventDesk
@@ -281,4 +282,4 @@ def serve(listener: socket.socket, events: int, events_a_second: float) -> None:
     config = uvicorn.Config(
         application(market, events_a_second), access_log=False, log_config=None, lifespan="on", timeout_keep_alive=600
     )
-    asyncio.run(uvicorn.Server(config).serve([listener]))
+    process.run(uvicorn.Server(config).serve([listener]))

@@ -6,8 +6,7 @@ a piece do to it is the same as if the piece were zeros, and zeros are checked f
 """
 
 import struct
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -19,7 +18,7 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 _END = b"\x03\x00"  # an empty last block
 _MODULUS = 1 << 32
 _STORED_MOST = 0xFFFF
-_ZEROS: Final = memoryview(bytes(1 << 18))
+_ZEROS: Final = memoryview(bytes(1 << 19))
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -31,53 +30,46 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     of_zeros: int
 
 
-def deflated(data: bytes) -> bytes:
-    """Return blocks that hold these bytes compressed."""
-    deflater = isal_zlib.compressobj(_FASTEST, isal_zlib.DEFLATED, _RAW)
-    return deflater.compress(data) + deflater.flush(isal_zlib.Z_FULL_FLUSH)
-
-
-def inflated(blocks: bytes) -> bytes:
-    """Return the bytes that blocks hold."""
-    return isal_zlib.decompress(blocks + _END, _RAW)
-
-
-def stored(data: bytes) -> bytes:
-    """Return blocks that hold these bytes as they are."""
-    pieces = [data[at : at + _STORED_MOST] for at in range(0, len(data), _STORED_MOST)]
-    return b"".join(struct.pack("<BHH", 0, len(piece), len(piece) ^ _STORED_MOST) + piece for piece in pieces)
-
-
-def gzipped(parts: Iterable[bytes], body: bytes) -> bytes:
-    """Return the gzip file of a body whose parts, in order, are in these blocks."""
-    return _file(parts, isal_zlib.crc32(body), len(body))
-
-
 def compressed(data: bytes) -> Piece:
-    """Compress a part of a body that nobody has as a whole."""
+    """Compress a part of a body."""
     if not data:
         return Piece(b"", 0, 0, 0)
-    return Piece(deflated(data), zlib.crc32(data), len(data), _after_zeros(0, len(data)))
+    deflater = isal_zlib.compressobj(_FASTEST, isal_zlib.DEFLATED, _RAW)
+    blocks = deflater.compress(data) + deflater.flush(isal_zlib.Z_FULL_FLUSH)
+    return Piece(blocks, isal_zlib.crc32(data), len(data), _after_zeros(0, len(data)))
 
 
-def joined(pieces: Iterable[Piece]) -> bytes:
-    """Return a whole gzip file of these pieces."""
-    parts, checksum, length = [], 0, 0
-    for piece in pieces:
-        if piece.length:
-            parts.append(piece.deflated)
-            checksum = _after_zeros(checksum, piece.length) ^ piece.of_zeros ^ piece.checksum
-            length += piece.length
-    return _file(parts, checksum, length)
+def inflated(piece: Piece) -> bytes:
+    """Return the bytes that a piece is of."""
+    return isal_zlib.decompress(piece.deflated + _END, _RAW)
 
 
-def _file(parts: Iterable[bytes], checksum: int, length: int) -> bytes:
-    return b"".join((_HEADER, *parts, _END, struct.pack("<LL", checksum, length % _MODULUS)))
+def joined(parts: Iterable[Piece | bytes]) -> bytes:
+    """Return a whole gzip file of these parts; bytes are stored in it as they are."""
+    blocks, checksum, length = [_HEADER], 0, 0
+    for part in parts:
+        if isinstance(part, bytes):
+            blocks += _stored(part)
+            checksum = isal_zlib.crc32(part, checksum)
+            length += len(part)
+        elif part.length:
+            blocks.append(part.deflated)
+            checksum = _after_zeros(checksum, part.length) ^ part.of_zeros ^ part.checksum
+            length += part.length
+    return b"".join((*blocks, _END, struct.pack("<LL", checksum, length % _MODULUS)))
+
+
+def _stored(data: bytes) -> Iterator[bytes]:
+    """Yield blocks that hold these bytes as they are."""
+    for start in range(0, len(data), _STORED_MOST):
+        piece = data[start : start + _STORED_MOST]
+        yield struct.pack("<BHH", 0, len(piece), len(piece) ^ _STORED_MOST)
+        yield piece
 
 
 def _after_zeros(checksum: int, length: int) -> int:
     """Return a checksum after so many zeros."""
     while length > len(_ZEROS):
-        checksum = zlib.crc32(_ZEROS, checksum)
+        checksum = isal_zlib.crc32(_ZEROS, checksum)
         length -= len(_ZEROS)
-    return zlib.crc32(_ZEROS[:length], checksum)
+    return isal_zlib.crc32(_ZEROS[:length], checksum)

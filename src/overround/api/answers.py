@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from overround import gzip_pieces
 from overround.api.fragment import Fragment
-from overround.gzip_pieces import gzipped, stored
 
 MAX_BYTES: Final = 4 * 2**20
 _OVERHEAD = 1000  # what an answer takes beside its bytes, about
@@ -16,15 +16,24 @@ Moment = tuple[int, ...]
 
 
 class Piece(msgspec.Struct, frozen=True, dict=True):
-    """A part of a body; of a fragment, which keeps its own compressed form, or made for a moment."""
+    """A part of a body: made for a moment, or a fragment, which has a compressed form of its own."""
 
-    text: bytes
-    fragment: Fragment | None = None
+    made: bytes | Fragment
 
     @cached_property
-    def packed(self) -> bytes:
-        """Return the bytes as a part of a gzip body."""
-        return stored(self.text) if self.fragment is None else self.fragment.deflated
+    def text(self) -> bytes:
+        """Return the bytes."""
+        return self.made.body if isinstance(self.made, Fragment) else self.made
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes there are."""
+        return self.made.length if isinstance(self.made, Fragment) else len(self.made)
+
+    @property
+    def packed(self) -> bytes | gzip_pieces.Piece:
+        """Return the part as it goes into a gzip body."""
+        return self.made.piece if isinstance(self.made, Fragment) else self.made
 
 
 class Answer(msgspec.Struct, frozen=True, dict=True):
@@ -41,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def packed(self) -> bytes:
         """Return the body compressed."""
-        return gzipped([piece.packed for piece in self.pieces], self.body)
+        return gzip_pieces.joined([piece.packed for piece in self.pieces])
 
 
 class Answers:
@@ -60,7 +69,7 @@ class Answers:
 
     def keep(self, moment: Moment, query: bytes, answer: Answer) -> None:
         """Keep an answer, where the moment is not over and there is room."""
-        size = _OVERHEAD + sum([len(piece.text) for piece in answer.pieces])
+        size = _OVERHEAD + sum([piece.length for piece in answer.pieces])
         if moment == self._moment and query not in self._kept and size <= self._room:
             self._kept[query] = answer
             self._room -= size

@@ -115,7 +115,7 @@ class EventDesk:
             for slug in self.state.bookmakers
         }
         freshness = b',"bookmakers":' + msgspec.json.encode(fresh)
-        return Shown(snapshots, fragment, freshness, (Piece(fragment.body, fragment), Piece(freshness + b"},")))
+        return Shown(snapshots, fragment, freshness, (Piece(fragment), Piece(freshness + b"},")))
 
     def find(self, wanted: EventFilter) -> Sequence[Event]:
         """Return the events that a filter lets through, by kick-off."""

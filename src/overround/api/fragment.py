@@ -16,7 +16,7 @@ import msgspec
 
 from overround.api.event_json import MarketJson
 from overround.event import Event
-from overround.gzip_pieces import deflated, inflated
+from overround.gzip_pieces import Piece, compressed, inflated
 from overround.odds import MarketKey
 
 _LARGE: Final = 32 * 2**10  # bytes
@@ -44,15 +44,14 @@ class Layout(msgspec.Struct, frozen=True):
 class Fragment(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """An event's bytes up to its markets, what they were made of, and the figures to sort by.
 
-    `kept` are the bytes, compressed where `packed`. `offered` counts each bookmaker's markets that are not removed.
-    `margin` is the reference's mean over the markets, `gap` its worst; None where there is none.
+    `kept` are the bytes, compressed where they are many. `offered` counts each bookmaker's markets that are not
+    removed. `margin` is the reference's mean over the markets, `gap` its worst; None where there is none.
     """
 
     event: Event
     version: Version
     layout: Layout
-    kept: bytes
-    packed: bool
+    kept: bytes | Piece
     digest: bytes
     offered: Mapping[str, int]
     margin: float | None
@@ -61,17 +60,23 @@ class Fragment(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def body(self) -> bytes:
         """Return the bytes as they are."""
-        return inflated(self.kept) if self.packed else self.kept
+        return inflated(self.kept) if isinstance(self.kept, Piece) else self.kept
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes there are."""
+        return self.kept.length if isinstance(self.kept, Piece) else len(self.kept)
 
     @cached_property
-    def deflated(self) -> bytes:
+    def piece(self) -> Piece:
         """Return the bytes as a part of a gzip body."""
-        return self.kept if self.packed else deflated(self.kept)
+        return self.kept if isinstance(self.kept, Piece) else compressed(self.kept)
 
     @property
     def size(self) -> int:
         """Return how much memory this takes, about; a small one's compressed form included."""
-        return len(self.kept) * (1 if self.packed else 2) + len(self.layout.keys) * _MARKET_OVERHEAD + _OVERHEAD
+        kept = len(self.kept.deflated) if isinstance(self.kept, Piece) else len(self.kept) * 2
+        return kept + len(self.layout.keys) * _MARKET_OVERHEAD + _OVERHEAD
 
     def parts(self) -> Parts:
         """Return the markets one by one."""
@@ -89,15 +94,13 @@ def write_fragment(event: Event, version: Version, parts: Parts, offered: Mappin
     head = b'%s,"markets":[' % msgspec.json.encode(event)[:-1]
     found = parts.values()
     body = b"%s%s]" % (head, b",".join([one.text for one in found]))
-    packed = len(body) > _LARGE
-    kept = deflated(body) if packed else body
+    kept = compressed(body) if len(body) > _LARGE else body
     return Fragment(
         event=event,
         version=version,
         layout=_layout(len(head), parts),
         kept=kept,
-        packed=packed,
-        digest=hashlib.blake2b(kept, digest_size=_DIGEST).digest(),
+        digest=hashlib.blake2b(kept.deflated if isinstance(kept, Piece) else kept, digest_size=_DIGEST).digest(),
         offered=offered,
         margin=_mean([one.margin for one in found if one.margin is not None]),
         gap=min((one.gap for one in found if one.gap is not None), default=None),
