@@ -6,7 +6,7 @@ a piece do to it is the same as if the piece were zeros, and zeros are checked f
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ _RAW = -15  # the largest window, no header
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 _END = b"\x03\x00"  # an empty last block
 _MODULUS = 1 << 32
+_HEAD: Final = struct.Struct("<BHH")  # of a stored block
 _STORED_MOST = 0xFFFF
 _ZEROS: Final = memoryview(bytes(1 << 19))
 
@@ -49,7 +50,7 @@ def joined(parts: Iterable[Piece | bytes]) -> bytes:
     blocks, checksum, length = [_HEADER], 0, 0
     for part in parts:
         if isinstance(part, bytes):
-            blocks += _stored(part)
+            blocks.append(_stored(part))
             checksum = isal_zlib.crc32(part, checksum)
             length += len(part)
         elif part.length:
@@ -59,12 +60,10 @@ def joined(parts: Iterable[Piece | bytes]) -> bytes:
     return b"".join((*blocks, _END, struct.pack("<LL", checksum, length % _MODULUS)))
 
 
-def _stored(data: bytes) -> Iterator[bytes]:
-    """Yield blocks that hold these bytes as they are."""
-    for start in range(0, len(data), _STORED_MOST):
-        piece = data[start : start + _STORED_MOST]
-        yield struct.pack("<BHH", 0, len(piece), len(piece) ^ _STORED_MOST)
-        yield piece
+def _stored(data: bytes) -> bytes:
+    """Return blocks that hold these bytes as they are."""
+    pieces = [data[at : at + _STORED_MOST] for at in range(0, len(data), _STORED_MOST)]
+    return b"".join([_HEAD.pack(0, len(piece), len(piece) ^ _STORED_MOST) + piece for piece in pieces])
 
 
 def _after_zeros(checksum: int, length: int) -> int:

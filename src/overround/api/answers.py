@@ -15,12 +15,12 @@ _OVERHEAD = 1000  # what an answer takes beside its bytes, about
 Moment = tuple[int, ...]
 
 
-class Piece(msgspec.Struct, frozen=True, dict=True):
+class Piece(msgspec.Struct, frozen=True):
     """A part of a body: made for a moment, or a fragment, which has a compressed form of its own."""
 
     made: bytes | Fragment
 
-    @cached_property
+    @property
     def text(self) -> bytes:
         """Return the bytes."""
         return self.made.body if isinstance(self.made, Fragment) else self.made
