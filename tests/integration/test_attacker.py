@@ -79,6 +79,15 @@ async def api(database_url: str, tmp_path: Path, keys: Keys) -> AsyncIterator[Ap
         yield api
 
 
+@pytest.fixture
+async def patient(database_url: str, tmp_path: Path, keys: Keys) -> AsyncIterator[Api]:
+    """Yield a service that needs a key and does not mind how often it is asked without one."""
+    del keys
+    limits = LIMITS.model_copy(update={"refusals_per_minute": 10**6})
+    async with running_api(database_url, tmp_path, security=limits) as api:
+        yield api
+
+
 def filled(path: str, value: str) -> str:
     """Return a path with all of its parameters set to one value."""
     while "{" in path:
@@ -107,7 +116,7 @@ async def raw(api: Api, request: bytes) -> bytes:
     return answer
 
 
-async def test_nothing_opens_without_a_key(api: Api) -> None:
+async def test_nothing_opens_without_a_key(patient: Api) -> None:
     """Every endpoint refuses no key, a wrong one, and a cookie that is none, with 401 and a challenge."""
     attempts: tuple[dict[str, str], ...] = (
         {},
@@ -117,7 +126,7 @@ async def test_nothing_opens_without_a_key(api: Api) -> None:
     )
     for method, path in GUARDED:
         for headers in attempts:
-            async with api.session.request(method, filled(path, "1"), headers=headers) as response:
+            async with patient.session.request(method, filled(path, "1"), headers=headers) as response:
                 assert response.status == 401, (method, path)
                 assert response.headers["WWW-Authenticate"] == "Bearer"
                 assert (await response.json())["code"] in {"key_required", "key_not_valid"}
