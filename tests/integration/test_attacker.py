@@ -81,10 +81,11 @@ async def api(database_url: str, tmp_path: Path, keys: Keys) -> AsyncIterator[Ap
 
 @pytest.fixture
 async def patient(database_url: str, tmp_path: Path, keys: Keys) -> AsyncIterator[Api]:
-    """Yield a service that needs a key and does not mind how often it is asked without one."""
+    """Yield a service with data that needs a key, and does not mind how often it is asked without one."""
     del keys
     limits = LIMITS.model_copy(update={"refusals_per_minute": 10**6})
     async with running_api(database_url, tmp_path, security=limits) as api:
+        await api.cycle()
         yield api
 
 
