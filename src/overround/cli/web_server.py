@@ -17,7 +17,7 @@ from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
 SHUTDOWN_SECONDS = 10  # for requests under way
-_SEND_BUFFER = 128 * 1024  # bytes, of which the kernel makes twice as many
+_UNSENT = 64 * 1024  # bytes
 _FLUSH = 2.5  # seconds for the rest of answers that are over
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 130
@@ -91,10 +91,11 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
 
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Listen, with a small send buffer for each connection.
+    """Listen, with little room for what a connection's client does not take.
 
-    Left to itself the kernel takes megabytes for a client that does not read: a stream would fill them with
-    changes that are old when they are read, where the service itself would give only the newest states.
+    Left to itself the kernel keeps megabytes for a client that does not read: a stream would fill them with
+    changes that are old when they are read, where the service itself would give only the newest states. What a client
+    takes is not counted: a smaller send buffer would do the same, and send a large answer in several turns of the loop.
 
     Raises:
         OverroundError: the port is taken.
@@ -107,7 +108,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     with listener:
         # Its connections inherit these. Without the second, an answer's body waits for 40 ms, until the client has
         # acknowledged its head; uvloop sees to that itself, asyncio's own loop does not for sockets that it is given.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
