@@ -6,8 +6,8 @@ a piece do to it is the same as if the piece were zeros, and zeros are checked f
 """
 
 import struct
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
 
 import msgspec
 from isal import isal_zlib  # a fraction of zlib's time; that it packs a little less does not matter here
@@ -40,9 +40,15 @@ def compressed(data: bytes) -> Piece:
     return Piece(blocks, isal_zlib.crc32(data), len(data), _after_zeros(0, len(data)))
 
 
-def inflated(piece: Piece) -> bytes:
-    """Return the bytes that a piece is of."""
-    return isal_zlib.decompress(piece.deflated + _END, _RAW)
+def plain(parts: Sequence[Piece | bytes]) -> bytes:
+    """Return the bytes of these parts in one."""
+    if Piece not in map(type, parts):
+        return b"".join(cast("Sequence[bytes]", parts))
+    # All in one stream, into one buffer: unpacking first and joining then takes twice as long where caches are cold.
+    blocks = [part.deflated if isinstance(part, Piece) else _stored(part) for part in parts]
+    length = sum([part.length if isinstance(part, Piece) else len(part) for part in parts])
+    # Without room for a byte more, another buffer is begun before the end is seen.
+    return isal_zlib.decompress(b"".join((*blocks, _END)), _RAW, length + 1)
 
 
 def joined(parts: Iterable[Piece | bytes]) -> bytes:

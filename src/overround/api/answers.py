@@ -21,9 +21,9 @@ class Piece(msgspec.Struct, frozen=True):
     made: bytes | Fragment
 
     @property
-    def text(self) -> bytes:
-        """Return the bytes."""
-        return self.made.body if isinstance(self.made, Fragment) else self.made
+    def kept(self) -> bytes | gzip_pieces.Piece:
+        """Return the part as it is kept."""
+        return self.made.kept if isinstance(self.made, Fragment) else self.made
 
     @property
     def length(self) -> int:
@@ -45,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def body(self) -> bytes:
         """Return the body as it is."""
-        return b"".join([piece.text for piece in self.pieces])
+        return gzip_pieces.plain([piece.kept for piece in self.pieces])
 
     @cached_property
     def packed(self) -> bytes:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from overround.api.answers import Answers, Moment, Piece
 from overround.api.event_filters import EventFilter, EventSort, matching_events
 from overround.api.event_json import MarketWriter
-from overround.api.event_query import EventRequest, read_request
+from overround.api.event_query import EventRequest, read_markets, read_request
 from overround.api.fragment import Fragment
 from overround.api.fragments import Fragments, MarketSet, Pause
 from overround.api.state import ApiState
@@ -56,13 +56,14 @@ class EventDesk:
 
     What lists have shown is kept for the rest of half a second, and whole lists for as long as nothing changes within
     that. Lists by filter are kept until an event comes, goes or is listed by somebody else. `requests` are what query
-    strings ask for.
+    strings ask of lists, `markets` what they ask of a single event.
     """
 
     def __init__(self, state: ApiState, fragments: Fragments) -> None:
         self.state = state
         self.fragments = fragments
         self.requests: Memo[bytes, EventRequest] = Memo(read_request, _REQUESTS_KEPT)
+        self.markets: Memo[bytes, MarketSet] = Memo(read_markets, _REQUESTS_KEPT)
         self.answers = Answers()
         self._moment = (0, 0)
         self._shown: dict[str, dict[int, Shown]] = {}

@@ -55,8 +55,9 @@ def page_answer(desk: EventDesk, page: Page, events: Iterable[Event], markets: M
     pieces = [Piece(b'%s,"now":%s,"events":[' % (figures[:-1], msgspec.json.encode(now)))]
     for one in shown:
         pieces += one.pieces
-    # Where there are events, a comma stands behind the last one.
-    pieces.append(Piece((pieces.pop().text[:-1] if shown else b"") + b"]}"))
+    if shown:  # no comma behind the last one
+        pieces[-1] = Piece(shown[-1].freshness + b"}")
+    pieces.append(Piece(b"]}"))
     seen = hashlib.blake2b(b"".join([figures, *(one.fragment.digest for one in shown)]), digest_size=_ETAG_BYTES)
     return Answer(pieces, _etag(seen.hexdigest()))
 

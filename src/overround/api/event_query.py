@@ -1,6 +1,11 @@
-"""What a client may ask of the list of events, read once for each query string that clients repeat."""
+"""What a client may ask of events, read once for each query string that clients repeat.
 
-from collections.abc import Mapping, Sequence
+FastAPI would read them anew for every request; these functions do it instead, and `documented_*` are what the
+OpenAPI document says of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -9,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from starlette.datastructures import QueryParams
 
 from overround.api.event_filters import Availability, EventFilter, EventSort
-from overround.api.fragments import MarketSet, market_set
+from overround.api.fragments import ALL_MARKETS, MarketSet, market_set
 from overround.odds import MarketKey
 
 MAX_LIMIT: Final = 500
@@ -49,6 +54,14 @@ class EventQuery(BaseModel):
     offset: int = Field(0, ge=0, le=2**31 - 1)
 
 
+class MarketsQuery(BaseModel):
+    """The parameters of a single event beside its number."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    markets: str = Field("", max_length=2000, description="market keys; none: all")
+
+
 class EventRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which events, in which order and with which markets, and the page of them."""
 
@@ -80,6 +93,18 @@ def read_request(query_string: bytes) -> EventRequest:
     return EventRequest(wanted=wanted, sort=query.sort, markets=markets, limit=query.limit, offset=query.offset)
 
 
+def read_markets(query_string: bytes) -> MarketSet:
+    """Return the markets of a single event that a query string asks for.
+
+    Raises:
+        RequestValidationError: a parameter is not what it should be.
+    """
+    with _told_as_faults():
+        asked = MarketsQuery.model_validate(dict(QueryParams(query_string)))
+    keys = parse_markets(asked.markets)
+    return market_set(keys) if keys else ALL_MARKETS
+
+
 def parse_markets(text: str) -> tuple[MarketKey, ...]:
     """Return the keys of "match_result,total_goals:line=2.5", each once."""
     parts = (part.strip().partition(":") for part in text.split(",") if part.strip())
@@ -88,18 +113,34 @@ def parse_markets(text: str) -> tuple[MarketKey, ...]:
 
 def documented_parameters(*, paged: bool = True) -> Sequence[Mapping[str, Any]]:
     """Return the parameters as OpenAPI describes them."""
-    schema = EventQuery.model_json_schema()
+    found = _documented(EventQuery)
+    return [parameter for parameter in found if paged or parameter["name"] not in _PAGING]
+
+
+def documented_markets() -> Sequence[Mapping[str, Any]]:
+    """Return the parameter of a single event's markets as OpenAPI describes it."""
+    return _documented(MarketsQuery)
+
+
+def _documented(query: type[BaseModel]) -> Sequence[Mapping[str, Any]]:
+    schema = query.model_json_schema()
     return [
         {"name": name, "in": "query", "required": False, "schema": _inlined(details, schema.get("$defs", {}))}
         for name, details in schema["properties"].items()
-        if paged or name not in _PAGING
     ]
 
 
 def _validated(params: QueryParams) -> EventQuery:
     given = {name: params.getlist(name) if name in _REPEATABLE else params[name] for name in params}
-    try:
+    with _told_as_faults():
         return EventQuery.model_validate(given)
+
+
+@contextmanager
+def _told_as_faults() -> Iterator[None]:
+    """Tell of parameters that are not what they should be as FastAPI does."""
+    try:
+        yield
     except ValidationError as error:
         faults = [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors(include_url=False)]
         raise RequestValidationError(faults) from error

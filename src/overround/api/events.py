@@ -1,14 +1,11 @@
 """Events with prices, from the cache."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from overround.api.event_desk import desk_of
 from overround.api.event_pages import event_answer, list_answer, response
-from overround.api.event_query import documented_parameters, parse_markets
+from overround.api.event_query import documented_markets, documented_parameters
 from overround.api.event_schemas import EventPage, SingleEvent
-from overround.api.fragments import ALL_MARKETS, market_set
 from overround.api.problems import Problem
 from overround.errors import UnknownEventError
 
@@ -35,21 +32,19 @@ async def list_events(request: Request) -> Response:
     "/{sr_id}",
     response_class=Response,
     response_model=None,
+    openapi_extra={"parameters": list(documented_markets())},
     responses={
         200: {"content": {"application/json": {}}, "model": SingleEvent},
         304: {"description": "The prices are those that the ETag of If-None-Match stands for"},
         404: {"model": Problem},
+        422: {"model": Problem},
     },
 )
-async def read_event(
-    request: Request,
-    sr_id: int,
-    markets: Annotated[str, Query(max_length=2000, description="market keys; none: all")] = "",
-) -> Response:
+async def read_event(request: Request, sr_id: int) -> Response:
     """Return one event with every market that any bookmaker has, or with those chosen."""
     desk = desk_of(request)
+    markets = desk.markets[request.scope["query_string"]]
     event = desk.state.book.event(sr_id)
     if event is None:
         raise UnknownEventError(sr_id)
-    keys = parse_markets(markets)
-    return response(request, await event_answer(desk, event, market_set(keys) if keys else ALL_MARKETS))
+    return response(request, await event_answer(desk, event, markets))

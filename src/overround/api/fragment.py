@@ -16,7 +16,7 @@ import msgspec
 
 from overround.api.event_json import MarketJson
 from overround.event import Event
-from overround.gzip_pieces import Piece, compressed, inflated
+from overround.gzip_pieces import Piece, compressed, plain
 from overround.odds import MarketKey
 
 _LARGE: Final = 32 * 2**10  # bytes
@@ -60,7 +60,7 @@ class Fragment(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def body(self) -> bytes:
         """Return the bytes as they are."""
-        return inflated(self.kept) if isinstance(self.kept, Piece) else self.kept
+        return plain([self.kept])
 
     @property
     def length(self) -> int:
