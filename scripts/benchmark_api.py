@@ -8,7 +8,6 @@ object; times are in milliseconds. Run as `python -m scripts.benchmark_api`.
 """
 
 import argparse
-import asyncio
 import itertools
 import json
 import multiprocessing
@@ -16,47 +15,29 @@ import random
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from overround.cli.web_server import listening
 from scripts.pipeline import bare_route
+from scripts.pipeline.asking import EVENTS, event_numbers, event_path, every_event
 from scripts.served_market import serve
+from scripts.wire_client import GZIP, IDENTITY, WireClient, wire_client
 
-PAGE = b"/api/events"
-BARE = bare_route.PATH.encode()
-_GZIP = b"Accept-Encoding: gzip\r\n"
-
-
-class Client:
-    """One connection that is kept: as little work as an HTTP client can do."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def get(self, path: bytes, headers: bytes = b"") -> bytes:
-        """Return a successful answer's body."""
-        self._writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (path, headers))
-        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        if b" 200 " not in head[:16]:
-            raise SystemExit(f"{path!r} was answered with {head[:100]!r}")
-        length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        return await self._reader.readexactly(length)
+PAGE = EVENTS
+BARE = bare_route.PATH
+_CLIENTS = 4  # that ask at once for throughput
 
 
-async def connect(port: int) -> Client:
-    """Open a connection."""
-    return Client(*await asyncio.open_connection("127.0.0.1", port, limit=2**22))
-
-
-async def latencies(client: Client, paths: Iterator[bytes], seconds: float, headers: bytes) -> Sequence[float]:
+def latencies(client: WireClient, paths: Iterator[str], seconds: float, encoding: bytes) -> Sequence[float]:
     """Ask about a hundred times a second, one request at a time; return what each took in milliseconds."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         began = time.perf_counter()
-        await client.get(next(paths), headers)
+        client.get(next(paths), encoding)
         taken.append((time.perf_counter() - began) * 1000)
-        await asyncio.sleep(0.01)
+        time.sleep(0.01)
     return taken
 
 
@@ -71,50 +52,47 @@ def summary(taken: Sequence[float]) -> Mapping[str, float]:
     }
 
 
-async def throughput(clients: Sequence[Client], path: bytes, seconds: float) -> float:
+def throughput(clients: Sequence[WireClient], path: str, seconds: float) -> float:
     """Return requests a second that several connections get, each asking as fast as it is answered."""
     end = time.perf_counter() + seconds
 
-    async def ask(client: Client) -> int:
+    def ask(client: WireClient) -> int:
         count = 0
         while time.perf_counter() < end:
-            await client.get(path)
+            client.get(path)
             count += 1
         return count
 
-    return sum(await asyncio.gather(*map(ask, clients))) / seconds
+    with ThreadPoolExecutor(len(clients)) as threads:
+        return sum(threads.map(ask, clients)) / seconds
 
 
-async def measure(port: int, seconds: float, rounds: int) -> Mapping[str, object]:
+def measure(clients: Sequence[WireClient], seconds: float, rounds: int) -> Mapping[str, object]:
     """Return all figures."""
-    clients = [await connect(port) for _ in range(4)]
-    first = json.loads(await clients[0].get(PAGE + b"?limit=50"))
-    size = len(await clients[0].get(PAGE))
-    shown = [b"%s/%d" % (PAGE, event["sr_id"]) for event in first["events"]]
-    every = []
-    for offset in range(0, first["total"], 500):
-        page = json.loads(await clients[0].get(b"%s?limit=500&offset=%d" % (PAGE, offset)))
-        every += [b"%s/%d" % (PAGE, event["sr_id"]) for event in page["events"]]
+    client = clients[0]
+    shown = [event_path(number) for number in event_numbers(client, PAGE)]
+    every = every_event(client)
     for path in every:  # nobody encodes ahead here, as the service does
-        await clients[0].get(path)
+        client.get(path)
+    size = len(client.get(PAGE))
     chance = random.Random(1)  # noqa: S311 - a choice of requests
-    named: Mapping[str, tuple[Iterator[bytes], bytes]] = {
-        "first_page": (itertools.repeat(PAGE), b""),
-        "first_page_gzip": (itertools.repeat(PAGE), _GZIP),
-        "event_on_first_page": (iter(lambda: chance.choice(shown), None), b""),
-        "event_of_all": (iter(lambda: chance.choice(every), None), b""),
-        "event_of_all_gzip": (iter(lambda: chance.choice(every), None), _GZIP),
-        "bare": (itertools.repeat(BARE), b""),
+    named: Mapping[str, tuple[Iterator[str], bytes]] = {
+        "first_page": (itertools.repeat(PAGE), IDENTITY),
+        "first_page_gzip": (itertools.repeat(PAGE), GZIP),
+        "event_on_first_page": (iter(lambda: chance.choice(shown), None), IDENTITY),
+        "event_of_all": (iter(lambda: chance.choice(every), None), IDENTITY),
+        "event_of_all_gzip": (iter(lambda: chance.choice(every), None), GZIP),
+        "bare": (itertools.repeat(BARE), IDENTITY),
     }
     taken: dict[str, list[float]] = {name: [] for name in named}
     pairs: list[tuple[float, float]] = []
     for number in range(rounds + 1):
-        for name, (paths, headers) in named.items():
-            found = await latencies(clients[0], paths, seconds / rounds, headers)
+        for name, (paths, encoding) in named.items():
+            found = latencies(client, paths, seconds / rounds, encoding)
             taken[name] += found if number else ()  # the first round warms up
-        page, bare = [await throughput(clients, path, seconds / rounds / 2) for path in (PAGE, BARE)]
+        page, bare = [throughput(clients, path, seconds / rounds / 2) for path in (PAGE, BARE)]
         pairs += [(page, bare)] if number else []
-    results: dict[str, object] = {"events": first["total"], "first_page_bytes": size}
+    results: dict[str, object] = {"events": len(every), "first_page_bytes": size}
     results.update({name: summary(found) for name, found in taken.items()})
     results["throughput"] = {
         "first_page": round(statistics.median(page for page, _ in pairs)),
@@ -139,7 +117,9 @@ def main() -> None:
         )
         server.start()
         try:
-            results = asyncio.run(measure(port, options.seconds, options.rounds))
+            with ExitStack() as stack:
+                clients = [stack.enter_context(wire_client(f"http://127.0.0.1:{port}")) for _ in range(_CLIENTS)]
+                results = measure(clients, options.seconds, options.rounds)
         finally:
             server.terminate()
             server.join()

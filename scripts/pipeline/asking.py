@@ -1,27 +1,27 @@
 """A client that asks again and again, and notes how long the answers take.
 
-It asks for bodies as they are: unpacking what came compressed would be the client's time, and of one side alone.
+It asks for bodies as they are, unless said otherwise, and unpacks none: that would be its own time.
 """
 
 import asyncio
 import contextlib
 import itertools
 import random
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-import aiohttp
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from overround.clock import SystemClock
 from scripts.pipeline.bare_route import PATH
 from scripts.pipeline.records import Spread, spread
+from scripts.wire_client import GZIP, IDENTITY, WireClient, wire_client
 
 EVENTS = "/api/events?limit=50"
 LAST_EVENTS = "/api/events?limit=100&sort=-kickoff"
 METRICS = "/metrics"
 _MOST = 500
-_AS_IT_IS = {"Accept-Encoding": "identity"}
 _LOOK = 0.5  # seconds
 _PAUSE = 0.01  # seconds, so that the client takes no core from those who are measured
 
@@ -36,15 +36,15 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 
 async def ask(address: str, path: str, times: int) -> Answers:
     """Ask so many times, one after the other, over one connection."""
+    return await asyncio.to_thread(_ask, address, path, times)
+
+
+def _ask(address: str, path: str, times: int) -> Answers:
     clock = SystemClock()
-    async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-        size = await _asked(session, path)
-        durations = []
+    with wire_client(address) as client:
+        size = len(client.get(path))
         began = clock.monotonic()
-        for _ in range(times):
-            start = clock.monotonic()
-            size = await _asked(session, path)
-            durations.append((clock.monotonic() - start) * 1000)
+        durations = [_timed(client, path) for _ in range(times)]
         took = clock.monotonic() - began
     return Answers(times_ms=spread(durations), bytes=size, per_second=round(times / took, 1))
 
@@ -57,6 +57,14 @@ class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
 
 
+class _Turn(msgspec.Struct, frozen=True):
+    """What is asked for when it is its turn, and where the times are noted."""
+
+    paths: Iterator[str]
+    durations: list[float]
+    encoding: bytes = IDENTITY
+
+
 class Meanwhile:
     """The answers that came while something else went on: the first page, its events, any event, and a bare route."""
 
@@ -64,63 +72,81 @@ class Meanwhile:
         self.pages: list[float] = []
         self.page_events: list[float] = []
         self.any_events: list[float] = []
+        self.packed_events: list[float] = []
         self.bare: list[float] = []
 
     @contextlib.asynccontextmanager
     async def asking(self, address: str, *, events: bool) -> AsyncIterator[None]:
-        """Ask during a `with` block, at most a hundred times a second: for the page, or for all four in turns.
+        """Ask during a `with` block, at most a hundred times a second: for the page, or for all in turns.
 
         Of the latter, any event is one that nobody has asked for before, for as long as there are such.
         """
-        async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-            asked: list[tuple[Iterator[str], list[float]]] = [(itertools.repeat(EVENTS), self.pages)]
-            if events:
-                every = await _every_event(session)
-                shown = [event_path(number) for number in await event_numbers(session, EVENTS)]
-                asked.append((itertools.cycle(shown), self.page_events))
-                asked.append((itertools.cycle(every), self.any_events))
-                asked.append((itertools.repeat(PATH), self.bare))
-            task = asyncio.create_task(_ask_in_turns(session, asked), name="asking")
+        over = threading.Event()
+        with wire_client(address) as client:
+            turns = await asyncio.to_thread(self._turns, client, events=events)
+            task = asyncio.create_task(asyncio.to_thread(_ask_in_turns, client, turns, over), name="asking")
             try:
                 yield
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                over.set()
+                await task
+
+    def _turns(self, client: WireClient, *, events: bool) -> Sequence[_Turn]:
+        pages = _Turn(itertools.repeat(EVENTS), self.pages)
+        if not events:
+            return [pages]
+        every = itertools.cycle(every_event(client))  # as they are and packed, each event once
+        shown = itertools.cycle([event_path(number) for number in event_numbers(client, EVENTS)])
+        return [
+            pages,
+            _Turn(shown, self.page_events),
+            _Turn(every, self.any_events),
+            _Turn(every, self.packed_events, GZIP),
+            _Turn(itertools.repeat(PATH), self.bare),
+        ]
 
 
-async def _ask_in_turns(session: aiohttp.ClientSession, asked: Sequence[tuple[Iterator[str], list[float]]]) -> None:
+def _ask_in_turns(client: WireClient, turns: Sequence[_Turn], over: threading.Event) -> None:
+    for turn in itertools.cycle(turns):
+        turn.durations.append(_timed(client, next(turn.paths), turn.encoding))
+        if over.wait(_PAUSE):
+            return
+
+
+def _timed(client: WireClient, path: str, encoding: bytes = IDENTITY) -> float:
+    """Return the milliseconds that an answer took."""
     clock = SystemClock()
-    for paths, durations in itertools.cycle(asked):
-        start = clock.monotonic()
-        await _asked(session, next(paths))
-        durations.append((clock.monotonic() - start) * 1000)
-        await clock.sleep(_PAUSE)
+    began = clock.monotonic()
+    client.get(path, encoding)
+    return (clock.monotonic() - began) * 1000
 
 
 async def ask_each(address: str, path: str) -> Spread:
     """Ask for each event of a page once, one after the other."""
-    clock = SystemClock()
-    durations = []
-    async with aiohttp.ClientSession(address, headers=_AS_IT_IS) as session:
-        for number in await event_numbers(session, path):
-            start = clock.monotonic()
-            await _asked(session, event_path(number))
-            durations.append((clock.monotonic() - start) * 1000)
-    return spread(durations)
+    return await asyncio.to_thread(_ask_each, address, path)
+
+
+def _ask_each(address: str, path: str) -> Spread:
+    with wire_client(address) as client:
+        return spread([_timed(client, event_path(number)) for number in event_numbers(client, path)])
 
 
 async def until_encoded(address: str) -> Encoded:
     """Wait until the service, left alone, has encoded its events: until a round begun meanwhile finds nothing to do."""
+    return await asyncio.to_thread(_until_encoded, address)
+
+
+def _until_encoded(address: str) -> Encoded:
     clock = SystemClock()
-    began, first = clock.monotonic(), None
-    async with aiohttp.ClientSession(address) as session:
+    began, first, waiting = clock.monotonic(), None, threading.Event()
+    with wire_client(address) as client:
         while True:
-            found = await _figures(session)
+            found = _figures(client)
             rounds = found["overround_encoder_rounds_total"]
             first = rounds if first is None else first
             if rounds > first + 1 and not found["overround_encoded_last_round_events"]:
                 break
-            await clock.sleep(_LOOK)
+            waiting.wait(_LOOK)
     return Encoded(
         events=int(found["overround_encoded_events"]),
         bytes=int(found["overround_encoded_bytes"]),
@@ -128,22 +154,28 @@ async def until_encoded(address: str) -> Encoded:
     )
 
 
-async def _figures(session: aiohttp.ClientSession) -> Mapping[str, float]:
-    async with session.get(METRICS) as response:
-        families = text_string_to_metric_families(await response.text())
+def _figures(client: WireClient) -> Mapping[str, float]:
+    families = text_string_to_metric_families(str(client.get(METRICS), "utf-8"))
     return {one.name: one.value for family in families for one in family.samples if not one.labels}
 
 
-async def event_numbers(session: aiohttp.ClientSession, path: str) -> Sequence[int]:
+class _Numbered(msgspec.Struct, frozen=True):
+    sr_id: int
+
+
+class _Page(msgspec.Struct, frozen=True):
+    events: Sequence[_Numbered]
+
+
+def event_numbers(client: WireClient, path: str) -> Sequence[int]:
     """Return the SportRadar ids of a page's events."""
-    async with session.get(path) as response:
-        return [event["sr_id"] for event in (await response.json())["events"]]
+    return [event.sr_id for event in msgspec.json.decode(client.get(path), type=_Page).events]
 
 
-async def _every_event(session: aiohttp.ClientSession) -> Sequence[str]:
+def every_event(client: WireClient) -> Sequence[str]:
     """Return the addresses of all events, in an order that has nothing to do with when they are scraped."""
     found: list[int] = []
-    while page := await event_numbers(session, f"/api/events?limit={_MOST}&offset={len(found)}"):
+    while page := event_numbers(client, f"/api/events?limit={_MOST}&offset={len(found)}"):
         found += page
     random.Random(1).shuffle(found)  # noqa: S311 - a choice of requests
     return [event_path(number) for number in found]
@@ -152,9 +184,3 @@ async def _every_event(session: aiohttp.ClientSession) -> Sequence[str]:
 def event_path(sr_id: int) -> str:
     """Return the address of a single event with all its markets."""
     return f"/api/events/{sr_id}"
-
-
-async def _asked(session: aiohttp.ClientSession, path: str) -> int:
-    async with session.get(path) as response:
-        response.raise_for_status()
-        return len(await response.read())

@@ -31,10 +31,10 @@ _IDLE_REQUESTS = 200
 class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one service; the first cycle is the cold one. `cpu_seconds` are of the warm cycles.
 
-    `during`, `page_event_during`, `any_event_during`, `bare_during`: answers of the first page, of its events, of any
-    event and of a bare route in the same process, in the last cycle, in milliseconds; all but the first only with
-    observed latencies. `encoded`: what the service did by itself after the cold cycle. `event_unasked`: of events that
-    nobody had asked for, and nothing else going on.
+    `during`, `page_event_during`, `any_event_during`, `packed_event_during`, `bare_during`: answers of the first page,
+    of its events, of any event as it is and as gzip, and of a bare route in the same process, in the last cycle, in
+    milliseconds; all but the first only with observed latencies. `encoded`: what the service did by itself after the
+    cold cycle. `event_unasked`: of events that nobody had asked for, and nothing else going on.
     """
 
     extent: Extent
@@ -48,6 +48,7 @@ class PipelineRun(msgspec.Struct, frozen=True, kw_only=True):
     during: Spread
     page_event_during: Spread
     any_event_during: Spread
+    packed_event_during: Spread
     bare_during: Spread
     encoded: Encoded = Encoded()
     event_unasked: Spread
@@ -114,6 +115,7 @@ async def measured_run(
         during=spread(course.meanwhile.pages),
         page_event_during=spread(course.meanwhile.page_events),
         any_event_during=spread(course.meanwhile.any_events),
+        packed_event_during=spread(course.meanwhile.packed_events),
         bare_during=spread(course.meanwhile.bare),
         encoded=course.encoded,
         event_unasked=event_unasked,

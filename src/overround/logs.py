@@ -72,7 +72,7 @@ class _Stderr:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Leave out what a library says of cancelled work: that is how a service stops."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not record.exc_info or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def _masked(render: structlog.typing.Processor) -> structlog.typing.Processor:

@@ -66,3 +66,9 @@ def test_cancelled_work_is_no_news(log: io.StringIO) -> None:
     """Stopping cancels what is under way; a library that calls that a failure is not heard."""
     logging.getLogger("a.library").error("a job failed", exc_info=asyncio.CancelledError())
     assert events(log) == []
+
+
+def test_what_is_said_to_have_no_exception_is_heard(log: io.StringIO) -> None:
+    """Asyncio tells of a task that nobody waited for with `exc_info=False`."""
+    logging.getLogger("asyncio").error("Unclosed connection", exc_info=False)
+    assert [event["event"] for event in events(log)] == ["Unclosed connection"]
