@@ -247,8 +247,8 @@ def api(results: Results) -> str:
     text = (
         f"The first page is `GET /api/events`, 50 events, {run.idle.bytes:,} bytes; an event is"
         " `GET /api/events/{sr_id}` with all its markets. One client on the same two cores, which rests for 10 ms"
-        " before each request in a cycle; what it takes itself, as little as a client can, is in the figures. After the cold"
-        f" cycle the service was left alone until it had encoded {run.encoded.events:,} events ahead, for"
+        " before each request in a cycle; what it takes itself, as little as a client can, is in the figures. After the"
+        f" cold cycle the service was left alone until it had encoded {run.encoded.events:,} events ahead, for"
         f" {run.encoded.seconds:.0f} s; they took {run.encoded.bytes / 1e6:.0f} MB."
     )
     head = ("what", "when", "requests", "p50 ms", "p95 ms", "p99 ms", "max ms")
