@@ -246,7 +246,7 @@ def application(market: Market, events_a_second: float) -> ASGIApp:
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=RequestMeter(SystemClock()))
     app.add_middleware(RequestContext)
-    app.include_router(events_slice.router)
+    app.router.routes.extend(events_slice.router.routes)
     return bare_route.beside(app, len(_first_page(desk)))
 
 
