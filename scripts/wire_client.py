@@ -1,7 +1,7 @@
 """An HTTP client that costs as little as one can, so that what it measures is the service.
 
-aiohttp's client, which has rested between two requests, takes a millisecond for a body of 400 kB on the machines that
-the benchmarks run on: more than the service does. This one has a blocking socket and one buffer.
+aiohttp's client, which has rested between two requests, took up to a millisecond for a body of 400 kB on the machines
+that the benchmarks ran on: as much as the service. This one has a blocking socket and one buffer.
 """
 
 import contextlib

@@ -94,8 +94,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     """Listen, with little room for what a connection's client does not take.
 
     Left to itself the kernel keeps megabytes for a client that does not read: a stream would fill them with
-    changes that are old when they are read, where the service itself would give only the newest states. What a client
-    takes is not counted: a smaller send buffer would do the same, and send a large answer in several turns of the loop.
+    changes that are old when they are read, where the service itself would give only the newest states. A small
+    send buffer would prevent that too, but would send a large answer in several turns of the event loop.
 
     Raises:
         OverroundError: the port is taken.
