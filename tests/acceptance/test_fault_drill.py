@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from scripts.oracle_check import Check
 
-from overround.batch import ScrapeRun
 from overround.cli.market import SPORTS, Market, MarketRequest, running_market
+from overround.records.batch import ScrapeRun
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
-from overround.simulator.faults import Fault, FaultName
+from overround.simulator.server.faults import Fault, FaultName
 from overround.wiring import Service, running_database, running_service
 from tests.support.service import Api, serving
+from tools.oracle_check import Check
 
 VICTIM = "sportybet"
 OTHERS = ("betpawa", "bet9ja")

@@ -13,7 +13,7 @@ from overround.cli.main import app
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
 from overround.db.engine import create_engine
-from overround.stored import ApiKey, Role
+from overround.records.stored import ApiKey, Role
 
 Run = Callable[..., "asyncio.Future[Result]"]
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.catalogue import load_catalogue
-from overround.odds import MarketPrices
+from overround.records.odds import MarketPrices
 from overround.scraping.event_coordinator import EventCoordinator
 from overround.storage.inline import InlineWriter
 from overround.storage.write_handler import PostgresWriteHandler

@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohappyeyeballs import AddrInfoType
-from scripts.stream_mirror import Mirror
 
-from overround.api import stream_client
+from benchmarks.stream_mirror import Mirror
 from overround.cli.market import Market, MarketRequest, running_market
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
+from overround.streaming import client as stream_client
 from overround.wiring import Service, running_database, running_service
 from tests.support.service import Api, serving
 

@@ -8,7 +8,7 @@ from overround.access.keyring import REFRESHED_EVERY, KeyRing
 from overround.access.sessions import Sessions
 from overround.access.tokens import mint_key, presented_key
 from overround.errors import DatabaseUnavailableError
-from overround.stored import ApiKey, Role
+from overround.records.stored import ApiKey, Role
 from overround.testing import ManualClock
 
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from overround.bookmakers.breaker import Breaker, BreakerPolicy, BreakerState
 from overround.bookmakers.outcome import Outcome
+from overround.fetching.circuit_breaker import Breaker, BreakerPolicy, BreakerState
 
 POLICY = BreakerPolicy(in_a_row=3, newest=10, failed_share=0.5, pause=5, longest_pause=20)
 FAILURES = (Outcome.FAILED, Outcome.COMPLAINED)

@@ -4,9 +4,9 @@ import pytest
 
 from overround.errors import SettingsError
 from overround.ports import SimulatedAnswer
-from overround.simulator.arguments import Options, fault_of, fault_text, options_from, parsed
-from overround.simulator.faults import Conduct, Fault, FaultName, Faults
-from overround.simulator.latency import Latency
+from overround.simulator.server.arguments import Options, fault_of, fault_text, options_from, parsed
+from overround.simulator.server.faults import Conduct, Fault, FaultName, Faults
+from overround.simulator.server.latency import Latency
 
 ANSWER = SimulatedAnswer(status=200, body=b'{"whole":"body"}', subject="event 1")
 

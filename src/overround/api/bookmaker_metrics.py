@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from overround.api.bookmakers import held, last_success
+from overround.api.bookmakers.routes import held, last_success
 from overround.api.metric_families import buckets, labelled
 from overround.api.state import ApiState
-from overround.bookmakers.breaker import BreakerState
-from overround.bookmakers.statistics import FetchFigures
-from overround.bookmakers.turns import TurnState
 from overround.errors import ErrorClass
+from overround.fetching.admission import TurnState
+from overround.fetching.circuit_breaker import BreakerState
+from overround.fetching.statistics import FetchFigures
 
 _PREFIX = "overround_bookmaker_"
 

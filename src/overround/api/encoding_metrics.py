@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from overround.api.event_encoder import EventEncoder
-from overround.api.fragments import ALL_MARKETS, Fragments
+from overround.api.events.encoder import EventEncoder
+from overround.api.events.fragments import ALL_MARKETS, Fragments
 
 
 class EncodingCollector(Collector):

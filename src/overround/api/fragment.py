@@ -14,10 +14,10 @@ from typing import Final
 
 import msgspec
 
-from overround.api.event_json import MarketJson
-from overround.event import Event
 from overround.gzip_pieces import Piece, compressed, plain
-from overround.odds import MarketKey
+from overround.records.event import Event
+from overround.records.odds import MarketKey
+from overround.streaming.market_json import MarketJson
 
 _LARGE: Final = 32 * 2**10  # bytes
 _OVERHEAD = 1000  # what an entry takes beside its bytes and its markets, about

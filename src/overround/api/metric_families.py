@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from overround.writing import Latency
+from overround.records.writing import Latency
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 

@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from overround.api.stream_json import StreamFilter, StreamWriter
-from overround.odds import MarketKey
-from overround.scraping.stream_hub import StreamHub
-from overround.scraping.stream_log import Confirmed, Item, Moved, Told
+from overround.records.odds import MarketKey
+from overround.streaming.hub import StreamHub
+from overround.streaming.log import Confirmed, Item, Moved, Told
+from overround.streaming.messages import StreamFilter, StreamWriter
 
 CHUNK: Final = 32 * 1024
 CELLS_AT_ONCE: Final = 500

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from overround.api.metric_families import labelled
-from overround.api.stream_client import StreamFigures
+from overround.streaming.client import StreamFigures
 
 
 def stream_metrics(figures: StreamFigures) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from overround.catalogue import SpecifierKind
 from overround.errors import LineError
-from overround.odds import canonical_line
+from overround.records.odds import canonical_line
 
 _SCORE = re.compile(r"(\d{1,3})\s*[:-]\s*(\d{1,3})")
 _WORD = re.compile(r"[a-z]+(_[a-z]+)*")

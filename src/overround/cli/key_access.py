@@ -12,7 +12,7 @@ from overround.cli.database_access import database
 from overround.clock import SystemClock
 from overround.db.api_keys import PostgresKeyRepository
 from overround.db.migrate import upgrade
-from overround.stored import ApiKey, Role
+from overround.records.stored import ApiKey, Role
 
 
 def role_of(text: str) -> Role | None:

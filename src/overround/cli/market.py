@@ -9,8 +9,8 @@ import msgspec
 
 from overround.clock import OffsetClock, SystemClock
 from overround.errors import SettingsError
-from overround.simulator.arguments import options_from
-from overround.simulator.child import SimulatorHandle, running_simulator
+from overround.simulator.server.arguments import options_from
+from overround.simulator.server.child import SimulatorHandle, running_simulator
 
 _RECORD = "simulation.json"
 _TICK_SECONDS = 30  # as long as the demo's cycle: kick-offs come closer as fast as for the person who watches

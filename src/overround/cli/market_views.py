@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from overround.catalogue import Catalogue, Market
-from overround.cli.captured import Reader
-from overround.odds import MarketKey, MarketPrices, price_text, shown_price
+from overround.cli.captures import Reader
+from overround.records.odds import MarketKey, MarketPrices, price_text, shown_price
 
 _SHOWN: Final = 30
 _NAMED: Final = 4

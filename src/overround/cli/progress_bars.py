@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from overround.scraping.progress import Discovered, Scraped
-from overround.scraping.progress import Progress as RunProgress
+from overround.streaming.progress import Discovered, Scraped
+from overround.streaming.progress import Progress as RunProgress
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from overround.cli.output import errors_as_one_line
-from overround.collector import resting
+from overround.gc_pauses import resting
 
 
 def serve(

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from overround import process
+from overround import runtime as process
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 

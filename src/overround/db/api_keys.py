@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
-from overround.stored import ApiKey, Role
+from overround.records.stored import ApiKey, Role
 
 _COLUMNS = "id, name, role, digest, created_at, revoked_at"
 

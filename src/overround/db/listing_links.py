@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
-from overround.event import ListingLink
+from overround.records.event import ListingLink
 
 _ALL = "select bookmaker, listing_id, sr_id, reason, linked_at from listing_links order by bookmaker, listing_id"
 

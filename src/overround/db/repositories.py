@@ -10,11 +10,19 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import BookmakerCounts, CurrentMarkets, Instants, RunKind, RunStatus, ScrapeRun, from_byte_planes
 from overround.db.engine import driver_connection, reachable_connection
 from overround.errors import BookmakerMismatchError
-from overround.event import Event, Listing
-from overround.stored import LatestRow, StoredListing
+from overround.records.batch import (
+    BookmakerCounts,
+    CurrentMarkets,
+    Instants,
+    RunKind,
+    RunStatus,
+    ScrapeRun,
+    from_byte_planes,
+)
+from overround.records.event import Event, Listing
+from overround.records.stored import LatestRow, StoredListing
 
 _ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from overround.odds import NOT_OFFERED
+from overround.records.odds import NOT_OFFERED
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):

@@ -9,9 +9,9 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from overround.caching.event_book import BookUpdate, EventBook, KnownListing, update_book
+from overround.caching.event_register import BookUpdate, EventRegister, KnownListing, update_book
 from overround.errors import ErrorClass
-from overround.event import DiscoveryFailure, LeagueListings, Listing
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing
 from overround.scraping.event_scrape import Source
 from overround.scraping.matching import match_listings
 
@@ -44,7 +44,7 @@ async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Swee
 
 
 def entering(
-    book: EventBook, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
+    book: EventRegister, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
 ) -> Iterator[BookUpdate]:
     """Enter a sweep in the book a little at a time, and yield what differs from before.
 
@@ -72,7 +72,7 @@ def entering(
 
 
 def enter_listings(
-    book: EventBook, current: Sequence[KnownListing], precedence: Sequence[str], now: datetime
+    book: EventRegister, current: Sequence[KnownListing], precedence: Sequence[str], now: datetime
 ) -> BookUpdate:
     """Match listings to events, tell duplicates, enter both and return what differs from before."""
 
@@ -86,7 +86,7 @@ def enter_listings(
     return update_book(book, matched.events, entries)
 
 
-def rematch(book: EventBook, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
+def rematch(book: EventRegister, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
     """Match all current listings of these events once more, as their links now are."""
     current = (
         msgspec.structs.replace(known, listing=book.as_linked(known.listing))
@@ -114,7 +114,7 @@ class _Found:
         self.changed_events: set[int | None] = set()
 
     def look_at(
-        self, book: EventBook, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
+        self, book: EventRegister, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
@@ -132,7 +132,7 @@ class _Found:
             self._fresh[key] = KnownListing(listing=listing, league=league.league, first_seen_at=now, seen_at=now)
             self.changed_events.update((listing.sr_id, listing.sr_id if known is None else known.listing.sr_id))
 
-    def missing(self, book: EventBook) -> Iterator[KnownListing]:
+    def missing(self, book: EventRegister) -> Iterator[KnownListing]:
         """Iterate over what the book has and the sweep has not."""
         return (known for known in book.known() if known.gone_at is None and _key(known.listing) not in self._seen)
 
@@ -144,7 +144,7 @@ class _Found:
         return found
 
     def stayed(
-        self, book: EventBook, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
+        self, book: EventRegister, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
     ) -> Iterator[KnownListing]:
         """Iterate over the listings of some events that are as they were."""
         for known in book.known():
@@ -154,7 +154,7 @@ class _Found:
                     yield known
 
 
-def _linked(book: EventBook, known: KnownListing) -> KnownListing:
+def _linked(book: EventRegister, known: KnownListing) -> KnownListing:
     """Return a listing as the links of this moment have it."""
     listing = book.as_linked(known.listing)
     return known if listing is known.listing else msgspec.structs.replace(known, listing=listing)
@@ -165,7 +165,7 @@ def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _with_resolved_id(book: EventBook, listing: Listing) -> Listing:
+def _with_resolved_id(book: EventRegister, listing: Listing) -> Listing:
     """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before."""
     listing = book.as_linked(listing)
     known = book.find(listing)

@@ -5,15 +5,15 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from overround.batch import SnapshotWriteData
 from overround.caching.change_detection import ChangedSnapshot, Prepared, prepare
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, FetchError, MalformedError
-from overround.event import Listing, Offer
-from overround.odds import Snapshot
 from overround.ports import BookmakerClient, Clock, Reader
-from overround.response import Response
+from overround.records.batch import SnapshotWriteData
+from overround.records.event import Listing, Offer
+from overround.records.odds import Snapshot
+from overround.records.response import Response
 from overround.scraping.precedence import Precedence
 from overround.scraping.write_batch import snapshot_write_data
 

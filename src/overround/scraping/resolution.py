@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from overround.caching.event_book import EventBook, KnownListing
+from overround.caching.event_register import EventRegister, KnownListing
 from overround.errors import FetchError
 from overround.ports import Clock
 from overround.scraping.event_scrape import Source
@@ -26,13 +26,13 @@ class ListingResolver:
         self._clock = clock
         self._asked: dict[tuple[str, str], datetime] = {}
 
-    async def resolve(self, book: EventBook) -> Sequence[KnownListing]:
+    async def resolve(self, book: EventRegister) -> Sequence[KnownListing]:
         """Return the unmatched listings whose body names their event, with the id filled in."""
         due = self._due(book)
         found = await asyncio.gather(*(self._look_up(known) for known in due))
         return [known for known in found if known is not None]
 
-    def _due(self, book: EventBook) -> Sequence[KnownListing]:
+    def _due(self, book: EventRegister) -> Sequence[KnownListing]:
         now = self._clock.now()
         unmatched = [known for known in book.known() if known.listing.sr_id is None and known.gone_at is None]
         keys = {(known.listing.bookmaker, known.listing.listing_id): known for known in unmatched}

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from overround.simulator.noise import draw, stream, unit
+from overround.simulator.model.noise import draw, stream, unit
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {

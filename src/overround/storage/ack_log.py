@@ -6,10 +6,10 @@ from pathlib import Path
 
 import structlog
 
-from overround.batch import WriteBatch
 from overround.errors import SettingsError
+from overround.records.batch import WriteBatch
+from overround.records.writing import JournalEntry
 from overround.storage.batch_codec import body_hash
-from overround.writing import JournalEntry
 
 _log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ import msgspec
 
 from overround.db.error_classes import CONTENT_ERRORS, Exit, classify
 from overround.errors import DeadLetterRunError
+from overround.records.writing import StampedBatch
 from overround.storage.units import Unit, regrouped
-from overround.writing import StampedBatch
 
 Attempt = Callable[[Sequence[StampedBatch]], Awaitable[None]]
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from overround.batch import EventScrapeStatus, SnapshotWriteData
 from overround.db.partitions import has_partition
 from overround.errors import ContentError
+from overround.records.batch import EventScrapeStatus, SnapshotWriteData
+from overround.records.writing import StampedBatch
 from overround.storage.packing import Load, Numbers, confirmation_columns, listing_columns, status_columns
 from overround.storage.units import Unit, regrouped
-from overround.writing import StampedBatch
 
 
 def misplaced(batches: Iterable[StampedBatch]) -> ContentError | None:

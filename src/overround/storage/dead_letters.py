@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from overround.batch import WriteBatch
 from overround.db.dead_letters import DeadLetterRepository, FullDeadLetter
 from overround.errors import UnknownDeadLetterError
+from overround.records.batch import WriteBatch
 from overround.storage.units import PayloadFormat, UnitKind, batch_from, content_from
 
 _AT_ONCE = 100

@@ -5,9 +5,9 @@ import uuid
 
 import msgspec
 
-from overround.batch import WriteBatch
 from overround.ports import Clock, WriteHandler
-from overround.writing import StampedBatch, WriteReport
+from overround.records.batch import WriteBatch
+from overround.records.writing import StampedBatch, WriteReport
 
 _MICROSECONDS = 1_000_000
 

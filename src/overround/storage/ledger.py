@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from overround.batch import WriteBatch
 from overround.db.error_classes import sqlstate
+from overround.records.batch import WriteBatch
+from overround.records.writing import StampedBatch
 from overround.storage.batch_codec import body_hash, encode_batch
 from overround.storage.bisection import Poison
 from overround.storage.units import UnitKind, payload_of
-from overround.writing import StampedBatch
 
 _REASON = 1000  # characters
 _INTEGER, _BIGINT = 31, 63

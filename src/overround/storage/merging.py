@@ -11,6 +11,7 @@ import msgspec
 
 from overround.catalogue import Catalogue
 from overround.db.engine import while_connected
+from overround.records.writing import StampedBatch
 from overround.storage import merge_sql
 from overround.storage.copy_format import TRAILER
 from overround.storage.packing import (
@@ -23,7 +24,6 @@ from overround.storage.packing import (
     run_columns,
     status_columns,
 )
-from overround.writing import StampedBatch
 
 PieceT = TypeVar("PieceT")
 

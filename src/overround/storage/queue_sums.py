@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from overround.batch import WriteBatch
 from overround.latency import LatencyWindow
 from overround.ports import Clock
+from overround.records.batch import WriteBatch
+from overround.records.writing import StampedBatch, WriteReport
 from overround.storage.packing import observed_at
-from overround.writing import StampedBatch, WriteReport
 
 
 class QueueSums:

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from overround.storage.frames import Frame
+from overround.storage.journal.frames import Frame
 
 
 class Segment:

@@ -16,6 +16,7 @@ from overround.db.error_classes import sqlstate
 from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions, has_partition
 from overround.errors import ContentError
 from overround.ports import Clock
+from overround.records.writing import StampedBatch, WriteReport
 from overround.storage import merge_sql
 from overround.storage.bisection import LetterRun, Poison, Search
 from overround.storage.checking import faults, misplaced
@@ -23,7 +24,6 @@ from overround.storage.ledger import batch_columns, letter_columns
 from overround.storage.merging import Merger
 from overround.storage.packing import Numbers
 from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_count, units_of
-from overround.writing import StampedBatch, WriteReport
 
 _NOTHING = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
 

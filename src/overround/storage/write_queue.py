@@ -6,13 +6,13 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from overround.batch import WriteBatch
 from overround.errors import QueueClosedError
 from overround.ports import Clock, Journal, WriteHandler
+from overround.records.batch import WriteBatch
+from overround.records.writing import JournalEntry, QueueStats, StampedBatch, WriteReport, fill_state
 from overround.storage.attempts import Attempts, Backoff
 from overround.storage.batch_codec import encode_batch, read_entry
 from overround.storage.queue_sums import QueueSums
-from overround.writing import JournalEntry, QueueStats, StampedBatch, WriteReport, fill_state
 
 SessionFactoryT = TypeVar("SessionFactoryT")
 MissedConfirmation = Callable[[int, str], None]

@@ -1,6 +1,6 @@
 """What is kept of the lists of a moment."""
 
-from overround.api.answers import Answer, Answers, Piece
+from overround.api.events.answers import Answer, Answers, Piece
 
 
 def _answer(size: int) -> Answer:
