@@ -16,7 +16,7 @@ from statistics import median
 
 import msgspec
 
-from overround.cli.market import SPORTS, Market, MarketRequest
+from overround.cli.market import SPORTS, DemoMarket, MarketRequest
 from overround.logs import configure_logs
 from overround.simulator.model.parameters import Parameters
 from overround.simulator.server.oracle import build_model
@@ -32,7 +32,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     service: float
 
 
-async def tick_cost(market: Market, service: Service) -> Cost:
+async def tick_cost(market: DemoMarket, service: Service) -> Cost:
     """Go on by a tick, scrape it, and return what that cost both processes."""
     await market.next_cycle()
     before = await market.simulator.status()

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from overround.bookmakers.kit.simulation import Size
-from overround.cli.market import SPORTS, Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_market
 from overround.db.engine import driver_connection
 from overround.logs import configure_logs
 from overround.records.batch import ScrapeRun
@@ -78,7 +78,7 @@ class Verdict(msgspec.Struct, kw_only=True):
 class Check:
     """Keeps what was seen, and compares it with the model."""
 
-    def __init__(self, service: Service, market: Market) -> None:
+    def __init__(self, service: Service, market: DemoMarket) -> None:
         self._service = service
         self._market = market
         self._faults: dict[int, Sequence[Fault]] = {}
@@ -211,7 +211,7 @@ def _folded(rows: Sequence[tuple[int, Markets]], run_id: int) -> Markets:
     return state
 
 
-def _settings(market: Market, data_dir: Path, hasty: Collection[str], scraping: Mapping[str, object]) -> Settings:
+def _settings(market: DemoMarket, data_dir: Path, hasty: Collection[str], scraping: Mapping[str, object]) -> Settings:
     given = Settings()
     bookmakers = {
         slug: BookmakerSettings(
@@ -231,7 +231,7 @@ def _settings(market: Market, data_dir: Path, hasty: Collection[str], scraping: 
 @asynccontextmanager
 async def scraped_market(
     request: MarketRequest, hasty: Collection[str] = (), **scraping: object
-) -> AsyncIterator[tuple[Market, Service]]:
+) -> AsyncIterator[tuple[DemoMarket, Service]]:
     """Run a market with a service that scrapes it on demand alone.
 
     The `hasty` bookmakers get little time to answer; `scraping` changes settings of that name.

@@ -14,7 +14,7 @@ import psutil
 
 from overround.api.app import create_app
 from overround.bookmakers.registry import load_bookmakers
-from overround.cli.market import Market, MarketRequest, running_market
+from overround.cli.market import DemoMarket, MarketRequest, running_market
 from overround.cli.web_server import Stopping, run_until_stopped, serve_app
 from overround.logs import configure_logs
 from overround.records.batch import WriteBatch
@@ -58,7 +58,7 @@ class Serving:
                 obeying.cancel()
 
     @asynccontextmanager
-    async def _service(self, folder: Path, market: Market) -> AsyncIterator[Service]:
+    async def _service(self, folder: Path, market: DemoMarket) -> AsyncIterator[Service]:
         settings = Settings(
             data_dir=folder,
             bookmakers={
@@ -76,7 +76,7 @@ class Serving:
         ):
             yield service
 
-    async def _obey(self, service: Service, market: Market) -> None:
+    async def _obey(self, service: Service, market: DemoMarket) -> None:
         """Run as many cycles as the parent asks for each time, and tell how they went."""
         with suppress(EOFError):
             while cycles := await asyncio.to_thread(self._orders.recv):
@@ -91,7 +91,7 @@ class Serving:
         self._appended[entry.seq] = time.perf_counter()
 
 
-async def _cycle(service: Service, market: Market) -> Cycle:
+async def _cycle(service: Service, market: DemoMarket) -> Cycle:
     began = time.perf_counter()
     await market.next_cycle()
     run = await service.control.run_cycle()

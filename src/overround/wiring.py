@@ -16,15 +16,18 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
 from overround.configuration.live_settings import LiveSettings
-from overround.db.api_keys import PostgresKeyRepository
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.history import HistoryRepository
-from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
-from overround.db.repositories import FactsRepository, PostgresWarmupRepository
-from overround.db.settings_overrides import PostgresOverrides
+from overround.db.repositories import (
+    FactsRepository,
+    PostgresKeyRepository,
+    PostgresLinkRepository,
+    PostgresOverrides,
+    PostgresWarmupRepository,
+)
 from overround.errors import SettingsError
 from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
 from overround.fetching.known_bodies import UnchangedBodies
@@ -39,17 +42,15 @@ from overround.scraping.event_scrape import Source
 from overround.scraping.linking import ListingLinker
 from overround.scraping.on_demand import ScrapeController
 from overround.scraping.runs import RunBook
-from overround.scraping.start_up import CatchUp
-from overround.scraping.warm_up import WarmUp
+from overround.scraping.start_up import CatchUp, WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
-from overround.storage.inline import InlineWriter
 from overround.storage.journal.disk import LocalDisk
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.journal.segmented import SegmentedJournal
-from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.streaming.hub import StreamHub
 from overround.streaming.progress import ProgressHub

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from overround.cli.market import SPORTS, Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_market
 from overround.records.batch import ScrapeRun
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
 from overround.simulator.server.faults import Fault, FaultName
@@ -30,7 +30,7 @@ SCRAPING = ScrapingSettings(horizon=None, sports=SPORTS, max_attempts=1, retry_c
 class Drill:
     """A simulated market with its service, its API, and the model to compare with."""
 
-    def __init__(self, api: Api, market: Market) -> None:
+    def __init__(self, api: Api, market: DemoMarket) -> None:
         self.api = api
         self.check = Check(api.service, market)
 

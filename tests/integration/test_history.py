@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.api.history_schemas import HistoryModel
+from overround.api.history.routes import HistoryModel
 from overround.catalogue import load_catalogue
 from overround.db.history import HistoryRepository
 from overround.records.batch import MarketWriteData, SnapshotWriteData, WriteBatch

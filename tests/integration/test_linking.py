@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.listing_links import PostgresLinkRepository
+from overround.db.repositories import PostgresLinkRepository
 from overround.errors import DatabaseUnavailableError, UnknownEventError, UnknownListingError
 from overround.records.event import ListingLink
 from overround.scraping.linking import ListingLinker, candidates

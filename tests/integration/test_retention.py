@@ -6,8 +6,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.partitions import SNAPSHOTS, prepare_partitions
-from overround.db.retention import RetentionReport, keep_partitions
+from overround.db.partitions import SNAPSHOTS, RetentionReport, keep_partitions, prepare_partitions
 from overround.testing import ManualClock
 from overround.upkeep.maintenance import Maintenance
 from tests.support.desk import START

@@ -13,7 +13,7 @@ from overround.access.tokens import mint_key
 from overround.api.app import service_of
 from overround.cli.main import app
 from overround.clock import SystemClock
-from overround.db.api_keys import PostgresKeyRepository
+from overround.db.repositories import PostgresKeyRepository
 from overround.errors import SettingsError
 from overround.records.stored import ApiKey, Role
 from overround.settings import SecuritySettings, Settings

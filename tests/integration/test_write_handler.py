@@ -19,8 +19,7 @@ from overround.records.batch import (
     ScrapeOutcome,
     WriteBatch,
 )
-from overround.storage.inline import InlineWriter
-from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from tests.integration.write_data import (
     CATALOGUE,
     MINUTE,

@@ -10,7 +10,7 @@ from overround.ports import BatchWriter, WriteQueue
 from overround.records.batch import WriteBatch
 from overround.records.writing import JournalEntry, QueueStats
 from overround.scraping.event_coordinator import EventCoordinator
-from overround.storage.inline import InlineWriter
+from overround.storage.write_handler import InlineWriter
 from overround.streaming.hub import StreamHub
 from overround.streaming.log import Confirmed, Gone, Item, Moved, Told
 from overround.testing import MemoryWriteHandler

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from overround.bookmakers.adaptive import AdaptiveLimit
-from overround.bookmakers.outcome import Outcome
 from overround.bookmakers.registry import configured_options, load_bookmakers
 from overround.configuration.live_settings import LiveSettings
 from overround.configuration.tuning import paths_of, tuning_of, with_overrides
 from overround.errors import DatabaseUnavailableError, SettingsError
+from overround.fetching.admission import AdaptiveLimit
+from overround.fetching.circuit_breaker import RequestOutcome
 from overround.scraping.enabled_bookmakers import EnabledBookmakers
 from overround.settings import BookmakerSettings, Settings
 from overround.testing import ManualClock
@@ -121,7 +121,7 @@ def test_a_limit_that_changes_keeps_what_was_learnt() -> None:
     assert limit.allowed == 20
     limit.set_limit(4)
     assert limit.allowed == 4
-    limit.ended(limit.generation, Outcome.COMPLAINED)
+    limit.ended(limit.generation, RequestOutcome.COMPLAINED)
     assert limit.allowed == 2
     limit.set_limit(20)
     assert (limit.allowed, limit.limit) == (2, 20)

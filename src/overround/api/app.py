@@ -15,7 +15,7 @@ from overround.api.bookmakers import routes as bookmakers
 from overround.api.events import csv_export as event_csv
 from overround.api.events import routes as events
 from overround.api.events.desk import current_desk, new_desk
-from overround.api.events.encoder import EventEncoder
+from overround.api.events.encoder import EventEncoder, SpareTime
 from overround.api.framework import reference, web
 from overround.api.framework.loop_lag import LoopLag
 from overround.api.framework.middleware import Admission, RequestContext
@@ -33,7 +33,6 @@ from overround.api.operations import database, doctor, health, metrics, status
 from overround.api.scrape import routes as scrape
 from overround.api.scrape import scheduler
 from overround.api.scrape.progress_board import ProgressBoard
-from overround.api.spare_time import SpareTime
 from overround.api.state import ApiState, ShownNames
 from overround.api.streams import routes as stream
 from overround.api.streams.desk import StreamDesk

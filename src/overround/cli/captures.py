@@ -21,7 +21,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Reader:
+class CaptureReader:
     """Reads captures with the mappings of one catalogue."""
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -54,13 +54,13 @@ class Reader:
         return Capture(path=path, offer=None, reason=reason)
 
 
-def reader(mapping_file: Path | None = None) -> Reader:
+def reader(mapping_file: Path | None = None) -> CaptureReader:
     """Return a reader with the catalogue that ships, and the user's mapping file if there is one.
 
     Raises:
         CatalogueError: the file is not valid; it and the line are named.
     """
-    return Reader(load_catalogue(mapping_file))
+    return CaptureReader(load_catalogue(mapping_file))
 
 
 def capture_files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import msgspec
 
 from overround.api.app import create_app
 from overround.bookmakers.registry import load_bookmakers
-from overround.cli.market import SPORTS, Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_market
 from overround.cli.output import print_facts
 from overround.cli.web_server import Stopping, run_until_stopped, serve_app
 from overround.cli.workplace import Place
@@ -115,7 +115,7 @@ async def run_cycles(place: Place, request: MarketRequest, cycles: int) -> DemoR
 
 
 @asynccontextmanager
-async def _service(place: Place, market: Market, *, scheduled: bool) -> AsyncIterator[Service]:
+async def _service(place: Place, market: DemoMarket, *, scheduled: bool) -> AsyncIterator[Service]:
     settings = _settings(place, market.simulator, scheduled=scheduled)
     async with running_database(settings, ephemeral=place.temporary) as database:
         market.begin_after(await database.facts.last_instant())

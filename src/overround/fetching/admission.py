@@ -1,19 +1,154 @@
-"""When a bookmaker may be asked: how many at once, how far apart, how many a minute, and when not at all."""
+"""When a bookmaker may be asked: how many requests at once, how far apart, how many a minute, and which go first."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 import msgspec
 
-from overround.bookmakers.adaptive import AdaptiveLimit
-from overround.bookmakers.minute import MinuteBudget
-from overround.bookmakers.outcome import Outcome, outcome_of
-from overround.bookmakers.places import Places
 from overround.errors import CircuitOpenError, FetchError, ThrottledError
-from overround.fetching.circuit_breaker import Breaker, BreakerPolicy, BreakerState
+from overround.fetching.circuit_breaker import Breaker, BreakerPolicy, BreakerState, RequestOutcome, outcome_of
 from overround.ports import BookmakerOptions, Clock
+
+_URGENT: ContextVar[bool] = ContextVar("overround_urgent", default=False)
+
+
+@contextlib.contextmanager
+def urgent() -> Iterator[None]:
+    """Let the requests of the block, and of tasks started in it, go ahead of others that wait."""
+    token = _URGENT.set(True)
+    try:
+        yield
+    finally:
+        _URGENT.reset(token)
+
+
+def is_urgent() -> bool:
+    """Tell whether the present task's requests go ahead of others."""
+    return _URGENT.get()
+
+
+class AdaptiveLimit:
+    """Additive increase, multiplicative decrease, from 1 to the configured limit.
+
+    Requests carry the generation in which they started. A complaint begins a new one, so that many
+    complaints about one burst halve once, and answers to that burst do not speed up again.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Begin with all of the limit: nothing speaks against it yet."""
+        self.limit = limit
+        self.generation = 0
+        self._window = float(limit)
+
+    @property
+    def allowed(self) -> int:
+        """Return how many requests may be under way."""
+        return int(self._window)
+
+    def set_limit(self, limit: int) -> None:
+        """Change the limit; a bookmaker that bore all of the old one may have all of the new one at once."""
+        unhindered = self._window >= self.limit
+        self.limit = limit
+        self._window = float(limit) if unhindered else min(self._window, float(limit))
+
+    def ended(self, generation: int, outcome: RequestOutcome) -> None:
+        """Take into account how a request of a generation ended."""
+        if generation != self.generation:
+            return
+        if outcome is RequestOutcome.ANSWERED:
+            # One more for as many answers as are allowed at once.
+            self._window = min(float(self.limit), self._window + 1 / self._window)
+        elif outcome is RequestOutcome.COMPLAINED:
+            self._shrink(self._window / 2)
+
+    def restart(self) -> None:
+        """Begin again with one at a time."""
+        self._shrink(1.0)
+
+    def _shrink(self, window: float) -> None:
+        self._window = max(1.0, window)
+        self.generation += 1
+
+
+SECONDS = 60.0
+_MOST = 100_000  # remembered at most; the largest budget that the settings allow
+
+
+class MinuteBudget:
+    """Spaces requests so that no 60 seconds have more starts than the budget; without one it only counts."""
+
+    def __init__(self, budget: int | None) -> None:
+        self.budget = budget
+        self._starts: deque[float] = deque(maxlen=2 * _MOST)
+
+    def reserve(self, start: float, now: float) -> float:
+        """Return the earliest time from `start` on that the budget allows, which is taken then.
+
+        Times are of a monotonic clock; no `start` may be before the time returned last.
+        """
+        self._forget(now)
+        if self.budget is not None and len(self._starts) >= self.budget:
+            start = max(start, self._starts[-self.budget] + SECONDS)
+        self._starts.append(start)
+        return start
+
+    def used(self, now: float) -> int:
+        """Return how many requests started in the last 60 seconds."""
+        self._forget(now)
+        return sum(start <= now for start in self._starts)
+
+    def _forget(self, now: float) -> None:
+        while self._starts and self._starts[0] <= now - SECONDS:
+            self._starts.popleft()
+
+
+class Places:
+    """Hands out places in the order in which they are asked for, to the urgent ones first."""
+
+    def __init__(self, allowed: Callable[[], int]) -> None:
+        """Hand out as many as `allowed` says at the time; those taken stay taken when it falls."""
+        self.in_use = 0
+        self._allowed = allowed
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._urgent: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a place, and keep it for the block."""
+        await self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self) -> None:
+        urgent = is_urgent()
+        before = self._urgent if urgent else self._urgent or self._waiting
+        if not before and self.in_use < self._allowed():
+            self.in_use += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        (self._urgent if urgent else self._waiting).append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._leave()  # it was handed over in the same moment
+            raise
+
+    def _leave(self) -> None:
+        self.in_use -= 1
+        while (waiting := self._urgent or self._waiting) and self.in_use < self._allowed():
+            place = waiting.popleft()
+            if not place.done():
+                self.in_use += 1
+                place.set_result(None)
+
 
 _POLICY = BreakerPolicy()
 
@@ -78,10 +213,10 @@ class Turns:
             turn, generation = self._breaker.start(self._clock.monotonic()), self._adaptive.generation
             if turn is None:
                 raise self._refusal(subject)
-            outcome = Outcome.ABANDONED
+            outcome = RequestOutcome.ABANDONED
             try:
                 yield
-                outcome = Outcome.ANSWERED
+                outcome = RequestOutcome.ANSWERED
             except FetchError as error:
                 outcome = outcome_of(error)
                 raise
@@ -114,7 +249,7 @@ class Turns:
             minute_used=self._minute.used(self._clock.monotonic()),
         )
 
-    def _learn(self, turn: int, generation: int, outcome: Outcome) -> None:
+    def _learn(self, turn: int, generation: int, outcome: RequestOutcome) -> None:
         self._adaptive.ended(generation, outcome)
         before = self._breaker.state
         self._breaker.ended(turn, outcome, self._clock.monotonic())

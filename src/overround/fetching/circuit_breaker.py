@@ -1,13 +1,33 @@
-"""When a bookmaker is left alone: after many failures in a row or among the newest, until a probe is answered."""
+"""When a bookmaker is left alone, by how its requests ended: after many failures, until a probe is answered."""
 
 from collections import deque
 from enum import StrEnum
 
 import msgspec
 
-from overround.bookmakers.outcome import Outcome
+from overround.errors import BlockedError, FetchError, ThrottledError, TransientFetchError
 
-_FAILURES = frozenset((Outcome.FAILED, Outcome.COMPLAINED))
+
+class RequestOutcome(StrEnum):
+    """How a request ended, as far as the bookmaker's well-being goes."""
+
+    ANSWERED = "answered"
+    UNUSABLE = "unusable"  # the bookmaker is well, the answer is of no use: gone, or too large
+    FAILED = "failed"
+    COMPLAINED = "complained"  # throttled, blocked, or too slow: we ask too much
+    ABANDONED = "abandoned"  # cancelled before its end: says nothing
+
+
+def outcome_of(error: FetchError) -> RequestOutcome:
+    """Return what a failed request says."""
+    if isinstance(error, ThrottledError | BlockedError):
+        return RequestOutcome.COMPLAINED
+    if isinstance(error, TransientFetchError):
+        return RequestOutcome.COMPLAINED if error.timed_out else RequestOutcome.FAILED
+    return RequestOutcome.UNUSABLE
+
+
+_FAILURES = frozenset((RequestOutcome.FAILED, RequestOutcome.COMPLAINED))
 
 
 class BreakerState(StrEnum):
@@ -59,17 +79,17 @@ class Breaker:
             self._become(BreakerState.HALF_OPEN, now, None)
         return self._turn
 
-    def ended(self, turn: int, outcome: Outcome, now: float) -> None:
+    def ended(self, turn: int, outcome: RequestOutcome, now: float) -> None:
         """Take into account how a request ended."""
         if turn != self._turn:
             return
         if self.state is BreakerState.HALF_OPEN:
             self._probed(outcome, now)
-        elif outcome is not Outcome.ABANDONED:
+        elif outcome is not RequestOutcome.ABANDONED:
             self._count(outcome in _FAILURES, now)
 
-    def _probed(self, outcome: Outcome, now: float) -> None:
-        if outcome is Outcome.ABANDONED:
+    def _probed(self, outcome: RequestOutcome, now: float) -> None:
+        if outcome is RequestOutcome.ABANDONED:
             self._become(BreakerState.OPEN, now, now)
         elif outcome in _FAILURES:
             self._pause = min(self._pause * 2, self._policy.longest_pause)

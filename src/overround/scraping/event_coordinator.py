@@ -17,11 +17,9 @@ from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.records.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
-from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
-from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
-from overround.scraping.landing import Landing
+from overround.scraping.discovery import ListingResolver, Sweep, discover, enter_listings, entering, rematch
+from overround.scraping.event_scrape import EventResult, Landing, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.precedence import Precedence
-from overround.scraping.resolution import ListingResolver
 from overround.scraping.run_targets import EventTarget, batches_of, choose_targets
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore

@@ -104,7 +104,7 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 Item = Moved | Told | Gone | Confirmed
 
 
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
+class LogPiece(msgspec.Struct, frozen=True, kw_only=True):
     """Items that follow each other: as many as are sent in one go.
 
     `first` is the place of the first one; `total` are the bytes of all pieces up to this one, as they are in memory.
@@ -139,7 +139,7 @@ class StreamLog:
         self._bytes = 0
         self._total = 0
         self._number = 0
-        self._pieces: deque[Piece] = deque()
+        self._pieces: deque[LogPiece] = deque()
         self._start = self._floor = self.head = Cursor(0, 0, 0)
 
     @property
@@ -177,7 +177,7 @@ class StreamLog:
             size = sum(map(_size, group))
             self._bytes += size
             self._total += size
-            piece = Piece(number=self._number, first=first, items=group, bytes=size, total=self._total)
+            piece = LogPiece(number=self._number, first=first, items=group, bytes=size, total=self._total)
             self._pieces.append(piece)
             self.head = piece.last
         self._shrink()
@@ -190,7 +190,7 @@ class StreamLog:
         self._pieces.clear()
         self._bytes = 0
 
-    def after(self, number: int, most: int) -> Sequence[Piece] | None:
+    def after(self, number: int, most: int) -> Sequence[LogPiece] | None:
         """Return up to so many of the pieces that follow one; None where some are lost."""
         behind, held = self._number - number, len(self._pieces)
         if behind > held:

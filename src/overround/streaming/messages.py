@@ -16,7 +16,7 @@ from overround.memo import Memo
 from overround.records.event import Event
 from overround.records.odds import MarketKey
 from overround.streaming.hub import StreamHub
-from overround.streaming.log import Cursor, Gone, Item, Moved, Piece, Told
+from overround.streaming.log import Cursor, Gone, Item, LogPiece, Moved, Told
 from overround.streaming.market_json import MarketWriter, key_text
 
 _KEPT_BYTES: Final = 16 * 2**20
@@ -90,15 +90,15 @@ class StreamWriter:
         self._writer = writer
         self._images.clear()
 
-    def known(self, piece: Piece, wanted: StreamFilter) -> bytes | None:
+    def known(self, piece: LogPiece, wanted: StreamFilter) -> bytes | None:
         """Return what a piece tells a client, where that has been written already."""
         return self._pieces.get((piece.number, wanted))
 
-    def piece(self, piece: Piece, wanted: StreamFilter) -> bytes:
+    def piece(self, piece: LogPiece, wanted: StreamFilter) -> bytes:
         """Write what a piece tells a client, for all that ask for the same: nothing, where it has none of it."""
         return self._pieces.keep((piece.number, wanted), self.rest(piece, wanted))
 
-    def rest(self, piece: Piece, wanted: StreamFilter, after: Cursor | None = None) -> bytes:
+    def rest(self, piece: LogPiece, wanted: StreamFilter, after: Cursor | None = None) -> bytes:
         """Return what a piece tells a client that has all up to a cursor within it."""
         found = []
         for offset, item in enumerate(piece.items):

@@ -1,8 +1,9 @@
-"""The database's upkeep while the service runs: partitions ahead of time, retention."""
+"""The database's upkeep while the service runs: partitions ahead of time, retention, growth a day."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -10,10 +11,38 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.dead_letters import drop_old_batches
 from overround.db.engine import driver_connection
-from overround.db.retention import RetentionReport, keep_partitions
+from overround.db.partitions import RetentionReport, keep_partitions
 from overround.db.size import database_bytes
 from overround.ports import Clock
-from overround.scheduling.growth import Growth
+
+_KEPT = 25  # hourly measurements of a day, both ends included
+_DAY_SECONDS = 86_400
+
+
+class Growth:
+    """Remembers the newest measurements of a size in bytes."""
+
+    def __init__(self) -> None:
+        self._measured: deque[tuple[datetime, int]] = deque(maxlen=_KEPT)
+
+    def measured(self, at: datetime, size: int) -> None:
+        """Note a measurement."""
+        self._measured.append((at, size))
+
+    @property
+    def newest(self) -> int | None:
+        """Return the newest size; None before the first measurement."""
+        return self._measured[-1][1] if self._measured else None
+
+    @property
+    def per_day(self) -> float | None:
+        """Return the bytes a day between the first and the newest that are remembered; None without two."""
+        if not self._measured:
+            return None
+        (first_at, first), (last_at, last) = self._measured[0], self._measured[-1]
+        seconds = (last_at - first_at).total_seconds()
+        return (last - first) / seconds * _DAY_SECONDS if seconds > 0 else None
+
 
 _BATCHES_KEPT = timedelta(days=7)  # the record of what was written when, for checks
 _AHEAD = 3  # partitions; health turns red below two

@@ -8,8 +8,7 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from overround.bookmakers.lanes import is_urgent, urgent
-from overround.fetching.admission import Turns
+from overround.fetching.admission import Turns, is_urgent, urgent
 from overround.ports import BookmakerOptions
 from overround.records.event import Listing
 from overround.records.response import Response

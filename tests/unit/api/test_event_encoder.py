@@ -8,10 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from overround.api.events.desk import EventDesk
-from overround.api.events.encoder import EventEncoder
+from overround.api.events.encoder import EventEncoder, SpareTime
 from overround.api.events.fragments import ALL_MARKETS, market_set
 from overround.api.events.pages import event_answer
-from overround.api.spare_time import SpareTime
 from overround.caching.odds_cache import CachedSnapshot
 from overround.records.event import Event
 from overround.records.odds import MarketKey

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from overround import gzip_pieces
-from overround.api.fragment import Fragment
+from overround.api.events.fragments import Fragment
 
 MAX_BYTES: Final = 4 * 2**20
 _OVERHEAD = 1000  # what an answer takes beside its bytes, about
@@ -15,7 +15,7 @@ _OVERHEAD = 1000  # what an answer takes beside its bytes, about
 Moment = tuple[int, ...]
 
 
-class Piece(msgspec.Struct, frozen=True):
+class BodyPiece(msgspec.Struct, frozen=True):
     """A part of a body: made for a moment, or a fragment, which has a compressed form of its own."""
 
     made: bytes | Fragment
@@ -39,7 +39,7 @@ class Piece(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True, dict=True):
     """A body in its parts, each encoding put together when it is first asked for, and its ETag."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[BodyPiece]
     etag: str
 
     @cached_property

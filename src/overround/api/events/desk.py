@@ -8,11 +8,10 @@ from typing import Final, cast
 import msgspec
 from fastapi import FastAPI, Request
 
-from overround.api.events.answers import Answers, Moment, Piece
+from overround.api.events.answers import Answers, BodyPiece, Moment
 from overround.api.events.filters import EventFilter, EventSort, matching_events
-from overround.api.events.fragments import Fragments, MarketSet, Pause
+from overround.api.events.fragments import Fragment, Fragments, MarketSet, Pause
 from overround.api.events.query import EventRequest, read_markets, read_request
-from overround.api.fragment import Fragment
 from overround.api.state import ApiState
 from overround.caching.odds_cache import CachedSnapshot
 from overround.memo import Memo
@@ -48,7 +47,7 @@ class Shown(msgspec.Struct, frozen=True):
     snapshots: Mapping[str, CachedSnapshot]
     fragment: Fragment
     freshness: bytes
-    pieces: tuple[Piece, Piece]
+    pieces: tuple[BodyPiece, BodyPiece]
 
 
 class EventDesk:
@@ -116,7 +115,7 @@ class EventDesk:
             for slug in self.state.bookmakers
         }
         freshness = b',"bookmakers":' + msgspec.json.encode(fresh)
-        return Shown(snapshots, fragment, freshness, (Piece(fragment), Piece(freshness + b"},")))
+        return Shown(snapshots, fragment, freshness, (BodyPiece(fragment), BodyPiece(freshness + b"},")))
 
     def find(self, wanted: EventFilter) -> Sequence[Event]:
         """Return the events that a filter lets through, by kick-off."""

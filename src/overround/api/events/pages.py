@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from overround.api.events.answers import Answer, Piece
+from overround.api.events.answers import Answer, BodyPiece
 from overround.api.events.desk import EventDesk
 from overround.api.events.fragments import MarketSet
 from overround.records.event import Event
@@ -52,12 +52,12 @@ def page_answer(desk: EventDesk, page: Page, events: Iterable[Event], markets: M
     """Return a page as of now; its ETag does not depend on when prices were confirmed."""
     now = desk.state.clock.now()
     figures, shown = msgspec.json.encode(page), desk.shown(events, markets, now)
-    pieces = [Piece(b'%s,"now":%s,"events":[' % (figures[:-1], msgspec.json.encode(now)))]
+    pieces = [BodyPiece(b'%s,"now":%s,"events":[' % (figures[:-1], msgspec.json.encode(now)))]
     for one in shown:
         pieces += one.pieces
     if shown:  # no comma behind the last one
-        pieces[-1] = Piece(shown[-1].freshness + b"}")
-    pieces.append(Piece(b"]}"))
+        pieces[-1] = BodyPiece(shown[-1].freshness + b"}")
+    pieces.append(BodyPiece(b"]}"))
     seen = hashlib.blake2b(b"".join([figures, *(one.fragment.digest for one in shown)]), digest_size=_ETAG_BYTES)
     return Answer(pieces, _etag(seen.hexdigest()))
 
@@ -68,7 +68,7 @@ async def event_answer(desk: EventDesk, event: Event, markets: MarketSet) -> Ans
     now = desk.state.clock.now()
     shown = desk.show(event, desk.state.cache.event(event.sr_id), markets, now)
     closing = b'%s,"now":%s}' % (shown.freshness, msgspec.json.encode(now))
-    return Answer([shown.pieces[0], Piece(closing)], _etag(shown.fragment.digest.hex()))
+    return Answer([shown.pieces[0], BodyPiece(closing)], _etag(shown.fragment.digest.hex()))
 
 
 def _etag(digest: str) -> str:

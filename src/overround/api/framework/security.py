@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from overround.access.buckets import TokenBuckets
 from overround.access.keyring import KeyRing
 from overround.access.policy import is_loopback
-from overround.access.sessions import Sessions
+from overround.access.tokens import Sessions
 from overround.ports import Clock
 from overround.records.stored import ApiKey, Role
 from overround.settings import SecuritySettings

@@ -1,4 +1,4 @@
-"""How an event's prices have moved, from the database."""
+"""An event's history over HTTP, from the database."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,16 +7,59 @@ from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, Field
 
 from overround.api.events.query import DEFAULT_MARKETS, parse_markets
 from overround.api.framework.problems import Problem
 from overround.api.history.series import Place, Range, Series, all_series
-from overround.api.history_schemas import HistoryModel
 from overround.api.state import ApiState, State
 from overround.errors import UnknownEventError
 from overround.records.odds import MarketKey
 from overround.records.stored import StoredChange
+
+
+class QuoteModel(BaseModel):
+    """An active price, and since when."""
+
+    at: datetime
+    price: str | None
+
+
+class PointModel(BaseModel):
+    """From an instant on, this price and state (active, suspended or removed); without a price it is a gap."""
+
+    at: datetime
+    price: str | None
+    state: str
+
+
+class SeriesModel(BaseModel):
+    """One outcome of a market at one bookmaker: steps, each of which holds until the next.
+
+    The last one is known to have held until `until`. `opening` is the first active price there ever was, whatever
+    the range; `closing` the last active one up to the kick-off, null before it.
+    """
+
+    key: str
+    market: str
+    specifiers: dict[str, str]
+    outcome: str
+    bookmaker: str
+    opening: QuoteModel | None
+    closing: QuoteModel | None
+    points: list[PointModel]
+    until: datetime
+
+
+class HistoryModel(BaseModel):
+    """An event's prices over time. `truncated`: there were too many changes, and the oldest are left out."""
+
+    sr_id: int
+    since: datetime | None = Field(alias="from")
+    until: datetime = Field(alias="to")
+    truncated: bool
+    series: list[SeriesModel]
+
 
 MAX_CHANGES: Final = 20_000
 

@@ -37,7 +37,7 @@ class TournamentView(BaseModel):
     bookmakers: dict[str, TournamentOffer]
 
 
-class CoverageView(BaseModel):
+class OffersCoverageView(BaseModel):
     """All tournaments by sport, country and name, and the sums by bookmaker."""
 
     now: datetime
@@ -47,7 +47,7 @@ class CoverageView(BaseModel):
 
 
 @router.get("")
-async def read_coverage(state: State) -> CoverageView:
+async def read_coverage(state: State) -> OffersCoverageView:
     """Return who offers what, and who is missing what."""
     groups: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
     for event in state.book.events():
@@ -56,7 +56,7 @@ async def read_coverage(state: State) -> CoverageView:
     for key, events in sorted(groups.items()):
         rows.append(_tournament(state, key, events))
         await state.clock.sleep(0)  # thousands of markets are counted: others have their turn between tournaments
-    return CoverageView(
+    return OffersCoverageView(
         now=state.clock.now(),
         events=sum(row.events for row in rows),
         bookmakers={slug: _sum(row.bookmakers[slug] for row in rows) for slug in state.bookmakers},

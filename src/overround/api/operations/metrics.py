@@ -1,22 +1,152 @@
-"""The service's figures for Prometheus, read when they are asked for: nothing is counted twice."""
+"""The service's figures for Prometheus, read on request; each is counted in one place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from overround.api.bookmaker_metrics import bookmaker_metrics
-from overround.api.encoding_metrics import EncodingCollector
+from overround.api.bookmakers.routes import held, last_success
 from overround.api.events.desk import desk_of
-from overround.api.metric_families import buckets
+from overround.api.events.encoder import EventEncoder
+from overround.api.events.fragments import ALL_MARKETS, Fragments
 from overround.api.operations.alerts import takes_writes
 from overround.api.state import ApiState, State
-from overround.api.stream_metrics import stream_metrics
 from overround.api.streams.desk import Streams
+from overround.errors import ErrorClass
+from overround.fetching.admission import TurnState
+from overround.fetching.circuit_breaker import BreakerState
+from overround.fetching.statistics import FetchFigures
 from overround.records.writing import FillState, Latency, QueueStats, WriterState
 from overround.streaming.client import StreamFigures
+
+_PREFIX = "overround_bookmaker_"
+
+
+def bookmaker_metrics(state: ApiState) -> Iterator[Metric]:
+    """Yield every bookmaker's figures."""
+    figures = {slug: state.fetchers[slug].statistics.figures() for slug in state.bookmakers}
+    yield from _ages(state)
+    yield from _sums(figures)
+    yield from _limits({slug: state.fetchers[slug].turns() for slug in state.bookmakers})
+
+
+def _ages(state: ApiState) -> Iterator[Metric]:
+    now, holdings = state.clock.now(), held(state)
+    known = {slug: last_success(state, slug, holding) for slug, holding in holdings.items()}
+    last = {slug: at for slug, at in known.items() if at is not None}
+    yield labelled(
+        GaugeMetricFamily(
+            f"{_PREFIX}last_success_timestamp_seconds", "When prices last arrived.", labels=["bookmaker"]
+        ),
+        {slug: at.timestamp() for slug, at in last.items()},
+    )
+    yield labelled(
+        GaugeMetricFamily(f"{_PREFIX}staleness_seconds", "How old the newest prices are.", labels=["bookmaker"]),
+        {slug: (now - at).total_seconds() for slug, at in last.items()},
+    )
+    yield labelled(
+        GaugeMetricFamily(f"{_PREFIX}events", "Events with prices.", labels=["bookmaker"]),
+        {slug: holding.events for slug, holding in holdings.items()},
+    )
+
+
+def _sums(figures: Mapping[str, FetchFigures]) -> Iterator[Metric]:
+    yield labelled(
+        CounterMetricFamily(f"{_PREFIX}requests", "Requests sent, retries included.", labels=["bookmaker"]),
+        {slug: one.requests for slug, one in figures.items()},
+    )
+    yield labelled(
+        CounterMetricFamily(f"{_PREFIX}received_bytes", "Bytes of whole answers, unpacked.", labels=["bookmaker"]),
+        {slug: one.bytes for slug, one in figures.items()},
+    )
+    errors = CounterMetricFamily(f"{_PREFIX}errors", "Failed attempts, by class.", labels=["bookmaker", "class"])
+    for slug, one in figures.items():
+        # All classes from the start: a counter that appears with its first error hides that error from rate().
+        for error_class in sorted({*_FETCHED, *one.errors}):
+            errors.add_metric([slug, error_class], one.errors.get(error_class, 0))
+    yield errors
+    latency = HistogramMetricFamily(f"{_PREFIX}answer_seconds", "Until an answer was whole.", labels=["bookmaker"])
+    for slug, one in figures.items():
+        latency.add_metric([slug], buckets(one.latency), one.latency.sum)
+    yield latency
+
+
+_FETCHED = (
+    ErrorClass.TRANSIENT.value,
+    ErrorClass.THROTTLED.value,
+    ErrorClass.BLOCKED.value,
+    ErrorClass.GONE.value,
+    ErrorClass.MALFORMED.value,
+    ErrorClass.CIRCUIT_OPEN.value,
+)
+
+
+def _limits(turns: Mapping[str, TurnState]) -> Iterator[Metric]:
+    for name, text, field in (
+        ("concurrency_limit", "Requests at once that the settings allow.", "limit"),
+        ("concurrency_allowed", "Requests at once that are allowed at present.", "allowed"),
+        ("concurrency_in_use", "Requests under way.", "in_use"),
+        ("minute_requests", "Requests of the last 60 seconds.", "minute_used"),
+    ):
+        family = GaugeMetricFamily(f"{_PREFIX}{name}", text, labels=["bookmaker"])
+        yield labelled(family, {slug: getattr(one, field) for slug, one in turns.items()})
+    breaker = GaugeMetricFamily(f"{_PREFIX}breaker_state", "1 for the present one.", labels=["bookmaker", "state"])
+    for slug, one in turns.items():
+        for state in BreakerState:
+            breaker.add_metric([slug, state.value], float(one.breaker is state))
+    yield breaker
+
+
+class EncodingCollector(Collector):
+    """Reads what is kept, and how the encoder gets on."""
+
+    def __init__(self, fragments: Fragments, encoder: EventEncoder) -> None:
+        self._fragments = fragments
+        self._encoder = encoder
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the figures."""
+        fragments, encoder = self._fragments, self._encoder
+        for name, text, value in (
+            ("events", "Events that are kept in encoded form, with all markets.", fragments.events(ALL_MARKETS)),
+            ("bytes", "Memory of all that is kept in encoded form, about.", fragments.bytes),
+            ("last_round_events", "Events that the last round over all had to encode.", encoder.encoded),
+        ):
+            yield GaugeMetricFamily(f"overround_encoded_{name}", text, value=float(value))
+        yield CounterMetricFamily("overround_encoder_rounds", "Times that all were looked at.", value=encoder.rounds)
+
+
+def stream_metrics(figures: StreamFigures) -> Iterator[Metric]:
+    """Yield the figures of all clients together."""
+    yield GaugeMetricFamily("overround_stream_clients", "Clients that follow prices.", value=figures.clients)
+    yield CounterMetricFamily("overround_stream_sent_bytes", "Bytes sent to all of them.", value=figures.bytes)
+    yield CounterMetricFamily(
+        "overround_stream_conflations", "Clients that fell behind and got newest states.", value=figures.conflations
+    )
+    yield labelled(
+        CounterMetricFamily("overround_stream_resets", "Clients that had to begin anew, by reason.", labels=["reason"]),
+        figures.resets,
+    )
+
+
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
+
+
+def labelled(family: Family, values: Mapping[str, float]) -> Family:
+    """Return a family of one label with its values."""
+    for label, value in values.items():
+        family.add_metric([label], float(value))
+    return family
+
+
+def buckets(latency: Latency) -> list[tuple[str, float]]:
+    """Return a distribution as the buckets of a histogram."""
+    bounds = [(str(bound), float(count)) for bound, count in latency.buckets.items()]
+    return [*bounds, ("+Inf", float(latency.count))]
+
 
 router = APIRouter(tags=["health"])
 

@@ -1,17 +1,55 @@
-"""The live streams: prices as the journal gets them, and how scrape runs go."""
+"""The live streams over HTTP: prices as the journal has them, and the progress of scrape runs."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.types import Receive, Scope, Send
 
 from overround.api.events.query import Names, parse_markets
 from overround.api.framework.problems import Problem
 from overround.api.framework.security import CurrentAccess, CurrentGuard
 from overround.api.scrape.progress_board import Board
-from overround.api.sse import EventStream
 from overround.api.streams.desk import Streams
 from overround.streaming.messages import StreamFilter
+
+_SEND_TIMEOUT = 60.0  # seconds: a client that takes nothing for so long is not there any more
+_FAREWELL = 1.0  # seconds
+
+_log = structlog.get_logger(__name__)
+
+
+class _ServiceStops(Exception):  # noqa: N818 - no error: it ends a group of tasks
+    """The service stops while a client does not take what was sent to it."""
+
+
+class EventStream(EventSourceResponse):
+    """A stream of messages that are bytes already; it ends with its source, or shortly after the service is to stop.
+
+    `ping` is after how many seconds a comment is sent; 0 for a source that has heartbeats of its own.
+    """
+
+    def __init__(self, messages: AsyncIterator[bytes], stopping: asyncio.Event, ping: int = 0) -> None:
+        super().__init__(messages, ping=ping, send_timeout=_SEND_TIMEOUT, data_sender_callable=self._end_with_service)
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        except _ServiceStops:
+            _log.info("stream_cut", path=scope["path"], reason="the service stops")
+        except SendTimeoutError:
+            _log.info("stream_cut", path=scope["path"], reason="the client takes nothing")
+
+    async def _end_with_service(self) -> None:
+        await self._stopping.wait()
+        await asyncio.sleep(_FAREWELL)
+        raise _ServiceStops
+
 
 router = APIRouter(tags=["streams"])
 

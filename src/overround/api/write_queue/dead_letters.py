@@ -89,7 +89,7 @@ class RetriedView(BaseModel):
     refused: list[RefusedView]
 
 
-class DroppedView(BaseModel):
+class DroppedLettersView(BaseModel):
     """Letters deleted, and ids that there were not."""
 
     dropped: Sequence[int]
@@ -132,6 +132,6 @@ async def retry_dead_letters(state: State, chosen: Chosen) -> RetriedView:
 
 
 @router.post("/drop")
-async def drop_dead_letters(state: State, chosen: Chosen) -> DroppedView:
+async def drop_dead_letters(state: State, chosen: Chosen) -> DroppedLettersView:
     """Delete dead letters for good."""
-    return DroppedView(**msgspec.to_builtins(await state.dead_letters.drop(chosen.ids)))
+    return DroppedLettersView(**msgspec.to_builtins(await state.dead_letters.drop(chosen.ids)))

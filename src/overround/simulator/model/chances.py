@@ -71,7 +71,7 @@ class Bet(Protocol):
         """Return the chances of the outcomes; they need not add up to the market's sum yet."""
 
 
-class Rule(Protocol):
+class ChanceRule(Protocol):
     """How the chances of a key come about."""
 
     def bet(self, slots: Sequence[int]) -> Bet:
@@ -82,7 +82,7 @@ class Rule(Protocol):
 
 
 class _CountsRule(msgspec.Struct, frozen=True):
-    """Implements `Rule` and `Bet` on the final counts of both sides."""
+    """Implements `ChanceRule` and `Bet` on the final counts of both sides."""
 
     market: Market
     field: Field
@@ -100,7 +100,7 @@ class _CountsRule(msgspec.Struct, frozen=True):
 
 
 class _PointsRule(msgspec.Struct, frozen=True):
-    """Implements `Rule` and `Bet` for basketball."""
+    """Implements `ChanceRule` and `Bet` for basketball."""
 
     of: PointsBet
 
@@ -115,7 +115,7 @@ class _PointsRule(msgspec.Struct, frozen=True):
 
 
 class _SetsRule(msgspec.Struct, frozen=True):
-    """Implements `Rule` and `Bet` for tennis."""
+    """Implements `ChanceRule` and `Bet` for tennis."""
 
     of: SetsBet
 
@@ -153,14 +153,14 @@ class View:
         self._cells: dict[Field, Sequence[float]] = {}
 
     @cached_property
-    def points(self) -> points.Outlook:
+    def points(self) -> points.BasketballOutlook:
         """Return what the match promises in basketball."""
-        return points.Outlook(self.expectancy)
+        return points.BasketballOutlook(self.expectancy)
 
     @cached_property
-    def sets(self) -> sets.Outlook:
+    def sets(self) -> sets.TennisOutlook:
         """Return what the match promises in tennis."""
-        return sets.Outlook(self.expectancy)
+        return sets.TennisOutlook(self.expectancy)
 
     def cells(self, field: Field) -> Sequence[float]:
         """Return the chances of all final counts of a field, in the order of `_grid`."""
@@ -214,7 +214,7 @@ class Chances:
         """Tell whether a key's chances follow from the match, and are not made up."""
         return self._rules[key] is not None
 
-    def _rule(self, key: MarketKey) -> Rule | None:
+    def _rule(self, key: MarketKey) -> ChanceRule | None:
         market, specifiers = self._catalogue.market(key.market), specifiers_of(key)
         try:
             match market.sport:

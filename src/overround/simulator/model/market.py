@@ -15,11 +15,11 @@ from overround.simulator.model.chances import Chances, View
 from overround.simulator.model.drift import Book
 from overround.simulator.model.expectancy import Prospect
 from overround.simulator.model.fixtures import Fixture, FixtureList, team_number
+from overround.simulator.model.leagues import league_name, team_name
 from overround.simulator.model.noise import normal, stream, unit
-from overround.simulator.model.offers import Offers
+from overround.simulator.model.offers import OfferPlan
 from overround.simulator.model.parameters import Parameters
 from overround.simulator.model.pricing import Pricing
-from overround.simulator.spelling import league_name, team_name
 
 _DOUBT = 0.006  # how far apart two pricings of one expectancy are
 _MARGIN_SPREAD = 0.23
@@ -33,7 +33,7 @@ class _Side(msgspec.Struct, frozen=True):
     slug: str
     key: int
     simulation: Simulation
-    offers: Mapping[str, Offers]
+    offers: Mapping[str, OfferPlan]
     pricing: Mapping[str, Pricing]
 
 
@@ -58,7 +58,7 @@ class Model:
             slug,
             stream(self.parameters.seed, "bookmaker", slug),
             simulation,
-            {sport: Offers(catalogue, simulation, sport, self.parameters.size, leagues[sport]) for sport in sports},
+            {sport: OfferPlan(catalogue, simulation, sport, self.parameters.size, leagues[sport]) for sport in sports},
             {sport: Pricing(chances, simulation.profile, simulation.offerables[sport]) for sport in sports},
         )
 

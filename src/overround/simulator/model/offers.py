@@ -55,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(len(family) for family in self.families)
 
 
-class Offers:
+class OfferPlan:
     """One bookmaker's plans for a sport, one for each tier of leagues."""
 
     def __init__(

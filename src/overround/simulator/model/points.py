@@ -28,7 +28,7 @@ _MOST_OF_A_QUARTER = 120
 _EXTREME = 1.03  # by how many standard deviations the best of four is above the mean
 _BAND = re.compile(r"(home|away)_by_(\d+)(?:_(\d+|plus))?")
 
-Chance = Callable[["Outlook"], float]
+Chance = Callable[["BasketballOutlook"], float]
 
 
 class Span(NamedTuple):
@@ -38,7 +38,7 @@ class Span(NamedTuple):
     overtime: bool = False
 
 
-class Outlook:
+class BasketballOutlook:
     """What one match promises."""
 
     def __init__(self, expectancy: Expectancy) -> None:
@@ -133,7 +133,7 @@ class PointsBet(msgspec.Struct, frozen=True):
     what: str
     share: float
 
-    def chances(self, outlook: Outlook) -> list[float]:
+    def chances(self, outlook: BasketballOutlook) -> list[float]:
         """Return the chances of the outcomes."""
         return [win(outlook) for win in self.wins]
 
@@ -141,7 +141,7 @@ class PointsBet(msgspec.Struct, frozen=True):
         """Return the same bet with the outcomes at these places alone."""
         return PointsBet(tuple(self.wins[slot] for slot in slots), self.what, self.share)
 
-    def middle(self, around: str, outlook: Outlook) -> int:
+    def middle(self, around: str, outlook: BasketballOutlook) -> int:
         """Return the line at which the sides of the bet are about as likely, in quarters."""
         if around == "handicap":
             return 2 * round(-2 * outlook.mean("margin", self.share))
@@ -224,7 +224,7 @@ def _total(outcome: str, what: str, span: Span, specifiers: Specifiers) -> Chanc
     return lambda outlook: 1 - _at_line(outlook, what, span, line)
 
 
-def _at_line(outlook: Outlook, what: str, span: Span, line: int) -> float:
+def _at_line(outlook: BasketballOutlook, what: str, span: Span, line: int) -> float:
     """Return the share of a win of what is to be above a line in quarters; on the line the stake comes back."""
     if line % 4 == 2:  # noqa: PLR2004 - on the half
         return outlook.exceeds(what, span, line / 4)

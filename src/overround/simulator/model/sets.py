@@ -100,7 +100,7 @@ def _set_endings() -> tuple[Ending, ...]:
     return tuple(_ending([score]) for score in _SCORES)
 
 
-class Outlook:
+class TennisOutlook:
     """What one match promises."""
 
     def __init__(self, expectancy: Expectancy) -> None:
@@ -172,7 +172,7 @@ class SetsBet(msgspec.Struct, frozen=True):
     market: Market
     of_a_set: bool
 
-    def chances(self, outlook: Outlook) -> list[float]:
+    def chances(self, outlook: TennisOutlook) -> list[float]:
         """Return the chances of the outcomes."""
         cells = outlook.cells(of_a_set=self.of_a_set)
         return [weights.chance(cells) for weights in self.weights]
@@ -181,7 +181,7 @@ class SetsBet(msgspec.Struct, frozen=True):
         """Return the same bet with the outcomes at these places alone."""
         return SetsBet(tuple(self.weights[slot] for slot in slots), self.market, self.of_a_set)
 
-    def middle(self, around: str, outlook: Outlook) -> int:
+    def middle(self, around: str, outlook: TennisOutlook) -> int:
         """Return the line at which the sides of the bet are about as likely, in quarters."""
         home, away = outlook.means(of_a_set=self.of_a_set)
         if self.market.meaning.counts == "sets":

@@ -16,7 +16,7 @@ class LatencyProfile(StrEnum):
     OBSERVED = "observed"
 
 
-class Latency:
+class AnswerLatency:
     """One bookmaker's times: their logarithms are normally distributed."""
 
     def __init__(self, seed: int, slug: str, median_and_p95_ms: tuple[int, int]) -> None:

@@ -29,7 +29,7 @@ from overround.simulator.server.arguments import Options, parsed
 from overround.simulator.server.captures import Captures, LeftOut, load_recordings
 from overround.simulator.server.control import Control
 from overround.simulator.server.faults import Conduct, Faults, Reaction, decompressed
-from overround.simulator.server.latency import Latency, LatencyProfile
+from overround.simulator.server.latency import AnswerLatency, LatencyProfile
 from overround.simulator.server.oracle import simulations_of
 from overround.simulator.server.worlds import ModelWorld, Present
 
@@ -71,14 +71,14 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
     bookmakers: Mapping[str, SimulatedBookmaker]
     ready: Ready
     control: Control
-    latencies: Mapping[str, Latency] = {}
+    latencies: Mapping[str, AnswerLatency] = {}
 
 
 class _Simulator:
     """Hands requests to the simulated bookmakers, and their answers to what goes wrong; compresses each body once."""
 
     def __init__(
-        self, bookmakers: Mapping[str, SimulatedBookmaker], control: Control, latencies: Mapping[str, Latency]
+        self, bookmakers: Mapping[str, SimulatedBookmaker], control: Control, latencies: Mapping[str, AnswerLatency]
     ) -> None:
         self._bookmakers = bookmakers
         self._control = control
@@ -141,7 +141,7 @@ async def _sent_slowly(request: web.Request, answer: SimulatedAnswer) -> web.Str
 def build_app(
     bookmakers: Mapping[str, SimulatedBookmaker],
     control: Control | None = None,
-    latencies: Mapping[str, Latency] | None = None,
+    latencies: Mapping[str, AnswerLatency] | None = None,
 ) -> web.Application:
     """Return the application that serves each bookmaker below `/<slug>`, and the control's requests if there is one."""
     app = web.Application()
@@ -201,7 +201,9 @@ def modelled(options: Options) -> Simulated:
         bookmakers={slug: simulation.server(worlds[slug]) for slug, simulation in simulations.items()},
         control=control,
         ready=ready,
-        latencies={slug: Latency(parameters.seed, slug, one.profile.latency_ms) for slug, one in observed.items()},
+        latencies={
+            slug: AnswerLatency(parameters.seed, slug, one.profile.latency_ms) for slug, one in observed.items()
+        },
     )
 
 

@@ -69,7 +69,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """The bytes of one file."""
 
     @property
@@ -130,7 +130,7 @@ def encode_frame(frame: Frame) -> bytes:
     return header + _CRC.pack(zlib.crc32(header, frame.offset & 0xFFFFFFFF)) + frame.body
 
 
-def frame_at(source: Source, offset: int) -> Frame | Damage | None:
+def frame_at(source: ByteSource, offset: int) -> Frame | Damage | None:
     """Return what begins at an offset; None where that is no frame's header."""
     data = source.read(offset, FRAME_HEADER_SIZE)
     if len(data) < FRAME_HEADER_SIZE or not data.startswith(FRAME_MAGIC):
@@ -148,7 +148,7 @@ def frame_at(source: Source, offset: int) -> Frame | Damage | None:
     )
 
 
-def scan(source: Source, start: int) -> Iterator[Frame | Damage]:
+def scan(source: ByteSource, start: int) -> Iterator[Frame | Damage]:
     """Yield everything from an offset on: the sound frames, and what lies between them."""
     offset, bad = start, start
     while offset < source.size:

@@ -24,8 +24,7 @@ from overround.storage.journal.frames import (
     packed,
     unpacked,
 )
-from overround.storage.journal.recovery import Loss, loss_of, recover, segment_name
-from overround.storage.segment import Segment
+from overround.storage.journal.recovery import Loss, Segment, loss_of, recover, segment_name
 
 # What is skipped after a torn end: more seqs than it can have held, since the database may have seen them.
 SEQ_GAP = 1_000_000
