@@ -11,7 +11,7 @@ WEB := src/overround/web/static/.built
 WEB_MODULES := web/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public -type f) web/index.html web/vite.config.ts web/tsconfig.json web/package.json
 NPM := web/npm.sh
-SOURCES := src tests scripts
+SOURCES := src tests scripts tools
 
 # The stamp holds the path of the checkout: console scripts and the editable install name it, so a
 # moved checkout needs a new environment, and so does one whose interpreter has been removed.
