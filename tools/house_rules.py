@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tools.house_exceptions import LATE_IMPORTS, SUPERVISION_POINTS, TEST_EXCEPTIONS
+from tools.importers import Source, package_sources, sole_importers
 
-MAX_FILE_LINES = 400
+MAX_FILE_LINES = 600
+MIN_SHARED_LINES = 60
 MAX_FUNCTION_LINES = 50
 MAX_NESTING = 4
 
@@ -34,6 +36,7 @@ _SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MISCONDUCT = re.compile(r"(time|asyncio|anyio)\.sleep|pytest\.(mark\.)?(skip|skipif|xfail|importorskip)")
+_REASON = re.compile(r"^\s*Apart because \S", re.MULTILINE)
 _PRICE_WORDS = frozenset({"price", "prices", "line", "lines"})
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -344,6 +347,20 @@ def check_python(path: str, text: str) -> Iterator[Finding]:
             yield Finding(path, line, name, message)
 
 
+def shavings(files: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the small modules with one importer whose docstring has no line `Apart because` with the reason."""
+    sources = package_sources(files)
+    for name, importer in sole_importers(sources).items():
+        source = sources[name]
+        if source.lines < MIN_SHARED_LINES and not _says_why_apart(source):
+            message = f"{source.lines} lines for {importer} alone: merge, or say `Apart because ...` in the docstring"
+            yield Finding(source.path, 1, "shaving", message)
+
+
+def _says_why_apart(source: Source) -> bool:
+    return bool(_REASON.search(ast.get_docstring(source.tree) or ""))
+
+
 def check_text(path: str, text: str) -> Iterator[Finding]:
     """Yield the lines of any file that name a package registry's host or a path of somebody's machine."""
     for number, line in enumerate(text.splitlines(), 1):
@@ -371,6 +388,7 @@ def check_repository(root: Path) -> Iterator[Finding]:
             yield from check_python(path, text)
     package = (parse(path, text) for path, text in files.items() if path.startswith("src/") and path.endswith(".py"))
     yield from unused_supervision_points(package, SUPERVISION_POINTS)
+    yield from shavings(files)
 
 
 def main() -> int:

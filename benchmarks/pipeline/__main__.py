@@ -19,6 +19,7 @@ from benchmarks.pipeline.parts import PARTS, Parts
 from benchmarks.pipeline.records import Extent
 from benchmarks.pipeline.report import independence_plot, report
 from benchmarks.pipeline.results import Growth, Results
+from benchmarks.pipeline.summary import summary
 from overround.bookmakers.kit.simulation import Size
 from overround.clock import SystemClock
 from overround.errors import OverroundError
@@ -29,16 +30,15 @@ _OUTPUT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 
 
 def write(results: Results, directory: Path, what: str) -> Path:
-    """Write the report and the JSON file next to it; return the report's path."""
+    """Write the report, its summary and, for later parts, all that was measured; return the report's path."""
     budgets = judged(results)
     stem = f"{results.at:%Y-%m-%d}-{what}"
     directory.mkdir(parents=True, exist_ok=True)
     page = directory / f"{stem}.md"
     plot = independence_plot(results, f"{stem}-independence.svg", directory)
     page.write_text(report(results, budgets, plot), encoding="utf-8")
-    content = {"budgets": budgets, **msgspec.structs.asdict(results)}
-    encoded = msgspec.json.format(msgspec.json.encode(content), indent=1)
-    (directory / f"{stem}.json").write_bytes(encoded + b"\n")
+    (directory / f"{stem}.json").write_bytes(msgspec.json.encode(summary(results, budgets)) + b"\n")
+    (directory / f"{stem}.raw.json").write_bytes(msgspec.json.encode(results) + b"\n")
     return page
 
 
@@ -97,7 +97,7 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory(prefix="overround-benchmark-") as directory:
         at = SystemClock().now()
-        before = earlier(arguments.output / f"{at:%Y-%m-%d}-{arguments.what}.json")
+        before = earlier(arguments.output / f"{at:%Y-%m-%d}-{arguments.what}.raw.json")
         parts = Parts(extent, Path(directory), newest_growth(arguments.output))
         # The loop of the service, so that what is measured in this process is what it costs there.
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

@@ -122,6 +122,11 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Return how many market changes were handed to the write path."""
         return sum(one.markets_changed for one in self.stored)
 
+    @property
+    def blocking(self) -> Spread:
+        """Return how long storing kept the scraper, a batch."""
+        return blocking([self])
+
 
 class DrainRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How long the queue took to become empty after the cycle, and how it stands; None without a queue."""

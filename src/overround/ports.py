@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
@@ -28,8 +28,6 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait that long."""
 
-
-Notification_contra = TypeVar("Notification_contra", contravariant=True)
 
 # Bookmakers
 
@@ -327,13 +325,6 @@ class LinkRepository(Protocol):
 
 
 # Progress and control
-
-
-class Publisher(Protocol[Notification_contra]):
-    """Takes notifications; never blocks, never fails."""
-
-    def publish(self, notification: Notification_contra) -> None:
-        """Hand a notification to whoever listens."""
 
 
 class MarketChange(msgspec.Struct, frozen=True, kw_only=True):

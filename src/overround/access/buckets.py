@@ -1,4 +1,7 @@
-"""Rate limits: a bucket of tokens for each client, that refills steadily."""
+"""Rate limits: a bucket of tokens for each client, that refills steadily.
+
+Apart because rate limits know nothing of HTTP.
+"""
 
 from collections import OrderedDict
 

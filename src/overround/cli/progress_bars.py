@@ -1,4 +1,7 @@
-"""A progress bar per bookmaker for a run under way."""
+"""A progress bar per bookmaker for a run under way.
+
+Apart because Rich is loaded only where a person watches.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -49,12 +49,6 @@ STATUSES = Partitioning(table="event_scrape_status", length=_DAY)
 PARTITIONED: Mapping[str, Partitioning] = MappingProxyType({each.table: each for each in (SNAPSHOTS, STATUSES)})
 
 
-def is_partition(table: str) -> bool:
-    """Return whether a table's name is that of one of our partitions."""
-    parent, _, day = table.rpartition("_")
-    return parent in PARTITIONED and day.isdigit()
-
-
 async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]]) -> None:
     """Create those partitions, by table and start, that do not exist; in a transaction of its own.
 

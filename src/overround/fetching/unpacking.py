@@ -1,4 +1,7 @@
-"""Compressed bodies, unpacked within a bound."""
+"""Compressed bodies, unpacked within a bound.
+
+Apart because it works on bytes alone, in a thread, without a connection.
+"""
 
 import zlib
 

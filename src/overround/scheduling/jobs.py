@@ -1,4 +1,7 @@
-"""What the scheduler runs."""
+"""What the scheduler runs.
+
+Apart because the phase plan names this file.
+"""
 
 from typing import Protocol
 

@@ -1,4 +1,7 @@
-"""A line for each acknowledged batch, in a file of its own: the other side of the account in crash tests."""
+"""A line for each acknowledged batch, in a file of its own: the other side of the account in crash tests.
+
+Apart because only crash tests switch it on.
+"""
 
 import asyncio
 import os

@@ -210,10 +210,6 @@ class Chances:
             return rule.middle(around, view)
         return middle_for(self._catalogue.market(key.market), around, *view.sides(_GOALS_OF_THE_MATCH))
 
-    def has_rule(self, key: MarketKey) -> bool:
-        """Tell whether a key's chances follow from the match, and are not made up."""
-        return self._rules[key] is not None
-
     def _rule(self, key: MarketKey) -> ChanceRule | None:
         market, specifiers = self._catalogue.market(key.market), specifiers_of(key)
         try:
