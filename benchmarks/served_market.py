@@ -23,7 +23,7 @@ from overround.access.keyring import KeyRing
 from overround.api.events import routes as events_slice
 from overround.api.events.desk import EventDesk
 from overround.api.events.fragments import Fragments
-from overround.api.events.pages import Page, page_answer
+from overround.api.events.routes import Page, page_answer
 from overround.api.framework.middleware import Admission, RequestContext
 from overround.api.framework.problems import install_problem_handlers
 from overround.api.framework.request_meter import MeterMiddleware, RequestMeter

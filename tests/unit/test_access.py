@@ -3,8 +3,8 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from overround.access.buckets import TokenBuckets
 from overround.access.keyring import REFRESHED_EVERY, KeyRing
+from overround.access.policy import TokenBuckets
 from overround.access.tokens import Sessions, mint_key, presented_key
 from overround.errors import DatabaseUnavailableError
 from overround.records.stored import ApiKey, Role

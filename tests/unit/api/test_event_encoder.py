@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from overround.api.events.desk import EventDesk
 from overround.api.events.encoder import EventEncoder, SpareTime
 from overround.api.events.fragments import ALL_MARKETS, market_set
-from overround.api.events.pages import event_answer
+from overround.api.events.routes import event_answer
 from overround.caching.odds_cache import CachedSnapshot
 from overround.records.event import Event
 from overround.records.odds import MarketKey

@@ -15,9 +15,8 @@ import msgspec
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
-from overround.access.buckets import TokenBuckets
 from overround.access.keyring import KeyRing
-from overround.access.policy import is_loopback
+from overround.access.policy import TokenBuckets, is_loopback
 from overround.access.tokens import Sessions
 from overround.ports import Clock
 from overround.records.stored import ApiKey, Role
