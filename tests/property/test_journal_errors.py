@@ -10,16 +10,28 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from structlog.testing import capture_logs
 
 from overround.errors import DamagedFilesError, JournalWriteError
-from overround.storage.disk import TRIES
-from overround.storage.frames import FILE_HEADER_SIZE, Frame, scan
-from overround.storage.segments import NewEntry, SegmentLog
+from overround.storage.journal.disk import TRIES
+from overround.storage.journal.frames import FILE_HEADER_SIZE, Frame, scan
+from overround.storage.journal.segments import NewEntry, SegmentLog
 from overround.testing import DiskCall, DiskFault, FakeDisk
 from tests.unit.test_frames import Held
 
 SEGMENT = 400  # bytes: a few entries each
 ERRNOS = tuple(
     getattr(errno, name)
-    for name in ("EIO", "EMFILE", "ENFILE", "EACCES", "EPERM", "ENOENT", "ENOSPC", "EDQUOT", "EROFS", "ENOMEM", "ESTALE")
+    for name in (
+        "EIO",
+        "EMFILE",
+        "ENFILE",
+        "EACCES",
+        "EPERM",
+        "ENOENT",
+        "ENOSPC",
+        "EDQUOT",
+        "EROFS",
+        "ENOMEM",
+        "ESTALE",
+    )
 )
 CALLS = st.sampled_from(list(DiskCall))
 FOREIGN = b"not a journal" * 20
@@ -180,9 +192,8 @@ class DiskErrorMachine(RuleBasedStateMachine):
         """Return the seqs that reports of damage gave up; at the very end nothing tells how many there were."""
         newest = max(self.held, default=0)
         reports = [one for one in self.logs if one["event"] == "journal_damage" and one["first_seq"]]
-        return {
-            seq for one in reports for seq in range(one["first_seq"], (one["last_seq"] or max(newest, one["first_seq"])) + 1)
-        }
+        spans = [(one["first_seq"], one["last_seq"] or max(newest, one["first_seq"])) for one in reports]
+        return {seq for first, last in spans for seq in range(first, last + 1)}
 
     def _contents(self) -> dict[str, bytes]:
         disk = self.disk.copy()
