@@ -212,5 +212,5 @@ class DiskErrorMachine(RuleBasedStateMachine):
         return self.offered.to_bytes(4, "big") * 10
 
 
-DiskErrorMachine.TestCase.settings = settings(deadline=None, max_examples=800, stateful_step_count=30)
+DiskErrorMachine.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=30)
 TestDiskErrors = DiskErrorMachine.TestCase

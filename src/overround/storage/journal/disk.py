@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from overround.errors import JournalLockedError
+from overround.errors import JournalLockedError, JournalUnreadableError
 from overround.ports import DiskStorage
 
 DAMAGED = "damaged"  # the folder of the files that are kept for people to look at
@@ -215,6 +215,21 @@ class LocalDisk:
                 if spare.is_at(self._folder / _SPARE):
                     (self._folder / _SPARE).unlink()
             _close(spare)
+
+
+def refuse_unreadable(folder: Path) -> None:
+    """Look whether we may read the journal of a directory, before anything is started that it would need.
+
+    Raises:
+        JournalUnreadableError: a file is not ours to read.
+    """
+    try:
+        for path in folder.glob("*.journal"):
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except PermissionError as error:
+        raise JournalUnreadableError(str(error.filename), error) from error
+    except OSError:
+        return  # `open` tries again, and says what is wrong
 
 
 def damaged_files(folder: Path) -> Sequence[Path]:
