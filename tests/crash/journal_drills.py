@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 import aiohttp
 
+from overround.db.embedded import running_postgres
+from overround.db.server_home import home_of
 from tests.crash.account import Account, account
 from tests.crash.bookie import Bookie
 from tests.crash.service import ServiceProcess, Site, ledger_site
@@ -50,23 +52,33 @@ async def unreadable_at_start() -> Row:
     bookie = Bookie()
     async with ledger_site(bookie) as place:
         await _only_journalled(place, bookie)
-        before = _contents(place)
-        _forbid(place, forbidden=True)
-        async with place.service(cycles=False, database_url=_NOBODY, under=_unprivileged()) as service:
-            before_it = _cpu_seconds_of_children()
-            code = await asyncio.wait_for(service.process.wait(), _PATIENCE)
-            took = _cpu_seconds_of_children() - before_it
-            sentences = [line for line in service.log().splitlines() if line.startswith("overround: ")]
-        _forbid(place, forbidden=False)
-        faults = {
-            f"exit code {code}": code != 1,
-            f"refused after {took:.1f} s of the processor": took > _REFUSED_WITHIN,
-            f"{len(sentences)} sentences": len(sentences) != 1 or "journal" not in sentences[0],
-            "the journal was changed": _contents(place) != before,
-        }
-        found = await _delivered(place, bookie)
-    broken = ", ".join(fault for fault, present in faults.items() if present)
+        elsewhere = place.directory / "elsewhere"
+        try:
+            async with running_postgres(elsewhere) as url:
+                broken = await _refused(place, url)
+                found = await _delivered(place, bookie, url, str(home_of(elsewhere).sockets))
+        finally:
+            home_of(elsewhere).remove()
     return _row(found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken)
+
+
+async def _refused(place: Site, url: str) -> str:
+    """Start a service that may not read the journal; return what was wrong with its refusal."""
+    before = _contents(place)
+    _forbid(place, forbidden=True)
+    async with place.service(cycles=False, database_url=url, under=_unprivileged()) as service:
+        spent = _cpu_seconds_of_children()
+        code = await _exit_code(service)
+        took = _cpu_seconds_of_children() - spent
+        sentences = [line for line in service.log().splitlines() if line.startswith("overround: ")]
+    _forbid(place, forbidden=False)
+    faults = {
+        f"exit code {code}": code != 1,
+        f"refused after {took:.1f} s of the processor": took > _REFUSED_WITHIN,
+        f"{len(sentences)} sentences": len(sentences) != 1 or "journal" not in sentences[0],
+        "the journal was changed": _contents(place) != before,
+    }
+    return ", ".join(fault for fault, present in faults.items() if present)
 
 
 async def files_taken_away(how: str) -> Row:
@@ -76,6 +88,19 @@ async def files_taken_away(how: str) -> Row:
         await _only_journalled(place, bookie, TAKEN_AWAY[how])
         found = await _delivered(place, bookie)
     return _row(found, "P24", f"journal's files {how}", {f"files {how}": 1})
+
+
+async def stops_while_served(number: int) -> Row:
+    """Stop services in the middle of a cycle: they receive what they asked for, and store it."""
+    bookie = Bookie()
+    async with ledger_site(bookie) as place:
+        for trial in range(number):
+            async with place.service() as service:
+                await service.ready()
+                await bookie.more(_ANSWERS + 7 + 11 * trial)
+                await service.end(signal.SIGTERM)
+        found = await _delivered(place, bookie)
+    return _row(found, "P17", "stopped in the middle of a cycle", {"SIGTERM": number})
 
 
 def _unlink(folder: Path) -> None:
@@ -107,11 +132,11 @@ async def _only_journalled(place: Site, bookie: Bookie, take_away: Callable[[Pat
         await service.end(signal.SIGKILL)
 
 
-async def _delivered(place: Site, bookie: Bookie) -> Account:
-    """Let the next service deliver what the journal holds, and compare."""
-    async with place.service(cycles=False) as service:
+async def _delivered(place: Site, bookie: Bookie, url: str = "", sockets: str = "") -> Account:
+    """Let the next service deliver what the journal holds to its own database, or to another, and compare."""
+    async with place.service(cycles=False, database_url=url) as service:
         await service.ready()
-        found = await _settled(service, bookie, place.embedded)
+        found = await _settled(service, bookie, sockets or place.embedded)
         await service.end(signal.SIGTERM)
     return found
 
@@ -147,6 +172,19 @@ async def _answers_again(service: ServiceProcess) -> None:
         while True:
             with suppress(aiohttp.ClientError):
                 return await service.ready()
+
+
+async def _exit_code(service: ServiceProcess) -> int | None:
+    """Return the exit code of a service that is expected to end by itself; None where it serves instead."""
+    waiting = asyncio.ensure_future(service.process.wait())
+    serving = asyncio.ensure_future(service.ready())
+    await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, serving):
+        task.cancel()
+    await asyncio.gather(waiting, serving, return_exceptions=True)
+    if service.process.returncode is None:
+        await service.drained()
+    return service.process.returncode
 
 
 def _cpu_seconds_of_children() -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import os
 import resource
 import shutil
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
+from overround.cli.main import app
 from overround.clock import SystemClock
 from overround.errors import DamagedFilesError, JournalUnreadableError, JournalWriteError
 from overround.storage.journal.damaged_files import MOST_BYTES, MOST_FILES, DamagedFiles, clear
@@ -324,3 +327,14 @@ def test_damaged_files_are_cleared(tmp_path: Path) -> None:
     assert len(clear(tmp_path)) == 2
     assert (disk.damaged(), clear(tmp_path)) == ([], [])
     disk.close()
+
+
+def test_the_command_clears_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which files it deleted, and exits 4 where there are none; no service has to run."""
+    monkeypatch.setenv("OVERROUND_DATA_DIR", str(tmp_path))
+    damaged = tmp_path / "journal" / DAMAGED
+    damaged.mkdir(parents=True)
+    (damaged / "a.journal").write_bytes(b"1")
+    told = CliRunner().invoke(app, ["queue", "clear-damaged", "--json"])
+    assert (told.exit_code, json.loads(told.stdout)) == (0, {"files": ["a.journal"]})
+    assert CliRunner().invoke(app, ["queue", "clear-damaged"]).exit_code == 4
