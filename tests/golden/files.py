@@ -80,5 +80,5 @@ def _divided(answers: Answers) -> tuple[Answers, Answers]:
 
 def _lines(recorded: Json, answered: Json) -> Sequence[str]:
     before, after = (text_of(value, 1).splitlines() for value in (recorded, answered))
-    lines = [line for line in difflib.unified_diff(before, after, "recorded", "answered", lineterm="", n=2)][2:]
+    lines = list(difflib.unified_diff(before, after, "recorded", "answered", lineterm="", n=2))[2:]
     return [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else lines

@@ -123,12 +123,12 @@ OMISSIONS: Sequence[Omission] = (
 
 def masked(request: str, answer: Json) -> Json:
     """Return an answer with the listed values replaced, lists sorted and elements left out."""
-    return _masked(request.split("?")[0], answer, "")
+    return _masked(request.split("?", maxsplit=1)[0], answer, "")
 
 
 def applies(mask: Mask | Order | Omission, request: str, answer: Json) -> bool:
     """Tell whether an answer has what a mask is for."""
-    name = request.split("?")[0]
+    name = request.split("?", maxsplit=1)[0]
     return fnmatchcase(name, mask.request) and any(map(_matcher(mask.path), _paths(answer, "")))
 
 

@@ -24,7 +24,7 @@ def described(document: Mapping[str, Json]) -> Json:
 
 def operation_of(names: Sequence[str], request: str) -> str | None:
     """Return which of the operations a request, written as method and path, belongs to; literal paths go first."""
-    asked = request.split("?")[0]
+    asked = request.split("?", maxsplit=1)[0]
     for name in sorted(names, key=lambda name: name.count("{")):
         if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(name)), asked):
             return name

@@ -80,7 +80,15 @@ class Recorder:
         async with self._session.get(request.removeprefix("GET ")) as response:
             messages = await read_messages(response, {last})
             self._keep(request, "", response, list(messages))
+        await self.until_nobody_follows()
         return next(str(one["id"]) for one in reversed(messages) if one.get("id"))
+
+    async def until_nobody_follows(self) -> None:
+        """Wait until the service has seen that its stream's clients are gone: it counts them in its status."""
+        clients = 1
+        while clients:
+            async with self._session.get("/api/status") as response:
+                clients = (await response.json())["streams"]["clients"]
 
     def keep_messages(self, request: str, messages: Sequence[Json], note: str = "") -> None:
         """Keep messages that were read elsewhere."""
@@ -144,5 +152,5 @@ def _families(text: str) -> Json:
             found.setdefault(told[2], {})[told[1].lower()] = told[3]
         elif sample := _SAMPLE.match(line):
             labels.setdefault(sample[1], set()).update(_LABEL.findall(sample[2] or ""))
-    samples: dict[str, Json] = {name: list(sorted(used)) for name, used in labels.items()}
+    samples: dict[str, Json] = {name: sorted(used) for name, used in labels.items()}
     return {"families": {**found}, "samples": samples}

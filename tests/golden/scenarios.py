@@ -202,6 +202,7 @@ async def _changed_by_hand(recorder: Recorder, service: Running) -> None:
     )
     await recorder.ask("GET /api/listings/links")
     await recorder.ask(f"DELETE /api/listings/betpawa/{await _listing(service)}/link?reason=a%20test")
+    service.clock.advance(30)
     await recorder.ask(f"POST /api/scrape/event/{ARSENAL}")
     await recorder.ask(f"POST /api/scrape/event/{ARSENAL}", "at once")
     # One request a minute: the run is under way for as long as the test lasts.
@@ -218,24 +219,26 @@ async def _listing(service: Running) -> str:
 async def market(database_url: str, data_dir: Path) -> Answers:
     """Ask about a simulated market that moves, fails in part, and has rows that the database refuses."""
     await _refuse_event(database_url, BRENTFORD)
-    async with simulated(*_MARKET, "--epoch", _EPOCH.isoformat()) as simulator:
-        async with running(database_url, data_dir, StandingClock(_EPOCH), simulator) as service:
-            recorder = Recorder(service.api.session)
-            await service.cycle(tick=0, seconds=_TICK)
-            recorder.step("at tick 0")
-            await recorder.ask_all(f"{_EVENTS}?limit=2", f"{_EVENTS}/{BRENTFORD}", *_BOARDS, "GET /api/doctor")
-            stream = f"GET /api/stream?events={BRENTFORD}&markets=match_result"
-            cursor = await recorder.follow(stream, "image_end")
-            await _followed_cycle(recorder, service)
-            await _resumed(recorder, service, cursor)
-            await _dead_letters(recorder, service, database_url)
-            recorder.step("after moves")
-            for tick in range(2, 12):
-                await service.cycle(tick=tick, seconds=_TICK)
-            await recorder.ask_all(f"{_EVENTS}?limit=3", *_BOARDS)
-            await _histories(recorder)
-            await _faults(recorder, service)
-            return recorder.answers
+    async with (
+        simulated(*_MARKET, "--epoch", _EPOCH.isoformat()) as simulator,
+        running(database_url, data_dir, StandingClock(_EPOCH), simulator) as service,
+    ):
+        recorder = Recorder(service.api.session)
+        await service.cycle(tick=0, seconds=_TICK)
+        recorder.step("at tick 0")
+        await recorder.ask_all(f"{_EVENTS}?limit=2", f"{_EVENTS}/{BRENTFORD}", *_BOARDS, "GET /api/doctor")
+        stream = f"GET /api/stream?events={BRENTFORD}&markets=match_result"
+        cursor = await recorder.follow(stream, "image_end")
+        await _followed_cycle(recorder, service)
+        await _resumed(recorder, service, cursor)
+        await _dead_letters(recorder, service, database_url)
+        recorder.step("after moves")
+        for tick in range(2, 12):
+            await service.cycle(tick=tick, seconds=_TICK)
+        await recorder.ask_all(f"{_EVENTS}?limit=3", *_BOARDS)
+        await _histories(recorder)
+        await _faults(recorder, service)
+        return recorder.answers
 
 
 async def _refuse_event(database_url: str, sr_id: int) -> None:
@@ -272,6 +275,7 @@ async def _resumed(recorder: Recorder, service: Running, cursor: str) -> None:
     async with service.api.session.get(path, headers={"Last-Event-ID": cursor}) as response:
         messages = await read_messages(response, {"delta", "confirmed"}, count=len(SLUGS))
     recorder.keep_messages(f"GET {path}", messages, "resumed")
+    await recorder.until_nobody_follows()
 
 
 async def _dead_letters(recorder: Recorder, service: Running, database_url: str) -> None:

@@ -31,11 +31,10 @@ def renewed(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-async def test_answers_are_those_recorded(group: str, database_url: str, data_dir: Path, *, renewed: bool) -> None:
+async def test_answers_are_those_recorded(group: str, database_url: str, tmp_path: Path, *, renewed: bool) -> None:
     """Each answer of a group, without what the written list masks, equals the golden one; the difference is shown."""
-    data_dir.mkdir()
     async with asyncio.timeout(LONGEST):
-        answers = await GROUPS[group](database_url, data_dir)
+        answers = await GROUPS[group](database_url, tmp_path)
     if renewed:
         files.write(group, answers)
     difference = files.difference(files.read(group), answers)
