@@ -1,1 +1,1 @@
-"""Programs for those who work on Overround: what the house looks like, and whether it keeps its rules."""
+"""Checks and generators for this repository: house rules, documents, types."""

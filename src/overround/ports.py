@@ -7,13 +7,13 @@ from typing import Protocol
 
 import msgspec
 
-from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
-from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
-from overround.odds import MarketKey, MarketPrices
-from overround.response import Response
-from overround.stored import LatestRow, StoredListing
-from overround.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
+from overround.records.batch import RunKind, ScrapeRun, WriteBatch
+from overround.records.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
+from overround.records.odds import MarketKey, MarketPrices
+from overround.records.response import Response
+from overround.records.stored import LatestRow, StoredListing
+from overround.records.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
 
 
 class Clock(Protocol):

@@ -10,7 +10,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import CurrentMarketData
 from overround.clock import SystemClock
 from overround.db import migrate
 from overround.db.engine import create_engine
@@ -19,6 +18,7 @@ from overround.db.models import metadata
 from overround.db.partitions import PARTITIONED, prepare_partitions
 from overround.db.repositories import BookmakerRepository
 from overround.errors import DatabaseUnavailableError
+from overround.records.batch import CurrentMarketData
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     CATALOGUE,

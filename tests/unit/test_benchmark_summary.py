@@ -2,17 +2,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from scripts.benchmark_pipeline import earlier, write
-from scripts.pipeline.asking import Answers
-from scripts.pipeline.machine import Machine
-from scripts.pipeline.records import Check, CycleRecord, DrainRecord, Extent, Spread
-from scripts.pipeline.results import Results
-from scripts.pipeline.run import PipelineRun
-from scripts.pipeline.summary import Summary
-from scripts.pipeline.volume import Volume
 
-from overround.batch import BookmakerCounts
-from overround.scraping.progress import Stored
+from benchmarks.pipeline.__main__ import earlier, write
+from benchmarks.pipeline.asking import Answers
+from benchmarks.pipeline.machine import Machine
+from benchmarks.pipeline.records import Check, CycleRecord, DrainRecord, Extent, Spread
+from benchmarks.pipeline.results import Results
+from benchmarks.pipeline.run import PipelineRun
+from benchmarks.pipeline.summary import Summary
+from benchmarks.pipeline.volume import Volume
+from overround.records.batch import BookmakerCounts
+from overround.streaming.progress import Stored
 
 BATCHES, CYCLES = 230, 10
 SPREAD = Spread(count=1_290, mean=101.123, p50=100.123, p95=1_000.123, p99=2_000.123, max=3_000.123)

@@ -1,7 +1,8 @@
 from collections.abc import Mapping
 
 import pytest
-from scripts.house_rules import (
+
+from tools.house_rules import (
     MACHINE_FOLDERS,
     REGISTRY_HOSTS,
     check_python,

@@ -1,4 +1,5 @@
 import pytest
+
 from tools.importers import importers, package_sources, sole_importers
 
 
