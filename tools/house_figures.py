@@ -283,7 +283,7 @@ _STATIC: Sequence[Callable[[House], Iterator[Figure]]] = (module_figures, size_f
 
 
 def figures(house: House, trace: Trace | None) -> list[Figure]:
-    """Return the whole table; without a trace what it would show is missing."""
+    """Return the whole table; without a trace without a trace what it would show is missing is missing."""
     traced = [] if trace is None else list(scrape_figures(house, trace))
     return traced + [figure for part in _STATIC for figure in part(house)]
 
@@ -299,7 +299,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The figures of the house: now, and the aim.")
     parser.add_argument("--list", action="store_true", help="print what was counted, one by one, below the table")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--no-trace", action="store_true", help="leave out what a run of the service shows (30 s)")
+    parser.add_argument("--no-trace", action="store_true", help="leave out what a run of the service shows (a minute)")
     arguments = parser.parse_args()
     found = figures(House(ROOT), None if arguments.no_trace else traced_scrape())
     if arguments.json:

@@ -2,8 +2,8 @@
 
 The simulator and the service are processes of their own, started by the command `overround`. After a first cycle the
 market moves on by an hour, one event is scraped, and the first page of events and that event are asked for. In the
-service a hook sees every call of a Python function of ours, from the request until PostgreSQL has the change. Functions
-that the service calls anyway in six seconds without a request are left out: timers, watches, the clock.
+service a hook sees every call of a Python function of ours, from the request until six seconds after PostgreSQL has the
+change. Functions that the service calls anyway in six seconds without a request are left out: timers, watches, the clock.
 """
 
 import json
@@ -24,8 +24,7 @@ from typing import IO, Any, NamedTuple, cast
 
 PACKAGE = "overround"
 _EVENTS = 20
-_IDLE = 6.0  # seconds: longer than the period of any timer that matters
-_SETTLED = 0.5  # seconds, for what follows the commit
+_PERIOD = 6.0  # seconds: longer than the period of a timer, so that each fires when idle as well as after the commit
 _COMMITTED = "write_batch_committed"
 _PATIENCE = 60.0  # seconds
 _MARK = "trace: "  # before an answer of the recorder, since the service writes lines of its own
@@ -157,12 +156,13 @@ def traced_scrape(events: int = _EVENTS) -> Trace:
         sr_id = _asked(f"{service.address}/api/events?limit=1")["events"][0]["sr_id"]
         control = next(iter(bookmakers.values())).rpartition("/")[0] + "/_control/advance"
         _asked(control, "POST", {"ticks": 12})
+        time.sleep(_PERIOD)
         with service.traced() as idle:
-            time.sleep(_IDLE)
+            time.sleep(_PERIOD)
         with service.traced() as scrape:
             _asked(f"{service.address}/api/scrape/event/{sr_id}", "POST")
             service.await_line(_COMMITTED)
-            time.sleep(_SETTLED)
+            time.sleep(_PERIOD)
         with service.traced() as page:
             _asked(f"{service.address}/api/events")
             _asked(f"{service.address}/api/events/{sr_id}")

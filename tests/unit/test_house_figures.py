@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
+
 from tools import house_trace
 from tools.house_figures import (
     Figure,
