@@ -2,8 +2,8 @@
 
 The simulator and the service are processes of their own, started by the command `overround`. After a first cycle the
 market moves on by an hour, one event is scraped, and the first page of events and that event are asked for. In the
-service a hook sees every call of a Python function of ours, from the request until six seconds after PostgreSQL has the
-change. Functions that the service calls anyway in six seconds without a request are left out: timers, watches, the clock.
+service a hook sees every call of a Python function of ours, from the request until six seconds after PostgreSQL has
+the change. Functions that the service calls anyway in six idle seconds are left out: timers, watches, the clock.
 """
 
 import json
