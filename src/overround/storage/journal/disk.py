@@ -225,8 +225,10 @@ def refuse_unreadable(folder: Path) -> None:
         JournalUnreadableError: a file is not ours to read.
     """
     try:
-        for path in folder.glob("*.journal"):
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                mode = os.O_RDWR if entry.name == _LOCK else os.O_RDONLY
+                os.close(os.open(entry.path, mode | os.O_NONBLOCK))
     except PermissionError as error:
         raise JournalUnreadableError(str(error.filename), error) from error
     except OSError:
