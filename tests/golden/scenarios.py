@@ -98,6 +98,14 @@ _REFUSED = (
     "PUT /api/events",
 )
 
+_UNFIT: Sequence[object] = (
+    {"schedule": {"short_interval_seconds": 0}},
+    {"schedule": {"short_interval_seconds": 600, "long_interval_seconds": 60}},
+    {"bookmakers": {"nobody": {"enabled": True}}},
+    {"bookmakers": {"bet9ja": {"base_url": "http://example.com"}}},
+    [],
+)
+
 Group = Callable[[str, Path], Awaitable[Answers]]
 
 
@@ -169,13 +177,7 @@ async def _refused(recorder: Recorder) -> None:
     await recorder.ask(f"POST {_DEAD_LETTERS}/drop", body={})
     await recorder.ask("PUT /api/listings/betpawa/nowhere/link", body={"sr_id": ARSENAL, "reason": "a test"})
     await recorder.ask("PUT /api/listings/betpawa/nowhere/link", body={"sr_id": 0, "reason": ""})
-    for change in (
-        {"schedule": {"short_interval_seconds": 0}},
-        {"schedule": {"short_interval_seconds": 600, "long_interval_seconds": 60}},
-        {"bookmakers": {"nobody": {"enabled": True}}},
-        {"bookmakers": {"bet9ja": {"base_url": "http://example.com"}}},
-        [],
-    ):
+    for change in _UNFIT:
         await recorder.ask("PUT /api/settings", body=change)
     await recorder.ask("GET /api/events", "of another host", Host="evil.example")
     await recorder.ask("POST /api/scheduler/pause", "of another page", Origin="https://evil.example")
