@@ -1,11 +1,12 @@
 """Builds the service from the settings; the only module that does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import msgspec
+import structlog
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +29,7 @@ from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.db.settings_overrides import PostgresOverrides
+from overround.descriptors import DescriptorRoom, raise_descriptor_limit, shared_out
 from overround.errors import SettingsError
 from overround.markets.coverage import CoverageBook, RecordingReader
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
@@ -61,6 +63,8 @@ BeforeCycle = Callable[[], Awaitable[None]]
 
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
+
+_log = structlog.get_logger(__name__)
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +103,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     roster: Roster
     live: LiveSettings
     stream: StreamHub
+    descriptors: DescriptorRoom
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -184,8 +189,11 @@ async def _started_service(
     if settings.reference not in options:
         raise SettingsError(f"the reference {settings.reference!r} is not installed: there are {', '.join(options)}")
     parts = _Parts(settings, database, clock)
+    descriptors = _descriptor_room(settings, options.values())
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(open_session(settings.user_agent))
+        session = await stack.enter_async_context(
+            open_session(settings.user_agent, connections=descriptors.fetches)
+        )
         roster = parts.roster(bookmakers, options, session)
         context = parts.context(roster)
         path = await stack.enter_async_context(parts.write_path(context))
@@ -220,7 +228,17 @@ async def _started_service(
             roster=roster,
             live=live,
             stream=parts.stream,
+            descriptors=descriptors,
         )
+
+
+def _descriptor_room(settings: Settings, options: Iterable[BookmakerOptions]) -> DescriptorRoom:
+    """Raise the limit on open files, and share them out; the log says how."""
+    soft, hard = raise_descriptor_limit()
+    fetches = sum(one.concurrency for one in options)
+    room = shared_out(soft, hard, journal_bytes=settings.queue.max_bytes, fetches=fetches)
+    _log.info("descriptors_shared_out", **msgspec.structs.asdict(room))
+    return room
 
 
 class _WritePath(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 
 import psutil
@@ -35,6 +36,7 @@ from overround.api import (
     tuning,
     web,
 )
+from overround.api.connections import ConnectionBook
 from overround.api.event_desk import current_desk, new_desk
 from overround.api.event_encoder import EventEncoder
 from overround.api.flight import Flight
@@ -55,6 +57,7 @@ from overround.logs import configure_logs
 from overround.process import settled
 from overround.settings import Settings
 from overround.storage.disk_room import places_of
+from overround.upkeep.health import HealthBook
 from overround.wiring import Service, running_database, running_service
 
 # In the order in which their routes are tried.
@@ -85,6 +88,8 @@ _SLICES = (
     web,
 )
 
+_SETTLING = timedelta(seconds=10)  # in which a bookmaker's next answers come, after an interval
+
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
 
 
@@ -101,14 +106,15 @@ async def service_of(settings: Settings) -> AsyncIterator[Service]:
 def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> FastAPI:
     """Return the application; `service` is started with it and stopped with it."""
     # The machine's clock, whatever the service's shows: these times are of this process.
-    meter, loop_lag = RequestMeter(SystemClock()), LoopLag(SystemClock())
+    meter, loop_lag, connections = RequestMeter(SystemClock()), LoopLag(SystemClock()), ConnectionBook(SystemClock())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with service() as running, loop_lag.measured():
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
-            app.state.service = state = _api_state(running, meter, loop_lag)
+            connections.room = running.descriptors
+            app.state.service = state = _api_state(running, meter, loop_lag, connections)
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
             app.state.streams = streams = StreamDesk(state, app.state.stopping)
@@ -128,6 +134,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redirect_slashes=False,
     )
     app.state.stopping = asyncio.Event()
+    app.state.connections = connections
     install_problem_handlers(app)
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=meter)
@@ -154,7 +161,7 @@ def _guard(service: Service) -> Guard:
     )
 
 
-def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
+def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag, connections: ConnectionBook) -> ApiState:
     context, names = service.context, {slug: one.name for slug, one in service.bookmakers.items()}
     return ApiState(
         version=version("overround"),
@@ -185,6 +192,10 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         progress=service.context.progress,
         meter=meter,
         loop_lag=loop_lag,
+        connections=connections,
+        descriptors=service.descriptors,
+        health=HealthBook(context.clock),
+        replaced_for=service.settings.schedule.long_interval + _SETTLING,
         process=psutil.Process(),
         history=service.database.history,
         keys=service.database.keys,

@@ -143,7 +143,9 @@ async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _too_many_streams(_: Request, error: Exception) -> JSONResponse:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
+    response.headers["Connection"] = "close"  # its connection is worth more to somebody who is served
+    return response
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -11,6 +11,7 @@ import psutil
 from fastapi import Depends, Request
 
 from overround.access.keyring import KeyRing
+from overround.api.connections import ConnectionBook
 from overround.api.flight import Flight
 from overround.api.loop_lag import LoopLag
 from overround.api.price_checks import Checked
@@ -21,6 +22,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.db.history import HistoryRepository
 from overround.db.inventory import Inventory
+from overround.descriptors import DescriptorRoom
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
@@ -34,6 +36,7 @@ from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
 from overround.scraping.stream_hub import StreamHub
 from overround.storage.dead_letters import DeadLetters
+from overround.upkeep.health import HealthBook
 
 
 class ShownNames(Mapping[str, str]):
@@ -71,7 +74,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
 
     `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
     mapping can produce. `installed` are the names of all, those that are switched off too. `places` are the
-    directories that the service writes to.
+    directories that the service writes to. `replaced_for` is how long a replaced character is shown.
     """
 
     clock: Clock
@@ -105,6 +108,10 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     progress: ProgressHub
     meter: RequestMeter
     loop_lag: LoopLag
+    connections: ConnectionBook
+    descriptors: DescriptorRoom
+    health: HealthBook
+    replaced_for: timedelta
     process: psutil.Process
     version: str
     started_at: datetime

@@ -66,14 +66,13 @@ StillValid = Annotated[Allowed, Depends(_valid)]
 async def follow_prices(
     request: Request,
     streams: Streams,
-    board: Board,
     wanted: Annotated[StreamFilter, Depends(_wanted)],
     place: Place,
     allowed: StillValid,
 ) -> EventStream:
     """Follow prices: all of them first, then each change once the journal has it. See docs/streams.md."""
-    streams.refuse_beyond_limit(board.clients)
-    return EventStream(streams.messages(wanted, place, allowed), request.app.state.stopping)
+    streams.seats.refuse_beyond_limit()
+    return EventStream(streams.messages(wanted, place, allowed), request.app.state.stopping, streams.seats)
 
 
 @router.get("/api/scrape/progress", response_class=Response, response_model=None, responses={**_STREAM})
@@ -81,5 +80,5 @@ async def follow_runs(
     request: Request, board: Board, streams: Streams, place: Place, allowed: StillValid
 ) -> EventStream:
     """Follow the scrape runs: how far they are, with counts and times by bookmaker. See docs/streams.md."""
-    streams.refuse_beyond_limit(board.clients)
-    return EventStream(board.messages(place, allowed), request.app.state.stopping, ping=_PING)
+    streams.seats.refuse_beyond_limit()
+    return EventStream(board.messages(place, allowed), request.app.state.stopping, streams.seats, ping=_PING)

@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from overround.api.event_json import MarketWriter
+from overround.api.sse import Seats
 from overround.api.state import ApiState
 from overround.api.stream_client import Beat, StreamClient, StreamFigures
 from overround.api.stream_json import StreamFilter, StreamWriter
-from overround.errors import TooManyStreamsError
-
-MAX_CLIENTS: Final = 1000
 
 _PERIOD = 5.0  # seconds
 _RETRY = b"retry: 2000\n\n"  # milliseconds after which a browser comes back
@@ -25,6 +23,7 @@ class StreamDesk:
 
     def __init__(self, state: ApiState, stopping: asyncio.Event) -> None:
         self.figures = StreamFigures()
+        self.seats = Seats(state.descriptors.streams)
         self._state = state
         self._hub = state.stream
         self._stopping = stopping
@@ -42,15 +41,6 @@ class StreamDesk:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-
-    def refuse_beyond_limit(self, others: int) -> None:
-        """Refuse a client, where there are so many of other streams too.
-
-        Raises:
-            TooManyStreamsError: there are as many as there may be.
-        """
-        if self.figures.clients + others >= MAX_CLIENTS:
-            raise TooManyStreamsError(MAX_CLIENTS)
 
     async def messages(self, wanted: StreamFilter, cursor: str, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Yield what to send to a client, as long as it is allowed to have it."""

@@ -17,6 +17,7 @@ from overround.bookmakers.classify import check_body, check_status, retry_after_
 from overround.bookmakers.statistics import FetchStatistics
 from overround.bookmakers.turns import Turns, TurnState
 from overround.bookmakers.unchanged import body_digest
+from overround.bookmakers.texts import clean_json
 from overround.bookmakers.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.errors import (
     BlockedError,
@@ -272,7 +273,10 @@ class HttpFetcher:
             raise self._too_large(request) from None
         content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
         check_body(self._slug, request.subject, response.status, content_type, body)
-        return body
+        cleaned = clean_json(body)
+        if cleaned.replaced:
+            self.statistics.replaced(cleaned.replaced)
+        return cleaned.body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from overround import process
+from overround.api.connections import BoundedServer
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 
@@ -78,7 +79,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
         config = uvicorn.Config(
             app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
         )
-        server = _Server(config)
+        server = _Server(config, app.state.connections)
 
         def stop() -> None:
             server.ask_to_exit()
@@ -113,7 +114,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-class _Server(uvicorn.Server):
+class _Server(BoundedServer):
     """A server that leaves the signals to the command, which has more to stop than the server."""
 
     def ask_to_exit(self) -> None:
