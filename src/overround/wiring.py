@@ -52,6 +52,8 @@ from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
 from overround.storage.disk import LocalDisk
+from overround.storage.held_rows import HeldRows
+from overround.storage.holding import Holds
 from overround.storage.inline import InlineWriter
 from overround.storage.journal import SegmentedJournal
 from overround.storage.memory_journal import MemoryJournal
@@ -94,6 +96,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     write_queue: Queue | None
     dead_letters: DeadLetters
+    held_rows: HeldRows
     warm: asyncio.Event
     catch_up: CatchUp
     maintenance: Maintenance
@@ -191,14 +194,14 @@ async def _started_service(
     parts = _Parts(settings, database, clock)
     descriptors = _descriptor_room(settings, options.values())
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(
-            open_session(settings.user_agent, connections=descriptors.fetches)
-        )
+        session = await stack.enter_async_context(open_session(settings.user_agent, connections=descriptors.fetches))
         roster = parts.roster(bookmakers, options, session)
         context = parts.context(roster)
         path = await stack.enter_async_context(parts.write_path(context))
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
+        held_rows = parts.held_rows(context.cache)
+        await stack.enter_async_context(held_rows.kept(path.warm))
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
         stack.push_async_callback(control.stop)
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
@@ -219,6 +222,7 @@ async def _started_service(
             database=database,
             write_queue=path.queue,
             dead_letters=parts.dead_letters(path.queue, path.inline),
+            held_rows=held_rows,
             warm=path.warm,
             catch_up=path.catch_up,
             maintenance=maintenance,
@@ -259,6 +263,7 @@ class _Parts:
         self._catalogue = load_catalogue(settings.mapping_file)
         bookmakers = load_bookmakers()
         refuse_unknown_bookmakers(self._catalogue, bookmakers)
+        self.holds = Holds(clock)
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
@@ -282,7 +287,7 @@ class _Parts:
         self, bookmakers: Mapping[str, Bookmaker], options: Mapping[str, BookmakerOptions], session: ClientSession
     ) -> Roster:
         everyone = {slug: self.source(bookmakers[slug], one, session) for slug, one in options.items()}
-        return Roster(everyone, [slug for slug, one in options.items() if one.enabled])
+        return Roster(everyone, [slug for slug, one in options.items() if one.enabled], self.holds.full)
 
     def warm_up(self, context: ScrapeContext, caught_up: asyncio.Event) -> WarmUp:
         database, grace = self._database, self._settings.scraping.eviction_grace
@@ -309,8 +314,19 @@ class _Parts:
 
     def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:
         return PostgresWriteHandler(
-            engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
+            engine,
+            catalogue=self._catalogue,
+            bookmaker_numbers=self._numbers,
+            clock=self._clock,
+            holds=self.holds,
         )
+
+    def held_rows(self, cache: OddsCache) -> HeldRows:
+        """Return the keeper of held rows; the cache hears of states that the database does not get."""
+        held_rows = HeldRows(self._database.engine, self._catalogue, self._numbers, self._clock, self.holds)
+        held_rows.on_missed = cache.unaccept
+        held_rows.on_forgotten = cache.unaccept_all
+        return held_rows
 
     def maintenance(self) -> Maintenance:
         database = self._database
@@ -389,6 +405,7 @@ class _Parts:
             backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
             on_missed=context.cache.unaccept,
         )
+        queue.count_held(self.holds)
         if options.ack_log is not None:
             queue.on_accepted(AckLog(options.ack_log).note)
         await queue.start()

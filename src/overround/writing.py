@@ -60,7 +60,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     `dead` are the units of all kinds put into the dead letters, `dead_snapshots` the snapshots and
     confirmations among them; `settled` are the snapshots and confirmations of retried dead letters
     that were gone already; `held` are those that were put aside for their bookmaker.
-    `applied_before`, `dead_before` and `held_before` are those of batches that were skipped,
+    `applied_before` and `dead_before` are those of batches that were skipped,
     as the database recorded them. `tries` is how often a part of the transaction was tried.
     `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT. `place` is (epoch, seq) of
     the batch, where it was written without a journal.
@@ -77,7 +77,6 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     settled: int = 0
     applied_before: int = 0
     dead_before: int = 0
-    held_before: int = 0
     tries: int = 1
     flush_ms: float = 0.0
     commit_ms: float = 0.0
@@ -139,7 +138,6 @@ class HeldBookmaker(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     bytes: int = 0
     snapshots: int = 0
-    oldest_at: datetime | None = None
     tried_at: datetime | None = None
     full: bool = False
 
@@ -151,9 +149,10 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     dead_snapshots + settled_snapshots + held_snapshots + left_snapshots. Recovered are those that an earlier process
     accepted and this one has handled; settled belong to dead letters that were retried twice; held wait in the
     database until their bookmaker's content is mended.
-    `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds.
-    `unanswered_seconds` is how long the database has had the present question. `change_to_committed` runs from the newest snapshot of a batch to its commit. `fill_percent` is of the
-    journal's room; `journal_error` says why its disk refused the last append, empty where it did not.
+    `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds. `unanswered_seconds`
+    is how long the database has had the present question. `change_to_committed` runs from the newest snapshot of a
+    batch to its commit. `fill_percent` is of the journal's room; `journal_error` says why its disk refused the last
+    append, empty where it did not.
     """
 
     running: bool

@@ -10,12 +10,12 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 import uvicorn
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from overround.descriptors import DescriptorRoom
 from overround.ports import Clock
@@ -101,7 +101,7 @@ class ConnectionBook:
         return ConnectionFigures(
             most=0 if self.room is None else self.room.connections,
             open=len(self._open),
-            silent=sum(one.cycle is None and since <= limit for one, since in self._silent.items()),
+            silent=sum(since <= limit and not _asked(one) for one, since in self._silent.items()),
             refused=self._refused,
             crowded_at=self._crowded_at,
             timed_out=self._timed_out,
@@ -276,11 +276,15 @@ class BoundedServer(uvicorn.Server):
         )
 
 
-
 def mark_streamed(scope: Scope) -> None:
     """Let a request's client read as slowly as it likes."""
     scope[STREAMED] = True
 
 
+def _asked(connection: HttpToolsProtocol) -> bool:
+    """Tell whether a connection has had a whole request; uvicorn's annotation forgets that there may be none."""
+    return cast("RequestResponseCycle | None", connection.cycle) is not None
+
+
 def _streams(connection: HttpToolsProtocol) -> bool:
-    return connection.cycle is not None and STREAMED in connection.cycle.scope
+    return _asked(connection) and STREAMED in connection.cycle.scope

@@ -35,7 +35,6 @@ class HeldBookmakerView(BaseModel):
     rows: int = 0
     bytes: int = 0
     snapshots: int = 0
-    oldest_at: datetime | None = None
     tried_at: datetime | None = None
     full: bool = False
 

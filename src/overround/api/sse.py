@@ -55,9 +55,7 @@ class EventStream(EventSourceResponse):
     `ping` is after how many seconds a comment is sent; 0 for a source that has heartbeats of its own.
     """
 
-    def __init__(
-        self, messages: AsyncIterator[bytes], stopping: asyncio.Event, seats: Seats, ping: int = 0
-    ) -> None:
+    def __init__(self, messages: AsyncIterator[bytes], stopping: asyncio.Event, seats: Seats, ping: int = 0) -> None:
         super().__init__(messages, ping=ping, send_timeout=_SEND_TIMEOUT, data_sender_callable=self._end_with_service)
         self._stopping = stopping
         self._seats = seats

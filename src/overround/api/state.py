@@ -36,6 +36,7 @@ from overround.scraping.progress import ProgressHub
 from overround.scraping.roster import Roster
 from overround.scraping.stream_hub import StreamHub
 from overround.storage.dead_letters import DeadLetters
+from overround.storage.held_rows import HeldRows
 from overround.upkeep.health import HealthBook
 
 
@@ -86,6 +87,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
     dead_letters: DeadLetters
+    held_rows: HeldRows
     database_ready: asyncio.Event
     warm: asyncio.Event
     catch_up: CatchUp

@@ -87,7 +87,10 @@ class ConnectionsView(BaseModel):
 
 
 class StatusView(BaseModel):
-    """The service as a whole; `ready` is whether /health/ready says 200; `recovery` is null once the cache has caught up."""
+    """The service as a whole.
+
+    `ready` is whether /health/ready says 200; `recovery` is null once the cache has caught up.
+    """
 
     version: str
     started_at: datetime

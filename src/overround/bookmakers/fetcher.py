@@ -15,9 +15,9 @@ from yarl import URL
 
 from overround.bookmakers.classify import check_body, check_status, retry_after_seconds
 from overround.bookmakers.statistics import FetchStatistics
+from overround.bookmakers.texts import clean_json
 from overround.bookmakers.turns import Turns, TurnState
 from overround.bookmakers.unchanged import body_digest
-from overround.bookmakers.texts import clean_json
 from overround.bookmakers.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.errors import (
     BlockedError,

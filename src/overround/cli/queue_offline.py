@@ -36,3 +36,8 @@ async def offline_letter(repository: DeadLetterRepository, letter_id: int) -> di
     facts: dict[str, Any] = msgspec.to_builtins(letter)
     del facts["payload"]
     return {**facts, "content": shown_content(letter)}
+
+
+async def offline_held(repository: DeadLetterRepository) -> dict[str, Any]:
+    """Return the bookmakers whose rows are held back."""
+    return {"bookmakers": msgspec.to_builtins(await repository.held())}

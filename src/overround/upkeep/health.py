@@ -364,7 +364,7 @@ RULES: Final[Sequence[Rule]] = (
         _DEGRADED,
         _CRITICAL,
         "held_rows",
-        "`overround queue held`; once the cause is mended they are written by themselves, or by `overround queue retry`",
+        "`overround queue held`; they are written by themselves once the cause is mended; or retry or drop them",
         _rows_held,
     ),
     Rule(
