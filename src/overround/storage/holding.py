@@ -96,7 +96,7 @@ class Holds:
         self._known = self._begun = True
 
     def doubt(self) -> None:
-        """Read again at the next occasion which rows are held back: a commit whose answer was lost may have put some."""
+        """Read again which rows are held back: a commit whose answer was lost may have put some aside."""
         self._known = False
 
     def _found(self, row: asyncpg.Record) -> _Hold:
