@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
-from overround.writing import HeldBookmaker
+from overround.records.writing import HeldBookmaker
 
 _COLUMNS = """
 id, kind, epoch, seq, scrape_run_id, batch_index, event_id, bookmaker, sqlstate, reason, dead_at, payload_format,

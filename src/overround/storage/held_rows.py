@@ -15,16 +15,15 @@ from overround.db.engine import driver_connection, reachable_connection
 from overround.db.partitions import create_partitions
 from overround.errors import NothingHeldError
 from overround.ports import Clock
+from overround.records.writing import StampedBatch
 from overround.storage import merge_sql
 from overround.storage.batch_codec import decode_batch
 from overround.storage.bisection import Allowances, Search
 from overround.storage.holding import Holds, Released
-from overround.storage.ledger import letter_columns
-from overround.storage.merging import Merger
+from overround.storage.merging import Merger, letter_columns
 from overround.storage.packing import Numbers
 from overround.storage.units import Placed, UnitKind, unit_counts, units_of
 from overround.storage.write_handler import SUMMED, partitions_of, report_dead
-from overround.writing import StampedBatch
 
 _PAUSE: Final = 1.0  # seconds between looks at which trial is due
 _TRIED_ROWS: Final = 20

@@ -13,13 +13,13 @@ import asyncpg
 import msgspec
 import structlog
 
-from overround.batch import WriteBatch
 from overround.db.dead_letters import HELD
 from overround.db.error_classes import sqlstate
 from overround.ports import Clock
+from overround.records.batch import WriteBatch
+from overround.records.writing import HeldBookmaker, StampedBatch
 from overround.storage.bisection import Allowances, Poison
 from overround.storage.units import Placed, Unit, part_of, regrouped, without
-from overround.writing import HeldBookmaker, StampedBatch
 
 TRIAL_SECONDS: Final = 60.0
 

@@ -1,1 +1,1 @@
-"""Looking after a running service: the rules by which it says that something is not well."""
+"""Keeping a running service sound: partitions, retention, and the comparison of cache and database."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from overround.ports import Clock
-from overround.writing import FillState, QueueStats, WriterState
+from overround.records.writing import FillState, QueueStats, WriterState
 
 STALE_SECONDS: Final = 900.0  # as the alert rule OverroundPricesStale
 SILENT_SECONDS: Final = 5.0
