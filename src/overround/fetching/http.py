@@ -25,7 +25,7 @@ from overround.fetching.admission import Turns, TurnState
 from overround.fetching.classify import check_body, check_status, retry_after_seconds
 from overround.fetching.known_bodies import body_digest
 from overround.fetching.statistics import FetchStatistics
-from overround.fetching.texts import clean_json
+from overround.texts import clean_json
 from overround.fetching.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.logs import without_secrets
 from overround.ports import BookmakerOptions, Clock

@@ -55,9 +55,12 @@ class ConnectionBook:
         self._crowded_at: datetime | None = None
         self.accept_error = ""
 
-    def has_room(self) -> bool:
-        """Tell whether one more connection may be served; close a silent one for it where that is necessary."""
-        if self.room is None or len(self._open) < self.room.connections:
+    def has_room(self, entering: int) -> bool:
+        """Tell whether one more connection may be served; close a silent one for it where that is necessary.
+
+        `entering` connections have been accepted, and are not noted yet.
+        """
+        if self.room is None or len(self._open) + entering < self.room.connections:
             return True
         self._refused += 1
         self._crowded_at = self._clock.now()
@@ -214,7 +217,8 @@ class Acceptor:
         await asyncio.gather(*self._entering, return_exceptions=True)
 
     def _accept(self) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
+        # The others wait in the kernel for another turn: those that are being taken up are in no book yet.
+        for _ in range(_ACCEPTED_AT_ONCE - len(self._entering)):
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -226,8 +230,7 @@ class Acceptor:
             self._enter(connection)
 
     def _enter(self, connection: socket.socket) -> None:
-        # Those that are being entered are not in the book yet, and yet have a descriptor.
-        if len(self._entering) >= _ACCEPTED_AT_ONCE or not self._book.has_room():
+        if not self._book.has_room(len(self._entering)):
             connection.close()
             return
         connection.setblocking(False)
