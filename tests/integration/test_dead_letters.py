@@ -183,13 +183,13 @@ async def test_dead_letters_in_one_write_after_another_are_too_many_at_last(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """Small writes with one dead letter each are taken twenty times; from then on the rows are held back."""
-    writes = stamped(*(batch(*many(2, {1})) for _ in range(21)))
-    for write in writes[:20]:
+    writes = stamped(*(batch(*many(2, {1})) for _ in range(22)))
+    for write in writes[:21]:
         await handler.write(uuid.UUID(int=1), [write])
-    report = await handler.write(uuid.UUID(int=1), writes[20:])
-    assert (report.dead, report.snapshots, report.held) == (1, 0, 1)
+    report = await handler.write(uuid.UUID(int=1), writes[21:])
+    assert (report.dead, report.snapshots, report.held) == (0, 0, 2)
     assert await rows(engine, "select count(*) from dead_letters") == [(21,)]
-    assert await rows(engine, "select seq, snapshots from held_rows") == [(21, 1)]
+    assert await rows(engine, "select seq, snapshots from held_rows") == [(22, 2)]
 
 
 async def test_each_batch_is_recorded_in_its_transaction(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
