@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -51,7 +52,7 @@ from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
 from overround.storage.held_rows import HeldRows
 from overround.storage.holding import Holds
-from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.disk import LocalDisk, refuse_unreadable
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.journal.segmented import SegmentedJournal
 from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
@@ -66,6 +67,7 @@ BeforeCycle = Callable[[], Awaitable[None]]
 
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
+_LANDING_SECONDS = 3.0  # for the answers under way when the service is told to stop: a slow one takes as long
 
 _log = structlog.get_logger(__name__)
 
@@ -143,7 +145,9 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
     Raises:
         DatabaseUnavailableError: the embedded server cannot be started.
         BookmakerMismatchError: the database numbers its bookmakers otherwise.
+        JournalUnreadableError: the journal, which is opened later, is not ours to read.
     """
+    refuse_unreadable(_journal_folder(settings))
     bookmakers = load_bookmakers()
     async with database_address(settings, ephemeral=ephemeral) as url:
         engine = create_engine(url, "overround")
@@ -204,7 +208,8 @@ async def _started_service(
         held_rows = parts.held_rows(context.cache)
         await stack.enter_async_context(held_rows.kept(path.warm))
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
-        stack.push_async_callback(control.stop)
+        stack.push_async_callback(control.stop, _LANDING_SECONDS)
+        stack.callback(parts.stop_asking)
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
         jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
@@ -329,6 +334,11 @@ class _Parts:
         held_rows.on_forgotten = cache.unaccept_all
         return held_rows
 
+    def stop_asking(self) -> None:
+        """Let no bookmaker be asked from now on."""
+        for fetcher in self.fetchers.values():
+            fetcher.stop_asking()
+
     def maintenance(self) -> Maintenance:
         database = self._database
         return Maintenance(database.engine, database.ready, self._clock, self._settings.retention.model_dump())
@@ -359,7 +369,7 @@ class _Parts:
         options = self._settings.queue
         if options.journal == "memory":
             return MemoryJournal(SystemClock(), options.max_bytes, last_epoch)
-        disk = LocalDisk(self._settings.data_dir / "journal")
+        disk = LocalDisk(_journal_folder(self._settings))
         return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes, last_epoch=last_epoch)
 
     @asynccontextmanager
@@ -407,13 +417,19 @@ class _Parts:
             on_missed=context.cache.unaccept,
         )
         queue.count_held(self.holds)
-        if options.ack_log is not None:
-            queue.on_accepted(AckLog(options.ack_log).note)
-        await queue.start()
-        try:
-            yield queue
-        finally:
-            await queue.stop(options.stop_deadline.total_seconds())
+        with ExitStack() as stack:
+            if options.ack_log is not None:
+                log = stack.enter_context(closing(AckLog(options.ack_log)))
+                queue.on_accepted(log.note)
+            await queue.start()
+            try:
+                yield queue
+            finally:
+                await queue.stop(options.stop_deadline.total_seconds())
+
+
+def _journal_folder(settings: Settings) -> Path:
+    return settings.data_dir / "journal"
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:

@@ -21,6 +21,7 @@ SILENT_SECONDS: Final = 5.0
 _MANY_SILENT: Final = 50
 _UNANSWERED_SECONDS: Final = 5.0
 _RECENT: Final = timedelta(seconds=30)
+_LONG_SHOWN: Final = timedelta(hours=1)
 
 
 class Severity(StrEnum):
@@ -219,9 +220,23 @@ def _integrity_broken(facts: Facts) -> Iterator[Finding]:
         yield Finding(text=text)
 
 
+def _journal_unread(facts: Facts) -> Iterator[Finding]:
+    if facts.queue is not None and facts.queue.journal_read_error:
+        yield Finding(text=f"the journal cannot be read: {facts.queue.journal_read_error}")
+
+
+def _journal_restored(facts: Facts) -> Iterator[Finding]:
+    stats = facts.queue
+    if stats is not None and stats.restored_at is not None and facts.now - stats.restored_at < _LONG_SHOWN:
+        text = f"{stats.restored_files} files of the journal were unlinked or replaced, and copied back"
+        yield Finding(text=text, since=stats.restored_at)
+
+
 def _journal_damaged(facts: Facts) -> Iterator[Finding]:
-    if facts.queue is not None and facts.queue.damaged_frames:
-        yield Finding(text=f"{facts.queue.damaged_frames} damaged frames were found in the journal")
+    stats = facts.queue
+    if stats is not None and (stats.damaged_frames or stats.damaged_files):
+        files = f"; {stats.damaged_files} damaged files are put away" if stats.damaged_files else ""
+        yield Finding(text=f"{stats.damaged_frames} damaged frames were found in the journal{files}")
 
 
 def _rows_held(facts: Facts) -> Iterator[Finding]:
@@ -350,13 +365,29 @@ RULES: Final[Sequence[Rule]] = (
         "look at the server: it is reached and does not answer; prices are journalled meanwhile",
         _database_silent,
     ),
+    Rule(
+        "journal_unread",
+        _DEGRADED,
+        _CRITICAL,
+        "journal",
+        "look at the journal's disk: it is read again without end, and nothing is forgotten",
+        _journal_unread,
+    ),
+    Rule(
+        "journal_restored",
+        _DEGRADED,
+        _CRITICAL,
+        "journal",
+        "find out who deletes or replaces files of the journal",
+        _journal_restored,
+    ),
     Rule("integrity_broken", _DEGRADED, _CRITICAL, "integrity", "report it: this must not happen", _integrity_broken),
     Rule(
         "journal_damaged",
         _DEGRADED,
         _CRITICAL,
         "journal",
-        "look at the disk; the log names file and place",
+        "look at the disk; the log names file and place; then `overround queue clear-damaged`",
         _journal_damaged,
     ),
     Rule(
