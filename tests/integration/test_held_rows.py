@@ -22,7 +22,7 @@ MENDED = "alter table latest_odds drop constraint refused"
 STORED = """
 select b.slug, count(*)::int from odds_snapshots as o join bookmakers as b on b.id = o.bookmaker_id group by b.slug
 """
-LATEST = "select distinct captured_at from latest_odds where bookmaker_id = 1"
+LATEST = "select distinct captured_at from latest_odds where bookmaker_id = 2"
 EVENTS = 30
 
 

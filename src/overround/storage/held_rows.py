@@ -18,7 +18,7 @@ from overround.ports import Clock
 from overround.records.writing import StampedBatch
 from overround.storage import merge_sql
 from overround.storage.batch_codec import decode_batch
-from overround.storage.bisection import Allowances, Search
+from overround.storage.bisection import Search
 from overround.storage.holding import Holds, Released
 from overround.storage.merging import Merger, letter_columns
 from overround.storage.packing import Numbers
@@ -27,6 +27,7 @@ from overround.storage.write_handler import SUMMED, partitions_of, report_dead
 
 _PAUSE: Final = 1.0  # seconds between looks at which trial is due
 _TRIED_ROWS: Final = 20
+_TRIAL_PERCENT: Final = 5
 _WITHOUT_LIMIT: Final = 1 << 62
 
 Unaccept = Callable[[int, str], None]
@@ -154,13 +155,13 @@ class HeldRows:
             return await self._release(bookmaker)
 
     async def _trial(self, bookmaker: str) -> Exception | None:
-        """Write the newest rows, and take that back; return an error where the bookmaker is beyond its allowance."""
+        """Write the newest rows, and take that back; return an error if more than 5 % of their units are at fault."""
         async with driver_connection(self._engine) as connection:
             newest = await connection.fetch(merge_sql.NEWEST_HELD, bookmaker, _TRIED_ROWS)
             batches = [await _stamped(row) for row in reversed(newest)]
             await create_partitions(connection, partitions_of(batches))
-            allowed = Allowances().of(unit_counts(stamped.batch for stamped in batches))
-            search = Search(self._merger(connection).merge, allowed)
+            allowed = unit_counts(stamped.batch for stamped in batches)[bookmaker] * _TRIAL_PERCENT // 100
+            search = Search(self._merger(connection).merge, lambda _: allowed)
             transaction = connection.transaction()
             await transaction.start()
             try:
