@@ -65,7 +65,7 @@ async def refused_content(*, others: bool) -> Row:
             await _execute(place, _MENDED)
             await service.until("/api/queue/held", lambda status, _: status == 200)
             await _post(service, "/api/queue/held/retry", {"bookmaker": "betpawa"})
-            await service.until("/api/queue/held", lambda _, answer: not answer["bookmakers"])
+            await service.until("/api/queue/held", lambda _, answer: bool(answer) and not answer["bookmakers"])
             await _post(service, "/api/queue/dead-letters/retry", {"all": True})
             await bookie.more(_CYCLES)
             await service.end(signal.SIGTERM)

@@ -30,6 +30,8 @@ STREAMED: Final = "overround.streamed"
 _SWEEP = 1.0  # seconds
 _ACCEPTED_AT_ONCE = 64
 _BACKLOG = 2048
+_GRACE = 1.0  # seconds in which a new connection's request may be under way
+_MOMENT = 0.02  # seconds
 _ACCEPT_PAUSE = 0.2  # seconds, where the system has no descriptor or memory for another connection
 _SHORT_OF_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -56,19 +58,24 @@ class ConnectionBook:
         self.accept_error = ""
 
     def has_room(self, entering: int) -> bool:
-        """Tell whether one more connection may be served; close a silent one for it where that is necessary.
+        """Tell whether one more connection may be open; `entering` ones have been accepted, and are not noted yet."""
+        return self.room is None or len(self._open) + entering < self.room.connections
 
-        `entering` connections have been accepted, and are not noted yet.
-        """
-        if self.room is None or len(self._open) + entering < self.room.connections:
-            return True
+    def may_wait(self, entering: int) -> bool:
+        """Tell whether a newcomer is better left waiting: the silent connections are so young that they may not be."""
+        oldest = next(iter(self._silent.values()), None)
+        if oldest is None:
+            return bool(entering)
+        return self._clock.monotonic() - oldest < _GRACE
+
+    def make_room(self) -> bool:
+        """Close the connection that has been silent for longest for a newcomer; return whether there was one."""
         self._refused += 1
         self._crowded_at = self._clock.now()
         oldest = next(iter(self._silent), None)
-        if oldest is None:
-            return False
-        self._cut(oldest)
-        return True
+        if oldest is not None:
+            self._cut(oldest)
+        return oldest is not None
 
     def opened(self, connection: HttpToolsProtocol) -> None:
         """Note a connection: its first request has to come."""
@@ -124,8 +131,8 @@ class ConnectionBook:
     def close_silent(self) -> None:
         """Close the connections whose time is over."""
         limit = self._clock.monotonic() - PATIENCE
-        late = [one for one, since in self._silent.items() if since <= limit]
-        late += [one for one, since in self._unread.items() if since <= limit and not _streams(one)]
+        late = {one for one, since in self._silent.items() if since <= limit}
+        late |= {one for one, since in self._unread.items() if since <= limit and not _streams(one)}
         for connection in late:
             self._cut(connection)
         self._timed_out += len(late)
@@ -219,20 +226,25 @@ class Acceptor:
     def _accept(self) -> None:
         # The others wait in the kernel for another turn: those that are being taken up are in no book yet.
         for _ in range(_ACCEPTED_AT_ONCE - len(self._entering)):
+            entering = len(self._entering)
+            has_room = self._book.has_room(entering)
+            if not has_room and self._book.may_wait(entering):
+                self._rest(_MOMENT)
+                return
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._rest(error)
+                self._fail(error)
                 return
             self._book.accept_error = ""
-            self._enter(connection)
+            if has_room or self._book.make_room():
+                self._enter(connection)
+            else:
+                connection.close()
 
     def _enter(self, connection: socket.socket) -> None:
-        if not self._book.has_room(len(self._entering)):
-            connection.close()
-            return
         connection.setblocking(False)
         task = self._loop.create_task(self._taken_up(connection), name="connection")
         self._entering.add(task)
@@ -244,14 +256,17 @@ class Acceptor:
         except OSError:
             connection.close()
 
-    def _rest(self, error: OSError) -> None:
-        """Leave the listener alone for a moment: it stays readable, and would be asked again at once."""
+    def _fail(self, error: OSError) -> None:
         if error.errno not in _SHORT_OF_ROOM:
             _log.warning("accept_failed", error=str(error))
             return
         self._book.accept_error = error.strerror or str(error)
+        self._rest(_ACCEPT_PAUSE)
+
+    def _rest(self, seconds: float) -> None:
+        """Leave the listener alone for a while: it stays readable, and would be asked again at once."""
         self._loop.remove_reader(self._listener)
-        self._again = self._loop.call_later(_ACCEPT_PAUSE, self._loop.add_reader, self._listener, self._accept)
+        self._again = self._loop.call_later(seconds, self._loop.add_reader, self._listener, self._accept)
 
 
 class BoundedServer(uvicorn.Server):
