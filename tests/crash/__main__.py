@@ -13,6 +13,8 @@ import structlog
 
 from tests.crash.backlog import large_backlog
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
+from tests.crash.poison_drills import nul_in_names, refused_content
+from tests.crash.room_drills import crowded
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
@@ -22,6 +24,7 @@ _DEMO_KILLS = 10
 _LOST_REPLIES, _DATABASE_CRASHES = 200, 20
 _BACKLOG = 1_000_000_000  # bytes
 _OUTAGE = 60.0  # seconds
+_CLIENTS = 2000
 
 Drill = Callable[[], Awaitable[Row]]
 
@@ -46,6 +49,14 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("SIGTERM", lambda: stops(signal.SIGTERM)),
         ("SIGINT", lambda: stops(signal.SIGINT)),
         ("second signal", second_signal),
+        ("crowd of clients", lambda: crowded(some(_CLIENTS), 1024, 4096, some(1000))),
+        ("crowd of clients, few descriptors", lambda: crowded(some(_CLIENTS), 1024, 1024, some(700))),
+        ("NUL in 20 % of the names", lambda: nul_in_names(20, others=True)),
+        ("NUL in 20 % of the names, alone", lambda: nul_in_names(20, others=False)),
+        ("NUL in every name", lambda: nul_in_names(100, others=True)),
+        ("NUL in every name, alone", lambda: nul_in_names(100, others=False)),
+        ("refused content", lambda: refused_content(others=True)),
+        ("refused content, alone", lambda: refused_content(others=False)),
     )
 
 

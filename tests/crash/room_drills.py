@@ -119,9 +119,7 @@ async def crowded(
         faults={"stream clients": clients, "silent connections": _SILENT, "half heads": _HALF_HEADED},
         lost=found.lost,
         doubled=found.doubled,
-        broken="; ".join(
-            [*_faults(seen, clients, least, least_pace), *told, *([] if not found.wrong_latest else ["latest"])]
-        ),
+        broken="; ".join([*_faults(seen, clients, least, least_pace), *told, *wrong]),
         notes=f"{seen.served:,} clients served, {seen.to_the_end:,} to the end, {seen.refused:,} refused; the last "
         f"silent connection closed after {seen.closed_after:.1f} s; {seen.pace:.0%} of the answers a second before",
     )

@@ -208,7 +208,7 @@ async def test_at_the_limit_of_busy_connections_newcomers_are_closed(site: Site)
     busy = [await site.connected(b"GET /stream HTTP/1.1\r\nHost: here\r\n\r\n") for _ in range(MOST)]
     await site.until(lambda: not site.book._silent)
     reader, _ = await site.connected(REQUEST)
-    assert await reader.read() == b""
+    await site.until(lambda: ended(reader))
     assert site.book.figures().refused == 1
     busy[0][1].transport.abort()
     await site.until(lambda: site.book.figures().open == MOST - 1)
