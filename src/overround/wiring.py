@@ -205,8 +205,7 @@ async def _started_service(
         path = await stack.enter_async_context(parts.write_path(context))
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
-        held_rows = parts.held_rows(context.cache)
-        await stack.enter_async_context(held_rows.kept(path.warm))
+        held_rows = await stack.enter_async_context(parts.kept_held_rows(context.cache, path.warm))
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
         stack.push_async_callback(control.stop, _LANDING_SECONDS)
         stack.callback(parts.stop_asking)
@@ -327,12 +326,14 @@ class _Parts:
             holds=self.holds,
         )
 
-    def held_rows(self, cache: OddsCache) -> HeldRows:
-        """Return the keeper of held rows; the cache hears of states that the database does not get."""
+    @asynccontextmanager
+    async def kept_held_rows(self, cache: OddsCache, warm: asyncio.Event) -> AsyncIterator[HeldRows]:
+        """Run the keeper of held rows; the cache hears of states that the database does not get."""
         held_rows = HeldRows(self._database.engine, self._catalogue, self._numbers, self._clock, self.holds)
         held_rows.on_missed = cache.unaccept
         held_rows.on_forgotten = cache.unaccept_all
-        return held_rows
+        async with held_rows.kept(warm):
+            yield held_rows
 
     def stop_asking(self) -> None:
         """Let no bookmaker be asked from now on."""

@@ -190,19 +190,6 @@ async def test_at_the_limit_the_longest_silence_makes_room(site: Site) -> None:
     assert not any(ended(other) for other, _ in others)
 
 
-async def test_at_the_limit_young_connections_are_waited_for(site: Site) -> None:
-    """While a request may be under way nobody is closed for a newcomer; the newcomer waits, and is served."""
-    young = [await site.connected() for _ in range(MOST)]
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-    site.writers.append(writer)
-    writer.write(REQUEST)
-    await a_moment()
-    assert site.book.figures().refused == 0
-    young[2][1].transport.abort()
-    assert b"200" in await reader.readuntil(b"here")
-    assert site.book.figures().refused == 0
-
-
 async def test_at_the_limit_of_busy_connections_newcomers_are_closed(site: Site) -> None:
     """Where every connection is in use, one more is accepted and closed; one that leaves makes room."""
     busy = [await site.connected(b"GET /stream HTTP/1.1\r\nHost: here\r\n\r\n") for _ in range(MOST)]

@@ -368,10 +368,6 @@ export interface LinkView {
   linked_at: string;
 }
 
-export interface Liveness {
-  status: string;
-}
-
 export interface Login {
   key: string;
 }
@@ -808,6 +804,6 @@ export interface Answers {
   "/api/scrape/runs/{run_id}/changes": RunChanges;
   "/api/settings": SettingsView;
   "/api/status": StatusView;
-  "/health/live": Liveness;
+  "/health/live": Health;
   "/health/ready": Health;
 }

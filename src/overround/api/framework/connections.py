@@ -30,7 +30,7 @@ STREAMED: Final = "overround.streamed"
 _SWEEP = 1.0  # seconds
 _ACCEPTED_AT_ONCE = 64
 _BACKLOG = 2048
-_GRACE = 1.0  # seconds in which a new connection's request may be under way
+_TURNS = 3  # of the event loop, in which a request that has arrived is read
 _MOMENT = 0.02  # seconds
 _ACCEPT_PAUSE = 0.2  # seconds, where the system has no descriptor or memory for another connection
 _SHORT_OF_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -61,12 +61,10 @@ class ConnectionBook:
         """Tell whether one more connection may be open; `entering` ones have been accepted, and are not noted yet."""
         return self.room is None or len(self._open) + entering < self.room.connections
 
-    def may_wait(self, entering: int) -> bool:
-        """Tell whether a newcomer is better left waiting: the silent connections are so young that they may not be."""
-        oldest = next(iter(self._silent.values()), None)
-        if oldest is None:
-            return bool(entering)
-        return self._clock.monotonic() - oldest < _GRACE
+    @property
+    def silent_since(self) -> float | None:
+        """Return since when the oldest silent connection is silent, on the monotonic clock; None without one."""
+        return next(iter(self._silent.values()), None)
 
     def make_room(self) -> bool:
         """Close the connection that has been silent for longest for a newcomer; return whether there was one."""
@@ -76,6 +74,10 @@ class ConnectionBook:
         if oldest is not None:
             self._cut(oldest)
         return oldest is not None
+
+    def now(self) -> float:
+        """Return the book's monotonic time, in seconds."""
+        return self._clock.monotonic()
 
     def opened(self, connection: HttpToolsProtocol) -> None:
         """Note a connection: its first request has to come."""
@@ -209,6 +211,8 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._entering: set[asyncio.Task[Any]] = set()
         self._again: asyncio.TimerHandle | None = None
+        self._crowded_since = float("-inf")
+        self._turns = 0
         listener.setblocking(False)
         listener.listen(_BACKLOG)
         self._loop.add_reader(listener, self._accept)
@@ -228,7 +232,7 @@ class Acceptor:
         for _ in range(_ACCEPTED_AT_ONCE - len(self._entering)):
             entering = len(self._entering)
             has_room = self._book.has_room(entering)
-            if not has_room and self._book.may_wait(entering):
+            if not has_room and self._may_be_asking(entering):
                 self._rest(_MOMENT)
                 return
             try:
@@ -243,6 +247,16 @@ class Acceptor:
                 self._enter(connection)
             else:
                 connection.close()
+
+    def _may_be_asking(self, entering: int) -> bool:
+        """Tell whether the silent connections may only not have been read: each has some turns of the event loop."""
+        since = self._book.silent_since
+        if since is None:
+            return bool(entering)
+        if since > self._crowded_since:
+            self._crowded_since, self._turns = self._book.now(), 0
+        self._turns += 1
+        return self._turns <= _TURNS
 
     def _enter(self, connection: socket.socket) -> None:
         connection.setblocking(False)

@@ -22,12 +22,6 @@ class ReasonView(BaseModel):
     bookmaker: str | None = None
 
 
-class Liveness(BaseModel):
-    """The process serves requests."""
-
-    status: str
-
-
 class Health(BaseModel):
     """A verdict, with the reasons where it is not the best one; `percent` is how far a recovery is."""
 
@@ -36,10 +30,10 @@ class Health(BaseModel):
     percent: int | None = None
 
 
-@router.get("/live")
-async def live() -> Liveness:
+@router.get("/live", response_model_exclude_none=True)
+async def live() -> Health:
     """Return 200 as long as the process serves requests."""
-    return Liveness(status="live")
+    return Health(status="live")
 
 
 @router.get("/ready", response_model_exclude_none=True, responses={503: {"model": Health}})

@@ -21,6 +21,7 @@ from overround.fetching.circuit_breaker import BreakerState
 from overround.fetching.statistics import FetchFigures
 from overround.records.writing import FillState, Latency, QueueStats, WriterState
 from overround.streaming.client import StreamFigures
+from overround.upkeep.health import RULES
 
 _PREFIX = "overround_bookmaker_"
 
@@ -336,6 +337,10 @@ def _health_metrics(state: ApiState) -> Iterator[Metric]:
     )
     for one in found:
         family.add_metric([one.code, one.effect.value, one.bookmaker], 1.0)
+    present = {one.code for one in found}
+    for rule in RULES:
+        if rule.code not in present:
+            family.add_metric([rule.code, rule.effect.value, ""], 0.0)
     yield family
 
 
