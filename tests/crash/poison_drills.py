@@ -38,7 +38,7 @@ async def nul_in_names(percent: int, *, others: bool) -> Row:
             late = await _noticed(service, "texts_cleaned")
             await _killed_at_rest(service, bookie)
         async with place.service() as service:
-            await bookie.more(_CYCLES)
+            await _served_again(service, bookie)
             bookie.names = ()
             await bookie.more(_CYCLES)
             await service.end(signal.SIGTERM)
@@ -58,10 +58,11 @@ async def refused_content(*, others: bool) -> Row:
             before = await _stored(place)
             await bookie.more(_CYCLES)
             await service.until("/api/queue", lambda status, answer: status == 200 and answer["pending"] < 20)
-            still = [slug for slug, count in (await _stored(place)).items() if count <= before[slug]]
+            after = await _stored(place)
+            still = [slug for slug in _slugs(others=others) if after.get(slug, 0) <= before.get(slug, 0)]
             await _killed_at_rest(service, bookie)
         async with place.service() as service:
-            await bookie.more(_CYCLES)
+            await _served_again(service, bookie)
             await _execute(place, _MENDED)
             await service.until("/api/queue/held", lambda status, _: status == 200)
             await _post(service, "/api/queue/held/retry", {"bookmaker": "betpawa"})
@@ -79,7 +80,14 @@ async def _killed_at_rest(service: ServiceProcess, bookie: Bookie) -> None:
     """Kill a service while no price moves: one that was served, and not acknowledged, is served again."""
     bookie.tariff = Tariff.FROZEN
     await service.end(signal.SIGKILL)
+
+
+async def _served_again(service: ServiceProcess, bookie: Bookie) -> None:
+    """Let every price be asked for again, and then move on."""
+    await service.ready()
+    await bookie.more(_CYCLES)
     bookie.tariff = Tariff.RISING
+    await bookie.more(_CYCLES)
 
 
 @asynccontextmanager
@@ -145,11 +153,14 @@ async def _stored(place: Site) -> Mapping[str, int]:
         await connection.close()
 
 
+def _slugs(*, others: bool) -> tuple[str, ...]:
+    return ("betpawa", "sportybet", "bet9ja") if others else ("betpawa",)
+
+
 def _row(
     found: Account, stored: Mapping[str, int], drill: str, faults: dict[str, int], late: str, *, others: bool
 ) -> Row:
-    missing = {"betpawa", "sportybet", "bet9ja"} - stored.keys() if others else set()
-    broken = [late, *(f"nothing of {slug}" for slug in sorted(missing))]
+    broken = [late, *(f"nothing of {slug}" for slug in _slugs(others=others) if slug not in stored)]
     if found.wrong_latest or found.invented:
         broken.append(f"{found.wrong_latest} wrong latest prices, {found.invented} invented")
     return Row(

@@ -87,6 +87,21 @@ async def test_an_open_breaker_is_probed_with_a_single_batch(bench: Bench) -> No
     assert bench.queue.stats().retries == {"break": 9}
 
 
+async def test_a_database_that_does_not_answer_is_told(bench: Bench) -> None:
+    """While a question waits for its answer the figures say for how long; with the answer that is over."""
+    bench.handler.held = asyncio.Event()
+    await bench.queue.enqueue(batch(0, 2000))
+    while not bench.queue.stats().unanswered_seconds:
+        bench.clock.advance(6)
+        await asyncio.sleep(0)
+    stats = bench.queue.stats()
+    assert (stats.pending, stats.state) == (1, WriterState.RUNNING)
+    assert stats.unanswered_seconds >= 6
+    bench.handler.held.set()
+    await bench.queue.drain()
+    assert bench.queue.stats().unanswered_seconds == 0
+
+
 async def test_too_many_dead_letters_hold_a_bookmaker_s_rows(bench: Bench) -> None:
     """Where one batch after another of a bookmaker fails for its content, its further rows are held back."""
     for minute in range(30):
