@@ -22,6 +22,7 @@ _SILENT, _HALF_HEADED = 1224, 100
 _PATIENCE = 15.0  # seconds that the service gives
 _SLACK = 10.0  # seconds, on a machine that has much else to do
 _AT_ONCE = 100
+_ANSWERED_WITHIN = 30.0  # seconds, each client
 _HEAD = b"GET /api/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 _HALF = b"GET /api/events HTTP/1.1\r\nHost: 127.0"
 _OWN_DESCRIPTORS = 8192
@@ -178,10 +179,11 @@ async def _follow(port: int) -> Client:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
     writer.write(_HEAD)
     head = b""
-    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            head += await reader.read(1 << 12)
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+        async with asyncio.timeout(_ANSWERED_WITHIN):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200"):
+                head += await reader.read(1 << 12)
     return Client(reader, writer, head)
 
 
@@ -198,11 +200,12 @@ async def _silence(port: int, bookie: Bookie, seconds: float) -> tuple[float, fl
 
 
 async def _until_closed(port: int, first: bytes) -> None:
-    with contextlib.suppress(ConnectionError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(first)
-        await reader.read()
-        writer.close()
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(2 * (_PATIENCE + _SLACK)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(first)
+            await reader.read()
+            writer.close()
 
 
 async def _pace(bookie: Bookie, seconds: float) -> float:
