@@ -8,7 +8,15 @@ import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
-from overround.bookmakers.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
+from overround.bookmakers.decoding import (
+    LINES_KEPT,
+    PRICES_KEPT,
+    Tally,
+    bettable_price,
+    has_outcomes,
+    sport_slug,
+    sr_number,
+)
 from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import LineError, MalformedError, PriceError
@@ -98,7 +106,8 @@ class Bet9jaNormaliser:
         places = self._places.get(listing.sport, self._no_places)
         read = self._prices_by_target(event.o or {}, places, tally)
         closed = event.st != OPEN
-        markets = _markets(_suspended(read.found) if closed else read.found, tally)
+        found = {target: prices for target, prices in read.found.items() if has_outcomes(prices)}
+        markets = _markets(_suspended(found) if closed else found, tally)
         self._name(read.unmapped, body, tally)
         return Offer(
             listing=listing,
