@@ -11,6 +11,8 @@ _LETTERS: Final = str.maketrans(
 
 def without_marks(text: str) -> str:
     """Return a text in lower case, its letters without diacritics: "Bodø/Glimt" -> "bodo/glimt"."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 

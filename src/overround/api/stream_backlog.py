@@ -8,7 +8,7 @@ import msgspec
 from overround.api.stream_json import StreamFilter, StreamWriter
 from overround.odds import MarketKey
 from overround.scraping.stream_hub import StreamHub
-from overround.scraping.stream_log import Confirmed, Item, Moved, Told
+from overround.scraping.stream_log import Confirmed, Item, League, Moved, Told
 
 CHUNK: Final = 32 * 1024
 CELLS_AT_ONCE: Final = 500
@@ -20,7 +20,7 @@ class Backlog:
     """What has changed and is to be sent as it is by then: no more than one entry for whatever can change."""
 
     def __init__(self) -> None:
-        self._events: dict[int, str] = {}  # and the tournament it was in
+        self._events: dict[int, League | None] = {}  # and the league it was in
         self._gone: dict[int, None] = {}
         self._moved: dict[Key, dict[MarketKey, None] | None] = {}  # None: all markets
         self._confirmed: dict[str, dict[int, datetime]] = {}
@@ -73,15 +73,17 @@ class Backlog:
             (sr_id, slug), keys = next(iter(self._moved.items()))
             del self._moved[sr_id, slug]
             self._confirmed.get(slug, {}).pop(sr_id, None)  # a delta says so too
-            if not wanted.has(sr_id, hub.tournament(sr_id)):
+            if not wanted.has(sr_id, hub.league(sr_id)):
                 return b"", 0
             looked_at = len(hub.states(sr_id)[slug].markets) if keys is None and slug in hub.states(sr_id) else 0
             return writer.moved(sr_id, slug, keys, wanted), looked_at or len(keys or ())
         slug, times = self._confirmed.popitem()
-        chosen = {key: at for key, at in times.items() if wanted.has(key, hub.tournament(key))}
+        chosen = {key: at for key, at in times.items() if wanted.has(key, hub.league(key))}
         return (writer.confirmed(slug, chosen) if chosen else b""), len(times) // 4
 
-    def _event(self, hub: StreamHub, writer: StreamWriter, wanted: StreamFilter, sr_id: int, former: str) -> bytes:
+    def _event(
+        self, hub: StreamHub, writer: StreamWriter, wanted: StreamFilter, sr_id: int, former: League | None
+    ) -> bytes:
         facts = hub.facts(sr_id)
         return b"" if facts is None else writer.told(msgspec.structs.replace(facts, former=former), wanted)
 

@@ -25,6 +25,7 @@ from overround.scraping.stream_log import (
     Piece,
     ResetReason,
     Told,
+    league_of,
     parse_cursor,
 )
 
@@ -178,7 +179,7 @@ class StreamClient:
                 self._backlog.take(item, self._wanted)
             return
         event = item.event
-        if isinstance(item, Told) and self._wanted.has(event.sr_id, event.tournament):
+        if isinstance(item, Told) and self._wanted.has(event.sr_id, league_of(event)):
             image.append(event.sr_id)
             self._backlog.forget(event.sr_id)
         elif event.sr_id in self._shown:
@@ -232,7 +233,7 @@ class StreamClient:
 
     def _begin_image(self) -> None:
         hub, wanted = self._hub, self._wanted
-        chosen = [event for event in hub.book.events() if wanted.has(event.sr_id, event.tournament)]
+        chosen = [event for event in hub.book.events() if wanted.has(event.sr_id, league_of(event))]
         chosen.sort(key=lambda event: (event.kickoff, event.sr_id))
         self._image = deque(event.sr_id for event in chosen)
         self._shown.clear()
