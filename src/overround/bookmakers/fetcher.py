@@ -15,6 +15,7 @@ from yarl import URL
 
 from overround.bookmakers.classify import check_body, check_status, retry_after_seconds
 from overround.bookmakers.statistics import FetchStatistics
+from overround.bookmakers.texts import repaired_json
 from overround.bookmakers.turns import Turns, TurnState
 from overround.bookmakers.unchanged import body_digest
 from overround.bookmakers.unpacking import ENCODINGS, TooLargeError, unpacked
@@ -34,6 +35,9 @@ _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _JSON_TYPE = "application/json"
+_HEADER_BYTES = 64 * 1024  # of one line or field: content security policies of 20 kB are real
+_HEADERS = 512
+_CUT_OFF = "Input data was truncated"  # msgspec's words
 
 _log = structlog.get_logger(__name__)
 
@@ -91,8 +95,16 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE, hdrs.ACCEPT_ENCODING: ENCODINGS},
         auto_decompress=False,  # it would unpack the bodies of all connections at once
         trust_env=False,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+        max_headers=_HEADERS,
     ) as session:
         yield session
+
+
+def _nothing_refused(body: bytes, subject: str) -> FetchError | None:
+    del body, subject
+    return None
 
 
 def _nothing_known(digest: bytes, at: datetime) -> KnownBody | None:
@@ -117,11 +129,13 @@ class HttpFetcher:
         retry: RetryPolicy,
         max_bytes: int,
         known: Callable[[bytes, datetime], KnownBody | None] = _nothing_known,
+        refusal: Callable[[bytes, str], FetchError | None] = _nothing_refused,
     ) -> None:
         """Prepare the limits; `max_bytes` bounds a body, decompressed.
 
         `known` tells, by the hash of an answer's bytes as they arrived, what an equal one has said; such a
-        body is not unpacked.
+        body is not unpacked. `refusal` returns the error that a body states under status 200, so that retries,
+        adaptive limit and breaker learn from it as from a status.
 
         Raises:
             SettingsError: the base address, or the proxy's, is not an absolute http(s) one.
@@ -132,6 +146,7 @@ class HttpFetcher:
         self._retry = retry
         self._max_bytes = max_bytes
         self._known = known
+        self._refusal = refusal
         self._base = _base_address(slug, options.base_url)
         self._headers = dict(options.headers)
         self._proxy = _proxy_address(slug, options.proxy)
@@ -266,16 +281,37 @@ class HttpFetcher:
         return bytes(received)
 
     def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "")
         try:
-            body = unpacked(packed, response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_bytes)
+            body = unpacked(packed, encoding, self._max_bytes)
         except TooLargeError:
             raise self._too_large(request) from None
-        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
-        check_body(self._slug, request.subject, response.status, content_type, body)
+        if not body and _ends_with_connection(response):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body began")
+        check_body(self._slug, request.subject, response.status, encoding, body)
+        if _ends_with_connection(response) and _cut_off(body):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body did")
+        refusal = self._refusal(body, request.subject)
+        if refusal is not None:
+            raise refusal
         return body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
+
+
+def _ends_with_connection(response: ClientResponse) -> bool:
+    """Tell whether nothing but the connection's end says that a body has ended."""
+    chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+    return not chunked and hdrs.CONTENT_LENGTH not in response.headers
+
+
+def _cut_off(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(repaired_json(body), type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error) == _CUT_OFF
+    return False
 
 
 def _proxy_address(slug: str, proxy: str | None) -> str | None:
