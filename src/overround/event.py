@@ -11,7 +11,8 @@ from overround.odds import Dropped, MarketKey, MarketPrices, Unmapped
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fixture, identified by its SportRadar match number.
 
-    `conflict` says why its listings do not seem to be of one match; empty when they do.
+    `conflict` says why its listings do not seem to be of one match; empty when they do. `started_at` is when
+    a bookmaker's body first said that the event has started; None while none says so.
     """
 
     sr_id: int
@@ -22,15 +23,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     country: str
     tournament: str
     conflict: str = ""
+    started_at: datetime | None = None
 
 
 class Tournament(msgspec.Struct, frozen=True, kw_only=True):
-    """A bookmaker's league: its own id, and how it names it."""
+    """A bookmaker's league: its own id, and how it names it; `events` is the bookmaker's own count, if it states one."""
 
     id: str
     name: str
     country: str
     sport: str
+    events: int | None = None
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -67,7 +70,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `complete`: the body is evidence that what it does not hold is not offered. `occurrences`: how many of
     the wire's markets, each with one line, are in `markets`, where one may be split among several keys;
-    None: as many as there are keys. `body_hash` is empty where nobody has worked it out.
+    None: as many as there are keys. `body_hash` is empty where nobody has worked it out. `live`: the body says
+    that the event has started, so that its prices belong to another series.
     """
 
     listing: Listing
@@ -77,19 +81,38 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dropped: tuple[Dropped, ...] = ()
     occurrences: int | None = None
     body_hash: bytes = b""
+    live: bool = False
 
 
 class LeagueListings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The answer of one discovery call: all listings of one league, or of one page."""
+    """One list, or one page of it: a league's listings, or a whole sport's where a bookmaker pages through that.
+
+    `league` is the list's label: all pages of one list carry the same one, and no other list of the bookmaker's
+    sport does. `listed` counts the entries that came, `unreadable` those among them that could not be read,
+    `unlisted` those that are known to exist and did not come, as beyond a limit. `stated` is the bookmaker's own
+    count of the whole list, None where it states none.
+    """
 
     bookmaker: str
     league: str
     listings: tuple[Listing, ...]
     dropped: tuple[Dropped, ...] = ()
+    listed: int = 0
+    unreadable: int = 0
+    unlisted: int = 0
+    stated: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether every entry came and could be read; only then can the list show that a listing is absent."""
+        return not self.unreadable and not self.unlisted
 
 
 class DiscoveryFailure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One discovery call that failed; the other leagues of the bookmaker are not affected."""
+    """One discovery call that failed; `league` is the label of the list that it belongs to.
+
+    A list of which a page failed shows no absence. The bookmaker's other lists are not affected.
+    """
 
     bookmaker: str
     league: str

@@ -234,7 +234,7 @@ async def test_sportybet_refusal_fails_the_league(refusal: Json) -> None:
     assert isinstance(failed, DiscoveryFailure)
     refusal |= {"bizCode": 10000, "data": []}
     (empty,) = await discovered("sportybet", fetcher_for("sportybet", bodies, leagues))
-    assert empty == LeagueListings(bookmaker="sportybet", league="England / Premier League", listings=())
+    assert empty == LeagueListings(bookmaker="sportybet", league="England / Premier League", listings=(), stated=1)
 
 
 def bet9ja_event(**fields: Json) -> Json:

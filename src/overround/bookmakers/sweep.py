@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +16,32 @@ _Entry = TypeVar("_Entry")
 
 class UnusableEntryError(ValueError):
     """An entry of a list answer is no fixture that can be compared; the message is counted as the reason."""
+
+
+class UnreadableEntryError(UnusableEntryError):
+    """An entry of a list answer may be a fixture, and cannot be read; the list then shows no listing's absence."""
+
+
+class Entries(msgspec.Struct, frozen=True, kw_only=True):
+    """What the entries of a list hold: `listed` counts all of them, `unreadable` those that could not be read."""
+
+    listings: tuple[Listing, ...]
+    dropped: tuple[Dropped, ...]
+    listed: int
+    unreadable: int
+
+    def of_league(self, bookmaker: str, league: str, *, stated: int | None = None, unlisted: int = 0) -> LeagueListings:
+        """Return the entries as a list with this label; see `LeagueListings`."""
+        return LeagueListings(
+            bookmaker=bookmaker,
+            league=league,
+            listings=self.listings,
+            dropped=self.dropped,
+            listed=self.listed,
+            unreadable=self.unreadable,
+            unlisted=unlisted,
+            stated=stated,
+        )
 
 
 def league_label(league: Tournament) -> str:
@@ -49,23 +75,32 @@ async def sweep(
 
 
 def read_entries(
-    entries: Iterable[msgspec.Raw], decoder: msgspec.json.Decoder[_Entry], read: Callable[[_Entry], Listing]
-) -> tuple[tuple[Listing, ...], tuple[Dropped, ...]]:
+    entries: Sequence[msgspec.Raw], decoder: msgspec.json.Decoder[_Entry], read: Callable[[_Entry], Listing]
+) -> Entries:
     """Read the events of a list answer one by one, so that a bad one costs only itself.
 
-    `read` raises UnusableEntryError for an event that is not wanted or not usable.
+    `read` raises UnusableEntryError for an event that is not wanted, UnreadableEntryError for one that it
+    cannot read.
     """
     listings: dict[str, Listing] = {}
     reasons: Counter[str] = Counter()
+    unreadable = 0
     for entry in entries:
         try:
             listing = read(decoder.decode(entry))
-        except (msgspec.DecodeError, UnicodeDecodeError, UnusableEntryError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, UnreadableEntryError) as error:
+            reasons[str(error)] += 1
+            unreadable += 1
+        except UnusableEntryError as error:
             reasons[str(error)] += 1
         else:
             listings[listing.listing_id] = listing
-    dropped = tuple(Dropped(reason, "list event", count) for reason, count in reasons.items())
-    return tuple(listings.values()), dropped
+    return Entries(
+        listings=tuple(listings.values()),
+        dropped=tuple(Dropped(reason, "list event", count) for reason, count in reasons.items()),
+        listed=len(listings) + reasons.total(),  # an entry that pages repeat is one
+        unreadable=unreadable,
+    )
 
 
 async def _answer(

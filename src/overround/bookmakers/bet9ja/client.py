@@ -21,7 +21,7 @@ from overround.bookmakers.bet9ja.listing_wire import (
 )
 from overround.bookmakers.bet9ja.wire import SLUG
 from overround.bookmakers.decoding import decode_json, sr_number
-from overround.bookmakers.sweep import UnusableEntryError, failure, league_label, read_entries, sweep
+from overround.bookmakers.sweep import UnreadableEntryError, failure, league_label, read_entries, sweep
 from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher
@@ -82,8 +82,8 @@ class Bet9jaClient:
         answer = decode_json(_groups, response.body, SLUG, subject)
         if answer.r != SUCCESS or not isinstance(answer.d, Group):
             raise _refused(subject, answer.r)
-        listings, dropped = read_entries(_events(answer.d), _event, lambda event: _listing(event, league.sport))
-        return LeagueListings(bookmaker=SLUG, league=league_label(league), listings=listings, dropped=dropped)
+        found = read_entries(_events(answer.d), _event, lambda event: _listing(event, league.sport))
+        return found.of_league(SLUG, league_label(league), stated=league.events)
 
 
 def _leagues(tree: SportsTree, sport_id: str, sport: str) -> Iterator[Tournament]:
@@ -92,7 +92,7 @@ def _leagues(tree: SportsTree, sport_id: str, sport: str) -> Iterator[Tournament
         groups = country.g if isinstance(country.g, dict) else {str(entry.gid or ""): entry for entry in country.g}
         for group_id, group in groups.items():
             if group_id and group.num:
-                yield Tournament(id=group_id, name=group.g_desc, country=country.sg_desc, sport=sport)
+                yield Tournament(id=group_id, name=group.g_desc, country=country.sg_desc, sport=sport, events=group.num)
 
 
 def _countries(tree: SportsTree, sport_id: str) -> Iterable[CountryEntry]:
@@ -115,7 +115,7 @@ def _refused(subject: str, code: str) -> MalformedError:
 def _listing(event: ListEvent, sport: str) -> Listing:
     home, separator, away = event.ds.partition(_SEPARATOR)
     if not separator:
-        raise UnusableEntryError("not two teams")
+        raise UnreadableEntryError("not two teams")
     return Listing(
         bookmaker=SLUG,
         listing_id=str(event.id),
@@ -135,4 +135,4 @@ def _kickoff(text: str) -> datetime:
         kickoff = datetime.fromisoformat(text)
         return kickoff.replace(tzinfo=kickoff.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UnusableEntryError("kick-off is no date") from error
+        raise UnreadableEntryError("kick-off is no date") from error

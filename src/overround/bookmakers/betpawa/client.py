@@ -10,6 +10,7 @@ from overround.bookmakers.betpawa.listing_wire import (
     PREFIX,
     SPORT_IDS,
     CategoriesAnswer,
+    CompetitionEntry,
     EventQuery,
     ListAnswer,
     ListEvent,
@@ -20,7 +21,8 @@ from overround.bookmakers.betpawa.listing_wire import (
 from overround.bookmakers.betpawa.wire import SLUG
 from overround.bookmakers.decoding import decode_json, sr_number
 from overround.bookmakers.sweep import (
-    UnusableEntryError,
+    Entries,
+    UnreadableEntryError,
     failure,
     league_label,
     read_entries,
@@ -33,7 +35,8 @@ from overround.response import Response
 
 _API = f"{PREFIX}v4"
 _PAGE_SIZE = 100
-# Some country hosts cap a page at 50 whatever is asked for: only a page below that is surely the last.
+# Some country hosts cap a page at 50, or below, whatever is asked for: a page of that size is never the last, and a
+# shorter one only where the count says so. Nothing but an empty page ends a list of which there is no count.
 _SMALLEST_FULL_PAGE = 50
 _MAX_PAGES = 20  # far above any league; a server that ignores `skip` must not hold us for ever
 _HOME, _AWAY = 1, 2
@@ -78,7 +81,7 @@ class BetpawaClient:
         response = await self._fetcher.get(path, params={"includeRegions": "true"}, subject=subject)
         answer = decode_json(_categories, response.body, SLUG, subject)
         return [
-            Tournament(id=entry.competition.id, name=entry.competition.name, country=region.region.name, sport=sport)
+            _tournament(entry, region.region.name, sport)
             for category in answer.with_regions
             for region in category.regions or ()
             for entry in region.competitions or ()
@@ -86,16 +89,22 @@ class BetpawaClient:
         ]
 
     async def _league(self, league: Tournament) -> LeagueListings:
+        """Read a league's list; one that does not hold as many events as the league is said to have is read again."""
+        found = await self._entries(league)
+        if league.events is not None and found.listed != league.events:
+            found = await self._entries(league)
+        return found.of_league(SLUG, league_label(league), stated=league.events)
+
+    async def _entries(self, league: Tournament) -> Entries:
         entries: list[msgspec.Raw] = []
         for _ in range(_MAX_PAGES):
             page = await self._page(league, len(entries))
             entries += page
-            if len(page) < _SMALLEST_FULL_PAGE:
+            if _is_last(page, len(entries), league.events):
                 break
         else:
             raise MalformedError(SLUG, league_label(league), f"more than {_MAX_PAGES} pages of events")
-        listings, dropped = read_entries(entries, _event, lambda event: _listing(event, league.sport))
-        return LeagueListings(bookmaker=SLUG, league=league_label(league), listings=listings, dropped=dropped)
+        return read_entries(entries, _event, lambda event: _listing(event, league.sport))
 
     async def _page(self, league: Tournament, skip: int) -> Sequence[msgspec.Raw]:
         query = EventQuery(
@@ -114,10 +123,26 @@ class BetpawaClient:
         return [entry for element in answer.responses for entry in element.responses or ()]
 
 
+def _tournament(entry: CompetitionEntry, country: str, sport: str) -> Tournament:
+    return Tournament(
+        id=entry.competition.id,
+        name=entry.competition.name,
+        country=country,
+        sport=sport,
+        events=None if entry.event_counts is None else entry.event_counts.upcoming,
+    )
+
+
+def _is_last(page: Sequence[msgspec.Raw], read: int, stated: int | None) -> bool:
+    if not page:
+        return True
+    return stated is not None and read >= stated and len(page) < _SMALLEST_FULL_PAGE
+
+
 def _listing(event: ListEvent, sport: str) -> Listing:
     teams = {participant.position: participant.name for participant in event.participants}
     if not teams.get(_HOME) or not teams.get(_AWAY):
-        raise UnusableEntryError("not two teams")
+        raise UnreadableEntryError("not two teams")
     return Listing(
         bookmaker=SLUG,
         listing_id=event.id,

@@ -17,7 +17,14 @@ from overround.bookmakers.sportybet.listing_wire import (
     SportListAnswer,
 )
 from overround.bookmakers.sportybet.wire import SLUG
-from overround.bookmakers.sweep import UnusableEntryError, failure, league_label, read_entries, sweep
+from overround.bookmakers.sweep import (
+    UnreadableEntryError,
+    UnusableEntryError,
+    failure,
+    league_label,
+    read_entries,
+    sweep,
+)
 from overround.errors import FetchError, MalformedError
 from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Clock, Fetcher
@@ -75,7 +82,9 @@ class SportybetClient:
         if answer.biz_code != SUCCESS or answer.data is None:
             raise _refused(subject, answer.biz_code, answer.message)
         found = {
-            league.id: Tournament(id=league.id, name=league.name, country=category.name, sport=sport)
+            league.id: Tournament(
+                id=league.id, name=league.name, country=category.name, sport=sport, events=league.event_size or None
+            )
             for entry in answer.data.sport_list
             if entry.id == SPORT_IDS[sport]
             for category in entry.categories
@@ -92,8 +101,8 @@ class SportybetClient:
         if answer.biz_code != SUCCESS or answer.data is None:
             raise _refused(subject, answer.biz_code, answer.message)
         entries = [event for entry in answer.data for event in entry.events]
-        listings, dropped = read_entries(entries, _event, lambda event: _listing(event, league.sport))
-        return LeagueListings(bookmaker=SLUG, league=league_label(league), listings=listings, dropped=dropped)
+        found = read_entries(entries, _event, lambda event: _listing(event, league.sport))
+        return found.of_league(SLUG, league_label(league), stated=league.events)
 
     def _uncached(self, params: Mapping[str, str]) -> dict[str, str]:
         """Add the site's own parameter that keeps a cache between us from answering."""
@@ -130,4 +139,4 @@ def _kickoff(milliseconds: int) -> datetime:
     try:
         return instant(milliseconds)
     except OverflowError as error:
-        raise UnusableEntryError("kick-off is no date") from error
+        raise UnreadableEntryError("kick-off is no date") from error
