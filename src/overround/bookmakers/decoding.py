@@ -21,6 +21,8 @@ MALFORMED: Final = ""
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _MAX_ID_DIGITS = 15
+_TEXT = msgspec.json.Decoder(str)
+_NUMBER_STARTS = frozenset(bytes([digit]) for digit in b"-0123456789")
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], body: bytes, bookmaker: str, subject: str) -> T:
@@ -67,6 +69,14 @@ def decode_or_none(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) 
         return decode_raw(decoder, body)
     except UNREADABLE:
         return None
+
+
+def number_text(raw: bytes | msgspec.Raw) -> str:
+    """Return the text of a JSON number, in quotes or not; "" for null and for what is neither number nor text."""
+    found = bytes(raw)
+    if found[:1] == b'"':
+        return decode_or_none(_TEXT, found) or ""
+    return found.decode("ascii", "replace") if found[:1] in _NUMBER_STARTS else ""
 
 
 def wrong_shape(error: msgspec.ValidationError, bookmaker: str, subject: str) -> MalformedError:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import msgspec
 import stamina
@@ -28,7 +29,7 @@ from overround.errors import (
     TransientFetchError,
 )
 from overround.logs import without_secrets
-from overround.ports import BookmakerOptions, Clock
+from overround.ports import BookmakerOptions, Clock, Refusal
 from overround.response import KnownBody, Response
 
 _CHUNK_BYTES = 64 * 1024
@@ -59,6 +60,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     url: URL
     subject: str
     body: bytes | None = None
+    refusal: Refusal | None = None
 
 
 class _Backoff:
@@ -102,11 +104,6 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         yield session
 
 
-def _nothing_refused(body: bytes, subject: str) -> FetchError | None:
-    del body, subject
-    return None
-
-
 def _nothing_known(digest: bytes, at: datetime) -> KnownBody | None:
     del digest, at
     return None
@@ -129,13 +126,11 @@ class HttpFetcher:
         retry: RetryPolicy,
         max_bytes: int,
         known: Callable[[bytes, datetime], KnownBody | None] = _nothing_known,
-        refusal: Callable[[bytes, str], FetchError | None] = _nothing_refused,
     ) -> None:
         """Prepare the limits; `max_bytes` bounds a body, decompressed.
 
         `known` tells, by the hash of an answer's bytes as they arrived, what an equal one has said; such a
-        body is not unpacked. `refusal` returns the error that a body states under status 200, so that retries,
-        adaptive limit and breaker learn from it as from a status.
+        body is not unpacked.
 
         Raises:
             SettingsError: the base address, or the proxy's, is not an absolute http(s) one.
@@ -146,7 +141,6 @@ class HttpFetcher:
         self._retry = retry
         self._max_bytes = max_bytes
         self._known = known
-        self._refusal = refusal
         self._base = _base_address(slug, options.base_url)
         self._headers = dict(options.headers)
         self._proxy = _proxy_address(slug, options.proxy)
@@ -163,25 +157,40 @@ class HttpFetcher:
         """Go by other limits: concurrency, spacing, requests a minute; nothing else of the options is looked at."""
         self._turns.set_limits(options)
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
-        """Ask for a path below the base address, with retries.
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """Ask for a path below the base address, with retries; an error that the body states is one of the request.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        return await self._fetch(_Request(method=hdrs.METH_GET, url=self._url(path, params), subject=subject or path))
+        url = self._url(path, params)
+        return await self._fetch(_Request(method=hdrs.METH_GET, url=url, subject=subject or path, refusal=refusal))
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path below the base address, with retries: a bookmaker's POST only reads.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        url = self._url(path, params)
-        body = msgspec.json.encode(json)
-        return await self._fetch(_Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body))
+        url, body = self._url(path, params), msgspec.json.encode(json)
+        return await self._fetch(
+            _Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body, refusal=refusal)
+        )
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
         url = URL(f"{self._base}/{path.lstrip('/')}")
@@ -286,12 +295,12 @@ class HttpFetcher:
             body = unpacked(packed, encoding, self._max_bytes)
         except TooLargeError:
             raise self._too_large(request) from None
-        if not body and _ends_with_connection(response):
+        if not body and response.status == HTTPStatus.OK and _ends_with_connection(response):
             raise TransientFetchError(self._slug, request.subject, "the connection ended before the body began")
         check_body(self._slug, request.subject, response.status, encoding, body)
         if _ends_with_connection(response) and _cut_off(body):
             raise TransientFetchError(self._slug, request.subject, "the connection ended before the body did")
-        refusal = self._refusal(body, request.subject)
+        refusal = request.refusal(body) if request.refusal else None
         if refusal is not None:
             raise refusal
         return body

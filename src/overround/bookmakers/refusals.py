@@ -20,7 +20,7 @@ _BUSY: Final = re.compile(
     re.IGNORECASE,
 )
 _GONE: Final = re.compile(
-    r"\bnot?[ _](?:such|longer|found|exists?)\b|not[ _]?found|does(?:n'?t| not) exist|event (?:has )?(?:ended|finished)",
+    r"\bnot?[ _](?:such|longer|exists?)\b|not[ _]?found|does(?:n'?t| not) exist|event (?:has )?(?:ended|finished)",
     re.IGNORECASE,
 )
 
