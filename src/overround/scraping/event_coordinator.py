@@ -17,7 +17,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
-from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
+from overround.scraping.discovery import Sweep, discover, enter_listings, entering, list_figures, rematch
 from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.landing import Landing
 from overround.scraping.precedence import Precedence
@@ -206,6 +206,7 @@ class EventCoordinator:
             await asyncio.sleep(0)
         self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
+        context.runs.note_lists(list_figures(context.sources, sweep, now))
         await self._write_or_count(run, tally)
         targets = self._targets(options.horizon)
         self._announce(run, targets, len(sweep.failures), began)
