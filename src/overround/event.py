@@ -11,8 +11,7 @@ from overround.odds import Dropped, MarketKey, MarketPrices, Unmapped
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fixture, identified by its SportRadar match number.
 
-    `conflict` says why its listings do not seem to be of one match; empty when they do. `started_at` is when
-    a bookmaker's body first said that the event has started; None while none says so.
+    `conflict` says why its listings do not seem to be of one match; empty when they do.
     """
 
     sr_id: int
@@ -23,11 +22,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     country: str
     tournament: str
     conflict: str = ""
-    started_at: datetime | None = None
 
 
 class Tournament(msgspec.Struct, frozen=True, kw_only=True):
-    """A bookmaker's league: its own id, and how it names it; `events` is the bookmaker's own count, if it states one."""
+    """A bookmaker's league: its own id, and how it names it; `events` is the bookmaker's own count, or None."""
 
     id: str
     name: str
@@ -39,7 +37,7 @@ class Tournament(msgspec.Struct, frozen=True, kw_only=True):
 class Listing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """That a bookmaker offers an event, as it states it; identity is (bookmaker, listing_id).
 
-    `linked`: the SportRadar number was set by hand, whatever the bookmaker's own word on it.
+    `linked`: the SportRadar number was set by hand; the bookmaker's own word on it, if any, is `own_sr_id` then.
     """
 
     bookmaker: str
@@ -53,6 +51,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tournament: str
     active: bool = True
     linked: bool = False
+    own_sr_id: int | None = None
 
 
 class ListingLink(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,7 +70,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `complete`: the body is evidence that what it does not hold is not offered. `occurrences`: how many of
     the wire's markets, each with one line, are in `markets`, where one may be split among several keys;
     None: as many as there are keys. `body_hash` is empty where nobody has worked it out. `live`: the body says
-    that the event has started, so that its prices belong to another series.
+    that the event has started, so that its prices belong to another series. `suspended`: nothing of the event can
+    be bet on, whether the body holds the market or not.
     """
 
     listing: Listing
@@ -82,6 +82,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     occurrences: int | None = None
     body_hash: bytes = b""
     live: bool = False
+    suspended: bool = False
 
 
 class LeagueListings(msgspec.Struct, frozen=True, kw_only=True, gc=False):

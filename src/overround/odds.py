@@ -15,6 +15,8 @@ from overround.errors import LineError, PriceError
 THOUSANDTHS = 1000
 NOT_OFFERED = 0
 SUSPENDED_UNPRICED = -1
+UNREAD = -(2**31)
+"""Before classification: the outcome is there, and could not be read. Never cached, journalled or stored."""
 _MIN_OUTCOMES = 2  # below two there is nothing to add up
 _MAX_LINE = 1_000_000
 _MAX_PRICE = 2**31 - 1  # PostgreSQL integer, 2,147,483.647
@@ -87,7 +89,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All of one bookmaker's markets for one event at one `received_at`.
 
     `complete`: a market of `covered` that is absent, and not in `unproven`, is no longer offered.
-    `covered` are the catalogue markets that the bookmaker's mapping can produce at all.
+    `covered` are the catalogue markets that the bookmaker's mapping can produce at all. Markets with an outcome
+    that could not be read (`UNREAD`) are `unread` once classification has put the known state in its place.
+    `suspended`: nothing of the event can be bet on, so that a market which the body lacks is suspended too.
     """
 
     sr_id: int
@@ -97,6 +101,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     complete: bool
     covered: frozenset[str] = frozenset()
     unproven: frozenset[MarketKey] = frozenset()
+    unread: frozenset[MarketKey] = frozenset()
+    suspended: bool = False
     body_hash: bytes = b""
 
 

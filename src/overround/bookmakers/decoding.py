@@ -9,7 +9,7 @@ import msgspec
 from overround.bookmakers.memo import Memo
 from overround.bookmakers.texts import clean_json, repaired_json
 from overround.errors import BlockedError, MalformedError
-from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, Dropped, MarketKey, Unmapped, parse_price
+from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, UNREAD, Dropped, MarketKey, Unmapped, parse_price
 
 T = TypeVar("T")
 
@@ -117,6 +117,16 @@ def bettable_price(text: str) -> int:
     """
     price = parse_price(text)
     return price if price > THOUSANDTHS else SUSPENDED_UNPRICED
+
+
+def lose_outcome(prices: list[int], slot: int | None = None) -> None:
+    """Mark an outcome as unread, or, where it is not known which one was lost, all that are not there.
+
+    An outcome that another entry has told stays as it is.
+    """
+    places = range(len(prices)) if slot is None else (slot,)
+    for place in places:
+        prices[place] = prices[place] or UNREAD
 
 
 def price_memo() -> Memo[str, int]:

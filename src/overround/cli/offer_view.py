@@ -9,7 +9,7 @@ from rich.table import Table
 
 from overround.catalogue import Catalogue
 from overround.event import Offer
-from overround.odds import MarketKey, MarketPrices, outcome_state, price_text, shown_price, specifiers_of
+from overround.odds import UNREAD, MarketKey, MarketPrices, outcome_state, price_text, shown_price, specifiers_of
 from overround.ports import Normaliser
 
 BEFORE_ANY_KICKOFF: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -27,6 +27,9 @@ def offer_before_kickoff(normaliser: Normaliser, body: bytes) -> Offer:
     kickoff = normaliser.normalise(body, BEFORE_ANY_KICKOFF).listing.kickoff
     at = kickoff - BEFORE_KICKOFF if kickoff - BEFORE_ANY_KICKOFF > BEFORE_KICKOFF else BEFORE_ANY_KICKOFF
     return normaliser.normalise(body, at)
+
+
+_UNREAD = "unread"
 
 
 def as_json(offer: Offer, catalogue: Catalogue) -> Mapping[str, object]:
@@ -66,7 +69,7 @@ def _market(key: MarketKey, prices: MarketPrices, catalogue: Catalogue) -> Mappi
         "specifiers": dict(specifiers_of(key)),
         "state": prices.state,
         "outcomes": [
-            {"outcome": outcome, "price": text or None, "state": outcome_state(price)}
+            {"outcome": outcome, "price": text or None, "state": _UNREAD if price == UNREAD else outcome_state(price)}
             for outcome, price, text in _outcomes(key, prices, catalogue)
         ],
     }
@@ -76,5 +79,5 @@ def _outcomes(key: MarketKey, prices: MarketPrices, catalogue: Catalogue) -> Ite
     """Yield the offered outcomes: name, price with its state, and the shown price as text."""
     for outcome, price in zip(catalogue.market(key.market).outcomes, prices.prices, strict=True):
         if price:
-            shown = shown_price(price)
+            shown = None if price == UNREAD else shown_price(price)
             yield outcome, price, price_text(shown) if shown else ""

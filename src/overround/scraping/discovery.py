@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,13 +14,16 @@ from overround.caching.event_book import BookUpdate, EventBook, KnownListing, up
 from overround.errors import DateError, ErrorClass
 from overround.event import DiscoveryFailure, LeagueListings, Listing
 from overround.odds import Dropped
+from overround.scraping.absence import Sweep
 from overround.scraping.event_scrape import Source
-from overround.scraping.matching import match_listings
+from overround.scraping.likeness import is_simulated
+from overround.scraping.matching import match_listings, same_match
 from overround.scraping.runs import ListFigures
 
 _log = structlog.get_logger(__name__)
 
 ListingKey = tuple[str, str]
+Gone = Callable[[Sweep, Sequence[KnownListing]], Sequence[KnownListing]]
 T = TypeVar("T")
 
 _REASONS_SHOWN = 20
@@ -30,20 +33,15 @@ _LOOKED_AT_AT_A_TIME = 500
 _MATCHED_AT_A_TIME = 40
 
 
-class Sweep(msgspec.Struct, frozen=True, kw_only=True):
-    """What one discovery brought: league answers and failed calls, of all bookmakers."""
-
-    leagues: tuple[LeagueListings, ...]
-    failures: tuple[DiscoveryFailure, ...]
-
-
 async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Sweep:
     """Ask all bookmakers at once; a failed call costs its own league only."""
     answers = await asyncio.gather(*(_discover_one(source, sports) for source in sources.values()))
     every = [answer for one in answers for answer in one]
     return Sweep(
-        leagues=tuple(answer for answer in every if isinstance(answer, LeagueListings)),
+        leagues=tuple(_real(answer) for answer in every if isinstance(answer, LeagueListings)),
         failures=tuple(answer for answer in every if isinstance(answer, DiscoveryFailure)),
+        bookmakers=tuple(sources),
+        sports=tuple(sports),
     )
 
 
@@ -75,29 +73,28 @@ def _by_reason(leagues: Iterable[LeagueListings]) -> tuple[Dropped, ...]:
 
 
 def entering(
-    book: EventBook, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
+    book: EventBook, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta, gone: Gone
 ) -> Iterator[BookUpdate]:
     """Enter a sweep in the book a little at a time, and yield what differs from before.
 
-    A listing is gone when its league was answered and no league of the sweep has it. What the
-    eviction would drop is not entered. Only events are matched anew of which a listing has come, gone or
-    changed; between two steps others may look at the book, and change it.
+    `gone` chooses the listings that are gone among those that the sweep does not show. What the eviction would
+    drop is not entered. Only events are matched again of which a listing has come, gone or changed; between two
+    steps others may look at the book, and change it.
     """
     found = _Found()
     for league in sweep.leagues:
         for some in _slices(league.listings, _LOOKED_AT_AT_A_TIME):
             found.look_at(book, league, some, now, grace)
             yield _NOTHING
-    answered = {(league.bookmaker, league.league) for league in sweep.leagues}
-    gone = [known for known in found.missing(book) if (known.listing.bookmaker, known.league) in answered]
-    found.changed_events.update(known.listing.sr_id for known in gone)
-    leaving = {_key(known.listing) for known in gone}
+    lost = gone(sweep, tuple(found.missing(book)))
+    found.changed_events.update(known.listing.sr_id for known in lost)
+    leaving = {_key(known.listing) for known in lost}
     fresh = found.by_event()
     for sr_ids in _slices(sorted(found.changed_events, key=lambda sr_id: sr_id or 0), _MATCHED_AT_A_TIME):
         current = [known for sr_id in sr_ids for known in fresh.get(sr_id, ())]
         current += found.stayed(book, frozenset(sr_ids) - {None}, leaving)
         yield enter_listings(book, [_linked(book, known) for known in current], precedence, now)
-    for left in _slices(gone, _MATCHED_AT_A_TIME):
+    for left in _slices(lost, _MATCHED_AT_A_TIME):
         ended = [msgspec.structs.replace(known, gone_at=now, seen_at=book.seen_at(known)) for known in left]
         yield update_book(book, (), ended)
 
@@ -196,13 +193,45 @@ def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _with_resolved_id(book: EventBook, listing: Listing) -> Listing:
-    """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before."""
-    listing = book.as_linked(listing)
-    known = book.find(listing)
+def _with_resolved_id(book: EventBook, stated: Listing) -> Listing:
+    """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before.
+
+    Neither outlives the match that it was given to: an id that the bookmaker uses again is of another match.
+    """
+    known = book.find(stated)
+    if known is not None and is_used_again(known.listing, stated):
+        _forget_link(book, stated)
+        return stated
+    listing = book.as_linked(stated)
     if listing.sr_id is not None or known is None or known.listing.sr_id is None or known.listing.linked:
         return listing
     return msgspec.structs.replace(listing, sr_id=known.listing.sr_id)
+
+
+def is_used_again(before: Listing, after: Listing) -> bool:
+    """Tell whether a listing's id now stands for another match than before."""
+    number = before.own_sr_id if before.linked else before.sr_id
+    if number is not None and after.sr_id is not None:
+        return number != after.sr_id
+    return not same_match(before, after)
+
+
+def _forget_link(book: EventBook, listing: Listing) -> None:
+    link = book.unlink(_key(listing))
+    if link is not None:
+        _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, event=link.sr_id)
+
+
+def _real(answer: LeagueListings) -> LeagueListings:
+    """Return a list without the matches that no teams play, which count as dropped."""
+    simulated = sum(map(is_simulated, answer.listings))
+    if not simulated:
+        return answer
+    return msgspec.structs.replace(
+        answer,
+        listings=tuple(listing for listing in answer.listings if not is_simulated(listing)),
+        dropped=(*answer.dropped, Dropped("simulated match", "list event", simulated)),
+    )
 
 
 async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueListings | DiscoveryFailure]:
@@ -210,7 +239,7 @@ async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueLis
     try:
         async for answer in source.client.discover(sports):
             readable = _readable(answer) if isinstance(answer, LeagueListings) else answer
-            answers.append(readable)  # noqa: PERF401 - what came before a failure counts
+            answers.append(readable)
     except Exception as error:  # noqa: BLE001 - supervision point: one bookmaker's bug never stops the others
         _log.error("discovery_bug", bookmaker=source.slug, exc_info=error)
         answers.append(

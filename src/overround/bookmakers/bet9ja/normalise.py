@@ -15,7 +15,7 @@ from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
-from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
+from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
 
 _IN_PLAY: Final = 3_000_000  # added to a sport's number in live bodies
 _SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number in (int(text), int(text) + _IN_PLAY)}
@@ -99,12 +99,15 @@ class Bet9jaNormaliser:
         tally = Tally()
         places = self._places.get(listing.sport, self._no_places)
         read = self._prices_by_target(event.o if isinstance(event.o, dict) else {}, places, tally)
-        markets = _markets(read.found, tally)
+        closed = event.st != OPEN
+        markets = _markets(_suspended(read.found) if closed else read.found, tally)
         self._name(read.unmapped, body, tally)
         return Offer(
             listing=listing,
             markets=markets,
             complete=event.o is not None and prematch and at < listing.kickoff and tally.complete,
+            live=not prematch or event.sid > _IN_PLAY,
+            suspended=closed,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
             occurrences=len(read.mapped) - (len(read.found) - len(markets)),
@@ -128,6 +131,8 @@ class Bet9jaNormaliser:
                 continue
             except PriceError:
                 tally.drop("bad_price", key, target.key if target else None)
+                price = UNREAD
+            if target is None:
                 continue
             if place.slot < 0:
                 tally.drop("unknown_outcome", key, target.key)
@@ -148,6 +153,14 @@ class Bet9jaNormaliser:
             self._names |= dict.fromkeys(ids, "") | labels(body)
         for market in ids:
             tally.unmapped(market, self._names[market])
+
+
+def _suspended(found: Mapping[Target, list[int]]) -> dict[Target, list[int]]:
+    """Return the prices of an event that is closed: whatever it still shows cannot be bet on."""
+    return {
+        target: [SUSPENDED_UNPRICED if price == UNREAD else -abs(price) for price in prices]
+        for target, prices in found.items()
+    }
 
 
 def _markets(found: Mapping[Target, list[int]], tally: Tally) -> dict[MarketKey, MarketPrices]:

@@ -159,6 +159,12 @@ def _text(price: LivePrice) -> str:
         return MALFORMED_PRICE
 
 
+def _odds_text(raw: msgspec.Raw) -> str:
+    """Return odds that may be a number instead of a text."""
+    text = decode_or_none(_TEXT, raw)
+    return number_text(raw) or MALFORMED_PRICE if text is None else text
+
+
 def _unusual(answer: Envelope, error: MalformedError) -> tuple[Event, bool]:
     """Return what an answer holds that is not plainly an event before kick-off."""
     payload = bytes(answer.d)
@@ -175,8 +181,7 @@ def _unusual(answer: Envelope, error: MalformedError) -> tuple[Event, bool]:
     if loose is None or not isinstance(loose.o, dict):
         raise error
     fields = {name: getattr(loose, name) for name in Header.__struct_fields__}
-    texts = {key: number_text(raw) for key, raw in loose.o.items()}
-    if not any(texts.values()):
+    odds: Odds = {key: _odds_text(raw) for key, raw in loose.o.items()}
+    if all(text == MALFORMED_PRICE for text in odds.values()):
         raise error  # nothing could be read: that is another format, not a damaged part
-    odds: Odds = {key: text or MALFORMED_PRICE for key, text in texts.items()}
     return Event(**fields, o=odds), True

@@ -26,6 +26,7 @@ from overround.bookmakers.decoding import (
     Tally,
     bettable_price,
     decode_or_none,
+    lose_outcome,
     number_text,
     sport_slug,
     sr_number,
@@ -35,7 +36,7 @@ from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
-from overround.odds import MarketKey, MarketPrices
+from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _LINE: Final = "line"
@@ -90,11 +91,15 @@ class BetpawaNormaliser:
         tally = Tally()
         event = decode_event(body, tally)
         listing = _listing(event)
-        live = event.additional_info is not None and bool(event.additional_info.live)
+        flags = event.additional_info
+        live = flags is not None and bool(flags.live)
+        closed = bool(event.suspended) or (flags is not None and bool(flags.suspended))
         markets, occurrences = self._markets(event.markets or (), self._lines.get(listing.sport, self._no_lines), tally)
         return Offer(
             listing=listing,
-            markets=markets,
+            markets=_suspended(markets) if closed else markets,
+            live=live,
+            suspended=closed,
             complete=event.markets is not None and not live and at < listing.kickoff and tally.complete,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
@@ -115,7 +120,7 @@ class BetpawaNormaliser:
                 if key in markets:
                     tally.drop("duplicate_market", market.market_type.id, key)
                 elif any(prices):
-                    markets[key] = MarketPrices(tuple(prices))
+                    markets[key] = MarketPrices(tuple(map(_closed, prices) if market.suspended else prices))
                 else:
                     tally.drop("no_outcomes", market.market_type.id, key)
         return markets, occurrences
@@ -165,44 +170,57 @@ class BetpawaNormaliser:
                 tally.unmapped(type_id, plain_text(market.market_type.name))
                 continue
             target, slot = place
-            try:
-                price = self._prices[bytes(outcome.odds)]
-            except (PriceError, UnicodeDecodeError):
-                tally.drop("bad_price", f"{type_id}/{outcome.type_id}", target.key)
-                continue
+            price = self._price(outcome, f"{type_id}/{outcome.type_id}", target.key, tally)
             prices = found.get(target)
             if prices is None:
                 prices = found[target] = [0] * target.width
             if prices[slot]:
                 tally.drop("duplicate_market", type_id, target.key)
             else:
-                prices[slot] = -abs(price) if outcome.suspended else price
+                prices[slot] = price
 
     def _row(self, row: Row[Price], target: Target, prices: list[int], type_id: str, tally: Tally) -> None:
-        slots, known, repeated = target.slots, self._prices, False
+        slots, repeated, lost = target.slots, False, False
         for outcome in row.prices or ():
-            try:
-                slot = slots[outcome.type_id]
-                price = known[bytes(outcome.odds)]
-            except (KeyError, PriceError, UnicodeDecodeError) as error:
-                _drop_outcome(error, f"{type_id}/{outcome.type_id}", target, tally)
-                continue
-            if prices[slot]:
+            slot = slots.get(outcome.type_id)
+            if slot is None:
+                lost = lost or outcome.type_id == MALFORMED
+                _drop_outcome(outcome, type_id, target.key, tally)
+            elif prices[slot]:
                 repeated = True
             else:
-                prices[slot] = -abs(price) if outcome.suspended else price
+                prices[slot] = self._price(outcome, f"{type_id}/{outcome.type_id}", target.key, tally)
+        if lost:
+            lose_outcome(prices)
         if repeated:
             tally.drop("duplicate_market", type_id, target.key)
 
+    def _price(self, outcome: Price, field: str, key: MarketKey, tally: Tally) -> int:
+        """Return an outcome's price with its state; one that cannot be read matters only while it can be bet on."""
+        try:
+            price = self._prices[bytes(outcome.odds)]
+        except (PriceError, UnicodeDecodeError):
+            if outcome.suspended:
+                return SUSPENDED_UNPRICED
+            tally.drop("bad_price", field, key)
+            return UNREAD
+        return -abs(price) if outcome.suspended else price
 
-def _drop_outcome(error: Exception, field: str, target: Target, tally: Tally) -> None:
-    market, _, outcome = field.partition("/")
-    if not isinstance(error, KeyError):
-        tally.drop("bad_price", field, target.key)
-    elif outcome == MALFORMED:
-        tally.drop("malformed_outcome", market, target.key)
+
+def _drop_outcome(outcome: Price, type_id: str, key: MarketKey, tally: Tally) -> None:
+    if outcome.type_id == MALFORMED:
+        tally.drop("malformed_outcome", type_id, key)
     else:
-        tally.drop("unknown_outcome", field, target.key)
+        tally.drop("unknown_outcome", f"{type_id}/{outcome.type_id}", key)
+
+
+def _closed(price: int) -> int:
+    return SUSPENDED_UNPRICED if price == UNREAD else -abs(price)
+
+
+def _suspended(markets: Mapping[MarketKey, MarketPrices]) -> Mapping[MarketKey, MarketPrices]:
+    """Return the markets of an event that is suspended: whatever it still shows cannot be bet on."""
+    return {key: MarketPrices(tuple(map(_closed, market.prices))) for key, market in markets.items()}
 
 
 def _route_elsewhere(type_id: str, row: Row[Price], lines: _Lines, tally: Tally) -> Route | None:

@@ -75,6 +75,7 @@ class Market(Wire, Generic[P], frozen=True):
 
     market_type: MarketType
     row: list[P] | None = None
+    suspended: bool | None = False
 
 
 class Named(Wire, frozen=True):
@@ -108,6 +109,7 @@ class AdditionalInfo(Wire, frozen=True):
     """Flags of an event."""
 
     live: bool | None = False
+    suspended: bool | None = False
 
 
 class EventHeader(Wire, frozen=True):
@@ -121,6 +123,7 @@ class EventHeader(Wire, frozen=True):
     competition: Named | None = None
     widgets: list[Widget] | None = None
     additional_info: AdditionalInfo | None = None
+    suspended: bool | None = False
 
 
 class Event(EventHeader, Generic[P], frozen=True):
@@ -132,6 +135,7 @@ class Event(EventHeader, Generic[P], frozen=True):
 class _Loose(Wire, frozen=True):
     market_type: MarketType
     row: list[msgspec.Raw] | None = None
+    suspended: bool | None = False
 
 
 class _LooseRow(RowHeader, frozen=True):
@@ -244,7 +248,7 @@ def _salvaged_market(place: int, raw: msgspec.Raw, version: Version, tally: Tall
         tally.drop("malformed_market", f"markets[{place}]")
         return None
     rows = [_salvaged_row(loose.market_type.id, row, version, tally) for row in loose.row or ()]
-    return Market(market_type=loose.market_type, row=[row for row in rows if row])
+    return Market(market_type=loose.market_type, row=[row for row in rows if row], suspended=loose.suspended)
 
 
 def _salvaged_row(type_id: str, raw: msgspec.Raw, version: Version, tally: Tally) -> Row[Price] | None:

@@ -5,7 +5,15 @@ from datetime import datetime
 from typing import Final
 
 from overround.bookmakers.dates import from_milliseconds
-from overround.bookmakers.decoding import LINES_KEPT, MALFORMED, Tally, price_memo, sport_slug, sr_number
+from overround.bookmakers.decoding import (
+    LINES_KEPT,
+    MALFORMED,
+    Tally,
+    lose_outcome,
+    price_memo,
+    sport_slug,
+    sr_number,
+)
 from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.sportybet.wire import (
@@ -24,10 +32,12 @@ from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
-from overround.odds import MarketKey, MarketPrices
+from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _ENDED: Final = 3  # this status and those above
+# In play, halted, ended, settled, interrupted, abandoned. The other numbers are of matches called off or put off.
+_STARTED: Final = frozenset((1, 2, 3, 4, 7, 9))
 
 
 class SportybetNormaliser:
@@ -60,11 +70,13 @@ class SportybetNormaliser:
         event = decode_event(body, tally)
         listing = _listing(event)
         markets, occurrences = self._markets(event, self._routes.get(listing.sport, self._no_routes), tally)
-        prematch = event.status == NOT_STARTED and all(market.product == PREMATCH for market in event.markets or ())
+        live = event.status in _STARTED or (bool(event.markets) and not _prematch_markets(event))
         return Offer(
             listing=listing,
             markets=markets,
-            complete=prematch and at < listing.kickoff and tally.complete,
+            complete=event.status == NOT_STARTED and not live and at < listing.kickoff and tally.complete,
+            live=live,
+            suspended=_is_suspended(event),
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
             occurrences=occurrences,
@@ -76,7 +88,11 @@ class SportybetNormaliser:
         """Return the prices by key, and how many of the wire's markets they are of."""
         markets: dict[MarketKey, MarketPrices] = {}
         occurrences = 0
+        suspended = _is_suspended(event)
         for market in event.markets or ():
+            if market.product != PREMATCH:
+                tally.drop("live_market", market.id)
+                continue
             try:
                 route = routes[market.id, market.specifier or ""]
             except LineError:
@@ -85,7 +101,7 @@ class SportybetNormaliser:
             if route is None:
                 tally.unmapped(market.id, plain_text(market.name or market.desc))
                 continue
-            is_open = market.status == OPEN and not (market.banned or event.banned)
+            is_open = market.status == OPEN and not (market.banned or suspended)
             if isinstance(route, Target):
                 prices = self._outcomes(market, route, is_open, tally)
                 occurrences += _store(route.key, prices, markets, market.id, tally)
@@ -96,20 +112,30 @@ class SportybetNormaliser:
 
     def _outcomes(self, market: Market, target: Target, is_open: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the market's state
         prices = [0] * target.width
-        slots, known = target.slots, self._prices
+        slots, lost = target.slots, False
         for outcome in market.outcomes or ():
-            try:
-                slot = slots[outcome.id]
-                price = known[outcome.odds]
-            except KeyError:
+            slot = slots.get(outcome.id)
+            if slot is None:
+                lost = lost or outcome.id == MALFORMED
                 reason = "malformed_outcome" if outcome.id == MALFORMED else "unknown_outcome"
                 tally.drop(reason, _field(market, outcome), target.key)
                 continue
-            except PriceError:
-                tally.drop("bad_price", _field(market, outcome), target.key)
-                continue
-            prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
+            prices[slot] = self._price(market, outcome, target.key, is_open, tally)
+        if lost:
+            lose_outcome(prices)
         return prices
+
+    def _price(self, market: Market, outcome: Outcome, key: MarketKey, is_open: bool, tally: Tally) -> int:  # noqa: FBT001 - the market's state
+        """Return an outcome's price with its state; one that cannot be read matters only while it can be bet on."""
+        is_active = is_open and outcome.is_active == ACTIVE
+        try:
+            price = self._prices[outcome.odds]
+        except PriceError:
+            if not is_active:
+                return SUSPENDED_UNPRICED
+            tally.drop("bad_price", _field(market, outcome), key)
+            return UNREAD
+        return price if is_active else -abs(price)
 
     def _selections(
         self,
@@ -120,7 +146,7 @@ class SportybetNormaliser:
     ) -> Mapping[MarketKey, list[int]]:
         """Return the prices of a market that is split among several keys, as by players."""
         found: dict[MarketKey, list[int]] = {}
-        known, price_of = split.known, self._prices
+        known = split.known
         for outcome in market.outcomes or ():
             try:
                 place = known[outcome.id, outcome.desc or ""]
@@ -131,19 +157,23 @@ class SportybetNormaliser:
                 tally.unmapped(market.id, plain_text(market.name or market.desc))
                 continue
             target, slot = place
-            try:
-                price = price_of[outcome.odds]
-            except PriceError:
-                tally.drop("bad_price", _field(market, outcome), target.key)
-                continue
             prices = found.get(target.key)
             if prices is None:
                 prices = found[target.key] = [0] * target.width
             if prices[slot]:
                 tally.drop("duplicate_market", market.id, target.key)
             else:
-                prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
+                prices[slot] = self._price(market, outcome, target.key, is_open, tally)
         return found
+
+
+def _prematch_markets(event: Event) -> bool:
+    return any(market.product == PREMATCH for market in event.markets or ())
+
+
+def _is_suspended(event: Event) -> bool:
+    """Tell whether nothing of the event can be bet on: it is banned, or called off or put off."""
+    return bool(event.banned) or event.status != NOT_STARTED
 
 
 def _store(
