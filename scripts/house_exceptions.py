@@ -7,6 +7,8 @@ from types import MappingProxyType
 SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
     {
         "api/event_encoder.py:EventEncoder._encode": "one event's fault does not keep the others from being encoded",
+        "bookmakers/sweep.py:_answer": "one league's fault does not end the discovery of the others",
+        "bookmakers/sweep.py:_read_entry": "one list entry's fault costs that entry",
         "scheduling/integrity.py:IntegrityCheck.run_quietly": "a database that is away is no finding",
         "scheduling/maintenance.py:Maintenance.run": "upkeep that fails is tried again at the next round",
         "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",

@@ -161,8 +161,8 @@ def test_a_repeated_line_or_market_counts_once(normaliser: BetpawaNormaliser) ->
 
 
 def test_a_bad_outcome_loses_only_itself(normaliser: BetpawaNormaliser) -> None:
-    """A price too fine, an unknown id, and a selection of another shape are counted with their market."""
-    listed = [pawa_price("3744", 2.41), pawa_price("3745", 3.30001), pawa_price("77", 2.0), {"typeId": 3746}]
+    """A price that is none, an unknown id, and a selection of another shape are counted with their market."""
+    listed = [pawa_price("3744", 2.41), pawa_price("3745", "+330"), pawa_price("77", 2.0), {"typeId": 3746}]
     offer = normaliser.normalise(encoded(pawa_body(pawa_market("3743", {"prices": listed}))), BEFORE)
     assert prices(offer) == {RESULT: (2410, UNREAD, UNREAD)}
     assert offer.dropped == (

@@ -128,7 +128,7 @@ def test_a_bad_outcome_loses_only_itself(normaliser: SportybetNormaliser) -> Non
         sporty_outcome("1", "2.40"),
         sporty_outcome("2", "n/a"),
         sporty_outcome("77", "3.00"),
-        {"id": "3", "odds": None},
+        {"id": "3"},
     ]
     market = sporty_market("1", {}, outcomes=outcomes)
     offer = normaliser.normalise(

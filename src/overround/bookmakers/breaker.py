@@ -59,6 +59,13 @@ class Breaker:
             self._become(BreakerState.HALF_OPEN, now, None)
         return self._turn
 
+    def hold(self, until: float, reason: str, now: float) -> None:
+        """Open until then, as the bookmaker asked; one probe follows. A hold that ends earlier changes nothing."""
+        if self.retry_at is not None and self.retry_at >= until:
+            return
+        self.reason = reason
+        self._become(BreakerState.OPEN, now, until)
+
     def ended(self, turn: int, outcome: Outcome, now: float) -> None:
         """Take into account how a request ended."""
         if turn != self._turn:

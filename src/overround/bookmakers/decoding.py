@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Final, TypeVar
 
 import msgspec
 
 from overround.bookmakers.memo import Memo
+from overround.bookmakers.texts import clean_json, repaired_json
 from overround.errors import BlockedError, MalformedError
 from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, UNREAD, Dropped, MarketKey, Unmapped, parse_price
 
@@ -19,37 +19,65 @@ LINES_KEPT: Final = 20_000
 MALFORMED: Final = ""
 """The id that an outcome gets whose own could not be read, so that its loss is counted with its market."""
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_ID_DIGITS = 15
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TEXT = msgspec.json.Decoder(str)
+_NUMBER_STARTS = frozenset(bytes([digit]) for digit in b"-0123456789")
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], body: bytes, bookmaker: str, subject: str) -> T:
-    """Decode a body.
+    """Decode a body; characters that no text can hold cost themselves only.
 
     Raises:
         BlockedError: the body is empty or not JSON at all, as a challenge page.
         MalformedError: it is truncated or damaged JSON, or JSON of another shape.
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
+    body = clean_json(body).body
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise wrong_shape(error, bookmaker, subject) from error
-    except _UNREADABLE as error:
+    except UNREADABLE:
+        body = repaired_json(body)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise wrong_shape(error, bookmaker, subject) from error
+    except UNREADABLE as error:
         if body.lstrip()[:1] not in (b"{", b"["):  # an empty slice is in no tuple
             raise BlockedError(bookmaker, subject, _not_json(body)) from error
         raise MalformedError(bookmaker, subject, f"the JSON is damaged: {error}") from error
 
 
+def decode_raw(decoder: msgspec.json.Decoder[T], part: bytes | msgspec.Raw) -> T:
+    """Decode a part of a body, with repairs where it is damaged.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: it cannot be read.
+    """
+    try:
+        return decoder.decode(part)
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        return decoder.decode(repaired_json(bytes(part)))
+
+
 def decode_or_none(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T | None:
     """Decode what need not be there, or need not be right."""
     try:
-        return decoder.decode(body)
-    except _UNREADABLE:
+        return decode_raw(decoder, body)
+    except UNREADABLE:
         return None
+
+
+def number_text(raw: bytes | msgspec.Raw) -> str:
+    """Return the text of a JSON number, in quotes or not; "" for null and for what is neither number nor text."""
+    found = bytes(raw)
+    if found[:1] == b'"':
+        return decode_or_none(_TEXT, found) or ""
+    return found.decode("ascii", "replace") if found[:1] in _NUMBER_STARTS else ""
 
 
 def wrong_shape(error: msgspec.ValidationError, bookmaker: str, subject: str) -> MalformedError:
@@ -75,15 +103,6 @@ def sr_number(text: str) -> int | None:
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= _MAX_ID_DIGITS):
         return None
     return int(digits) or None
-
-
-def instant(milliseconds: int) -> datetime:
-    """Return the instant that many milliseconds after 1970.
-
-    Raises:
-        OverflowError: it is no date.
-    """
-    return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def sport_slug(name: str) -> str:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import msgspec
 import stamina
@@ -15,6 +16,7 @@ from yarl import URL
 
 from overround.bookmakers.classify import check_body, check_status, retry_after_seconds
 from overround.bookmakers.statistics import FetchStatistics
+from overround.bookmakers.texts import repaired_json
 from overround.bookmakers.turns import Turns, TurnState
 from overround.bookmakers.unchanged import body_digest
 from overround.bookmakers.unpacking import ENCODINGS, TooLargeError, unpacked
@@ -27,13 +29,16 @@ from overround.errors import (
     TransientFetchError,
 )
 from overround.logs import without_secrets
-from overround.ports import BookmakerOptions, Clock
+from overround.ports import BookmakerOptions, Clock, Refusal
 from overround.response import KnownBody, Response
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _JSON_TYPE = "application/json"
+_HEADER_BYTES = 64 * 1024  # of one line or field: content security policies of 20 kB are real
+_HEADERS = 512
+_CUT_OFF = "Input data was truncated"  # msgspec's words
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +60,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     url: URL
     subject: str
     body: bytes | None = None
+    refusal: Refusal | None = None
 
 
 class _Backoff:
@@ -91,6 +97,9 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE, hdrs.ACCEPT_ENCODING: ENCODINGS},
         auto_decompress=False,  # it would unpack the bodies of all connections at once
         trust_env=False,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+        max_headers=_HEADERS,
     ) as session:
         yield session
 
@@ -148,25 +157,40 @@ class HttpFetcher:
         """Go by other limits: concurrency, spacing, requests a minute; nothing else of the options is looked at."""
         self._turns.set_limits(options)
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
-        """Ask for a path below the base address, with retries.
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """Ask for a path below the base address, with retries; an error that the body states is one of the request.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        return await self._fetch(_Request(method=hdrs.METH_GET, url=self._url(path, params), subject=subject or path))
+        url = self._url(path, params)
+        return await self._fetch(_Request(method=hdrs.METH_GET, url=url, subject=subject or path, refusal=refusal))
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path below the base address, with retries: a bookmaker's POST only reads.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        url = self._url(path, params)
-        body = msgspec.json.encode(json)
-        return await self._fetch(_Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body))
+        url, body = self._url(path, params), msgspec.json.encode(json)
+        return await self._fetch(
+            _Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body, refusal=refusal)
+        )
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
         url = URL(f"{self._base}/{path.lstrip('/')}")
@@ -266,16 +290,37 @@ class HttpFetcher:
         return bytes(received)
 
     def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "")
         try:
-            body = unpacked(packed, response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_bytes)
+            body = unpacked(packed, encoding, self._max_bytes)
         except TooLargeError:
             raise self._too_large(request) from None
-        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
-        check_body(self._slug, request.subject, response.status, content_type, body)
+        if not body and response.status == HTTPStatus.OK and _ends_with_connection(response):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body began")
+        check_body(self._slug, request.subject, response.status, encoding, body)
+        if _ends_with_connection(response) and _cut_off(body):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body did")
+        refusal = request.refusal(body) if request.refusal else None
+        if refusal is not None:
+            raise refusal
         return body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
+
+
+def _ends_with_connection(response: ClientResponse) -> bool:
+    """Tell whether nothing but the connection's end says that a body has ended."""
+    chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+    return not chunked and hdrs.CONTENT_LENGTH not in response.headers
+
+
+def _cut_off(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(repaired_json(body), type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error) == _CUT_OFF
+    return False
 
 
 def _proxy_address(slug: str, proxy: str | None) -> str | None:

@@ -165,13 +165,13 @@ class EventBook:
 
     def drop_started(self, now: datetime, grace: timedelta) -> tuple[int, ...]:
         """Forget what kicked off longer than `grace` ago; return the events' ids."""
-        started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff + grace < now)
+        started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff < now - grace)
         self._revision += 1
         for sr_id in started:
             del self._events[sr_id]
             self._by_event.pop(sr_id, None)
         self._moved = {pair for pair in self._moved if pair[0] in self._events}
-        over = [key for key, known in self._listings.items() if known.listing.kickoff + grace < now]
+        over = [key for key, known in self._listings.items() if known.listing.kickoff < now - grace]
         for key in over:
             known = self._listings.pop(key)
             self._seen_at.pop(key, None)

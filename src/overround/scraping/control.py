@@ -13,7 +13,7 @@ from overround.scraping.catching_up import CatchUp
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.on_demand import OnDemandScraper
 from overround.scraping.progress import Progress
-from overround.scraping.runs import RunDetail
+from overround.scraping.runs import ListFigures, RunDetail
 from overround.scraping.targets import EventTarget, failed_targets
 
 _log = structlog.get_logger(__name__)
@@ -102,6 +102,10 @@ class ScrapeController:
     def detail(self, run_id: int) -> RunDetail | None:
         """Return what is known of a run beyond its counts; None of a run of an earlier process."""
         return self._runs.detail(run_id)
+
+    def lists(self, bookmaker: str) -> ListFigures | None:
+        """Return what the newest discovery found in a bookmaker's lists; None before the first."""
+        return self._runs.lists(bookmaker)
 
     def runs(self) -> Sequence[ScrapeRun]:
         """Return the newest runs, the one under way included, newest first."""

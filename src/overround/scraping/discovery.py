@@ -1,7 +1,7 @@
 """Asking all bookmakers at once what they list, and entering the answers in the event book."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -9,14 +9,16 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from overround.bookmakers.dates import bounded
 from overround.caching.event_book import BookUpdate, EventBook, KnownListing, update_book
-from overround.errors import ErrorClass
+from overround.errors import DateError, ErrorClass
 from overround.event import DiscoveryFailure, LeagueListings, Listing
 from overround.odds import Dropped
 from overround.scraping.absence import Sweep
 from overround.scraping.event_scrape import Source
 from overround.scraping.likeness import is_simulated
 from overround.scraping.matching import match_listings, same_match
+from overround.scraping.runs import ListFigures
 
 _log = structlog.get_logger(__name__)
 
@@ -24,6 +26,7 @@ ListingKey = tuple[str, str]
 Gone = Callable[[Sweep, Sequence[KnownListing]], Sequence[KnownListing]]
 T = TypeVar("T")
 
+_REASONS_SHOWN = 20
 _NOTHING = BookUpdate(events=(), listings=())
 # Before others have their turn: some two milliseconds.
 _LOOKED_AT_AT_A_TIME = 500
@@ -40,6 +43,33 @@ async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Swee
         bookmakers=tuple(sources),
         sports=tuple(sports),
     )
+
+
+def list_figures(bookmakers: Iterable[str], sweep: Sweep, at: datetime) -> Mapping[str, ListFigures]:
+    """Return what each bookmaker's lists held, with the most frequent reasons for what became no listing."""
+    lists: dict[str, list[LeagueListings]] = {bookmaker: [] for bookmaker in bookmakers}
+    for league in sweep.leagues:
+        lists.setdefault(league.bookmaker, []).append(league)
+    failed = Counter(failure.bookmaker for failure in sweep.failures)
+    return {
+        bookmaker: ListFigures(
+            at=at,
+            listed=sum(league.listed for league in leagues),
+            unreadable=sum(league.unreadable for league in leagues),
+            unlisted=sum(league.unlisted for league in leagues),
+            failed=failed[bookmaker],
+            dropped=_by_reason(leagues),
+        )
+        for bookmaker, leagues in lists.items()
+    }
+
+
+def _by_reason(leagues: Iterable[LeagueListings]) -> tuple[Dropped, ...]:
+    counts: Counter[str] = Counter()
+    for league in leagues:
+        for dropped in league.dropped:
+            counts[dropped.reason] += dropped.count
+    return tuple(Dropped(reason, "list event", count) for reason, count in counts.most_common(_REASONS_SHOWN))
 
 
 def entering(
@@ -116,7 +146,7 @@ class _Found:
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
-            if stated.kickoff + grace < now:
+            if stated.kickoff < now - grace:
                 continue
             listing, key = _with_resolved_id(book, stated), _key(stated)
             self._seen.add(key)
@@ -208,7 +238,8 @@ async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueLis
     answers: list[LeagueListings | DiscoveryFailure] = []
     try:
         async for answer in source.client.discover(sports):
-            answers.append(answer)  # noqa: PERF401 - what came before a failure counts
+            readable = _readable(answer) if isinstance(answer, LeagueListings) else answer
+            answers.append(readable)
     except Exception as error:  # noqa: BLE001 - supervision point: one bookmaker's bug never stops the others
         _log.error("discovery_bug", bookmaker=source.slug, exc_info=error)
         answers.append(
@@ -217,6 +248,31 @@ async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueLis
             )
         )
     return answers
+
+
+def _readable(league: LeagueListings) -> LeagueListings:
+    """Return a list without the listings that no arithmetic survives, whichever client let them through."""
+    faults = [fault for fault in map(_fault, league.listings) if fault]
+    if not faults:
+        return league
+    dropped = tuple(Dropped(reason, "listing", count) for reason, count in Counter(faults).items())
+    return msgspec.structs.replace(
+        league,
+        listings=tuple(listing for listing in league.listings if not _fault(listing)),
+        dropped=league.dropped + dropped,
+        unreadable=league.unreadable + len(faults),
+    )
+
+
+def _fault(listing: Listing) -> str:
+    texts = (listing.listing_id, listing.home, listing.away, listing.country, listing.tournament)
+    if not all(isinstance(text, str) for text in texts):
+        return "a name is no text"
+    try:
+        bounded(listing.kickoff)
+    except DateError as error:
+        return str(error)
+    return ""
 
 
 def _key(listing: Listing) -> ListingKey:

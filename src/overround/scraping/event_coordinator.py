@@ -19,7 +19,7 @@ from overround.errors import ErrorClass, JournalWriteError, OverroundError, Unkn
 from overround.event import Event
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.scraping.absence import Absences, Sweep, clean_bookmakers
-from overround.scraping.discovery import discover, enter_listings, entering, rematch
+from overround.scraping.discovery import discover, enter_listings, entering, list_figures, rematch
 from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.landing import Landing
 from overround.scraping.precedence import Precedence
@@ -218,6 +218,7 @@ class EventCoordinator:
             await asyncio.sleep(0)
         self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
+        context.runs.note_lists(list_figures(context.sources, sweep, now))
         await self._write_or_count(run, tally)
         await self._withdraw(run, tally, clean_bookmakers(sweep))
         targets = self._targets(options.horizon)

@@ -39,6 +39,7 @@ export interface BookmakerView {
   enabled: boolean;
   concurrency: ConcurrencyView;
   breaker: BreakerView;
+  hold: HoldView | null;
   requests_per_minute: MinuteView;
   last_success_at: string | null;
   last_error: LastErrorView | null;
@@ -49,6 +50,7 @@ export interface BookmakerView {
   staleness_seconds: number | null;
   events: number;
   markets: number;
+  lists: ListsView | null;
 }
 
 export interface BookmakersView {
@@ -238,6 +240,11 @@ export interface HistoryModel {
   series: SeriesModel[];
 }
 
+export interface HoldView {
+  until: string;
+  reason: string;
+}
+
 export interface IntegrityView {
   checked_at: string;
   compared: number;
@@ -306,6 +313,15 @@ export interface LinkView {
   sr_id: number;
   reason: string;
   linked_at: string;
+}
+
+export interface ListsView {
+  at: string;
+  listed: number;
+  unreadable: number;
+  unlisted: number;
+  failed: number;
+  dropped: BookmakersDroppedView[];
 }
 
 export interface Login {
@@ -686,6 +702,11 @@ export interface UnmatchedView {
 }
 
 export type WriterState = "running" | "retrying" | "breaker_open";
+
+export interface BookmakersDroppedView {
+  reason: string;
+  count: number;
+}
 
 export interface CoverageCoverageView {
   now: string;

@@ -8,6 +8,7 @@ import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
+from overround.bookmakers.dates import bounded
 from overround.bookmakers.decoding import (
     LINES_KEPT,
     PRICES_KEPT,
@@ -18,8 +19,9 @@ from overround.bookmakers.decoding import (
     sr_number,
 )
 from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
-from overround.errors import LineError, MalformedError, PriceError
+from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
 from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
 
@@ -98,13 +100,13 @@ class Bet9jaNormaliser:
         """Decode and normalise a single-event body received at `at`.
 
         Raises:
-            FetchError: MalformedError, BlockedError (not JSON) or GoneError (`R` is "E", `D` is false).
+            FetchError: MalformedError, BlockedError (not JSON), GoneError (`D` is false), or what another `R` means.
         """
         event, prematch = decode_event(body)
         listing = _listing(event)
         tally = Tally()
         places = self._places.get(listing.sport, self._no_places)
-        read = self._prices_by_target(event.o or {}, places, tally)
+        read = self._prices_by_target(event.o if isinstance(event.o, dict) else {}, places, tally)
         closed = event.st != OPEN
         found = {target: prices for target, prices in read.found.items() if has_outcomes(prices)}
         markets = _markets(_suspended(found) if closed else found, tally)
@@ -197,18 +199,18 @@ def _listing(event: Event) -> Listing:
     if not separator:
         raise MalformedError(SLUG, str(event.id), f"{event.ds[:80]!r} does not name two teams", "D.DS")
     try:
-        kickoff = event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC).astimezone(UTC)
-    except OverflowError:
-        raise MalformedError(SLUG, str(event.id), "it is no date", "D.STARTDATE") from None
+        kickoff = bounded(event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC))
+    except DateError as error:
+        raise MalformedError(SLUG, str(event.id), str(error), "D.STARTDATE") from None
     return Listing(
         bookmaker=SLUG,
         listing_id=str(event.id),
-        sr_id=sr_number(event.extid or ""),
-        sport=_SPORTS.get(event.sid) or sport_slug(event.s),
-        home=home.strip(),
-        away=away.strip(),
+        sr_id=sr_number(str(event.extid or "")),
+        sport=_SPORTS.get(event.sid) or sport_slug(event.s or ""),
+        home=plain_text(home),
+        away=plain_text(away),
         kickoff=kickoff,
-        country=event.sg,
-        tournament=event.gn,
+        country=plain_text(event.sg),
+        tournament=plain_text(event.gn),
         active=event.st == OPEN,
     )

@@ -1,7 +1,7 @@
 """BetPawa's single-event answers to catalogue markets."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from overround.bookmakers.betpawa.wire import (
     Row,
     decode_event,
 )
+from overround.bookmakers.dates import bounded
 from overround.bookmakers.decoding import (
     LINES_KEPT,
     MALFORMED,
@@ -27,12 +28,14 @@ from overround.bookmakers.decoding import (
     decode_or_none,
     has_outcomes,
     lose_outcome,
+    number_text,
     sport_slug,
     sr_number,
 )
 from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
+from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
-from overround.errors import LineError, MalformedError, PriceError
+from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
 from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
 
@@ -73,7 +76,7 @@ class BetpawaNormaliser:
         self._lines = {sport: _Lines(mapping) for sport, mapping in mappings.items()}
         self._no_lines = _Lines(MarketMapping())
         self._covered = frozenset[str]().union(*(mapping.covered for mapping in mappings.values()))
-        self._prices: Memo[bytes, int] = Memo(lambda number: bettable_price(number.decode()), PRICES_KEPT)
+        self._prices: Memo[bytes, int] = Memo(lambda odds: bettable_price(number_text(odds)), PRICES_KEPT)
 
     @property
     def covered(self) -> frozenset[str]:
@@ -84,7 +87,7 @@ class BetpawaNormaliser:
         """Decode and normalise a single-event body received at `at`.
 
         Raises:
-            FetchError: MalformedError, BlockedError (not JSON) or GoneError (NOT_FOUND).
+            FetchError: MalformedError, BlockedError (not JSON), or what an error in the body means.
         """
         tally = Tally()
         event = decode_event(body, tally)
@@ -132,7 +135,7 @@ class BetpawaNormaliser:
         mapped: set[int | None] = set()
         unmapped: set[int | None] = set()
         type_id, by_quarters = market.market_type.id, lines.by_quarters
-        for row in market.row:
+        for row in market.row or ():
             try:
                 route = by_quarters[type_id, row.handicap]
             except LineError:
@@ -150,7 +153,7 @@ class BetpawaNormaliser:
             else:
                 self._selections(row, route, found, market, tally)
         if unmapped:
-            tally.unmapped(type_id, market.market_type.name, len(unmapped))
+            tally.unmapped(type_id, plain_text(market.market_type.name), len(unmapped))
         return found, len(mapped)
 
     def _selections(
@@ -158,14 +161,14 @@ class BetpawaNormaliser:
     ) -> None:
         """Add the prices of a row whose selections are split among several keys, as by players."""
         type_id, known = market.market_type.id, split.known
-        for outcome in row.prices:
+        for outcome in row.prices or ():
             try:
                 place = known[outcome.type_id, outcome.name or ""]
             except LineError:
                 tally.drop("bad_selection", f"{type_id}/{outcome.type_id}")
                 continue
             if place is None:
-                tally.unmapped(type_id, market.market_type.name)
+                tally.unmapped(type_id, plain_text(market.market_type.name))
                 continue
             target, slot = place
             price = self._price(outcome, f"{type_id}/{outcome.type_id}", target.key, tally)
@@ -179,7 +182,7 @@ class BetpawaNormaliser:
 
     def _row(self, row: Row[Price], target: Target, prices: list[int], type_id: str, tally: Tally) -> None:
         slots, repeated, lost = target.slots, False, False
-        for outcome in row.prices:
+        for outcome in row.prices or ():
             slot = slots.get(outcome.type_id)
             if slot is None:
                 lost = lost or outcome.type_id == MALFORMED
@@ -237,26 +240,27 @@ def _line_text(row: Row[Price]) -> str:
     specifier = decode_or_none(ROW_SPECIFIER, row.specifier)
     if specifier and (specifier.hcp or specifier.total):
         return specifier.hcp or specifier.total or ""
-    text = next((price.handicap for price in row.prices if price.handicap), "")
+    text = next((price.handicap for price in row.prices or () if price.handicap), "")
     return text.removeprefix("Home ")
 
 
 def _listing(event: AnyEvent) -> Listing:
-    names = {team.position: team.name for team in event.participants}
-    if not names.keys() >= {HOME, AWAY}:
+    names = {team.position: plain_text(team.name) for team in event.participants}
+    home, away = names.get(HOME), names.get(AWAY)
+    if not home or not away:
         raise MalformedError(SLUG, event.id, "home and away are not both there", "participants")
     try:
-        kickoff = event.start_time.astimezone(UTC)
-    except OverflowError:
-        raise MalformedError(SLUG, event.id, "it is no date", "startTime") from None
+        kickoff = bounded(event.start_time)
+    except DateError as error:
+        raise MalformedError(SLUG, event.id, str(error), "startTime") from None
     return Listing(
         bookmaker=SLUG,
         listing_id=event.id,
-        sr_id=next((sr_number(widget.id) for widget in event.widgets or () if widget.type == SPORTRADAR), None),
-        sport=_SPORTS.get(event.category.id) or sport_slug(event.category.name),
-        home=names[HOME],
-        away=names[AWAY],
+        sr_id=next((sr_number(widget.id or "") for widget in event.widgets or () if widget.type == SPORTRADAR), None),
+        sport=_SPORTS.get(event.category.id) or sport_slug(event.category.name or ""),
+        home=home,
+        away=away,
         kickoff=kickoff,
-        country=event.region.name,
-        tournament=event.competition.name,
+        country=plain_text(event.region.name) if event.region else "",
+        tournament=plain_text(event.competition.name) if event.competition else "",
     )

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from overround.bookmakers.dates import from_milliseconds
 from overround.bookmakers.decoding import (
     LINES_KEPT,
     MALFORMED,
     Tally,
     has_outcomes,
-    instant,
     lose_outcome,
     price_memo,
     sport_slug,
@@ -23,13 +23,15 @@ from overround.bookmakers.sportybet.wire import (
     OPEN,
     PREMATCH,
     SLUG,
+    Category,
     Event,
     Market,
     Outcome,
     decode_event,
 )
+from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
-from overround.errors import LineError, MalformedError, PriceError
+from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.event import Listing, Offer
 from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
 
@@ -63,7 +65,7 @@ class SportybetNormaliser:
         """Decode and normalise a single-event body received at `at`.
 
         Raises:
-            FetchError: MalformedError, BlockedError (not JSON) or GoneError (`bizCode` other than 10000).
+            FetchError: MalformedError, BlockedError (not JSON), or what a `bizCode` other than 10000 means.
         """
         tally = Tally()
         event = decode_event(body, tally)
@@ -88,17 +90,17 @@ class SportybetNormaliser:
         markets: dict[MarketKey, MarketPrices] = {}
         occurrences = 0
         suspended = _is_suspended(event)
-        for market in event.markets:
+        for market in event.markets or ():
             if market.product != PREMATCH:
                 tally.drop("live_market", market.id)
                 continue
             try:
-                route = routes[market.id, market.specifier]
+                route = routes[market.id, market.specifier or ""]
             except LineError:
-                tally.drop("bad_line", f"{market.id} {market.specifier}".strip())
+                tally.drop("bad_line", f"{market.id} {market.specifier or ''}".strip())
                 continue
             if route is None:
-                tally.unmapped(market.id, market.name or market.desc)
+                tally.unmapped(market.id, plain_text(market.name or market.desc))
                 continue
             is_open = market.status == OPEN and not (market.banned or suspended)
             if isinstance(route, Target):
@@ -113,7 +115,7 @@ class SportybetNormaliser:
     def _outcomes(self, market: Market, target: Target, is_open: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the market's state
         prices = [0] * target.width
         slots, lost = target.slots, False
-        for outcome in market.outcomes:
+        for outcome in market.outcomes or ():
             slot = slots.get(outcome.id)
             if slot is None:
                 lost = lost or outcome.id == MALFORMED
@@ -147,14 +149,14 @@ class SportybetNormaliser:
         """Return the prices of a market that is split among several keys, as by players."""
         found: dict[MarketKey, list[int]] = {}
         known = split.known
-        for outcome in market.outcomes:
+        for outcome in market.outcomes or ():
             try:
-                place = known[outcome.id, outcome.desc]
+                place = known[outcome.id, outcome.desc or ""]
             except LineError:
                 tally.drop("bad_selection", _field(market, outcome))
                 continue
             if place is None:
-                tally.unmapped(market.id, market.name or market.desc)
+                tally.unmapped(market.id, plain_text(market.name or market.desc))
                 continue
             target, slot = place
             prices = found.get(target.key)
@@ -168,12 +170,12 @@ class SportybetNormaliser:
 
 
 def _prematch_markets(event: Event) -> bool:
-    return any(market.product == PREMATCH for market in event.markets)
+    return any(market.product == PREMATCH for market in event.markets or ())
 
 
 def _is_suspended(event: Event) -> bool:
     """Tell whether nothing of the event can be bet on: it is banned, or called off or put off."""
-    return event.banned or event.status != NOT_STARTED
+    return bool(event.banned) or event.status != NOT_STARTED
 
 
 def _store(
@@ -205,21 +207,20 @@ def _field(market: Market, outcome: Outcome) -> str:
 
 
 def _listing(event: Event) -> Listing:
-    sport = event.sport
+    sport, category = event.sport, event.sport.category or Category()
     try:
-        kickoff = instant(event.estimate_start_time)
-    except OverflowError:
-        reason = f"{event.estimate_start_time} is no date"
-        raise MalformedError(SLUG, event.event_id, reason, "data.estimateStartTime") from None
+        kickoff = from_milliseconds(event.estimate_start_time)
+    except DateError as error:
+        raise MalformedError(SLUG, event.event_id, str(error), "data.estimateStartTime") from None
     return Listing(
         bookmaker=SLUG,
         listing_id=event.event_id,
         sr_id=sr_number(event.event_id) if event.event_id.startswith("sr:match:") else None,
-        sport=_SPORTS.get(sport.id) or sport_slug(sport.name),
-        home=event.home_team_name,
-        away=event.away_team_name,
+        sport=_SPORTS.get(sport.id) or sport_slug(sport.name or ""),
+        home=plain_text(event.home_team_name),
+        away=plain_text(event.away_team_name),
         kickoff=kickoff,
-        country=sport.category.name,
-        tournament=sport.category.tournament.name,
+        country=plain_text(category.name),
+        tournament=plain_text(category.tournament.name) if category.tournament else "",
         active=event.status < _ENDED,
     )
