@@ -8,7 +8,7 @@ import msgspec
 
 from overround.api.state import ApiState
 from overround.event import Event
-from overround.plain_text import without_marks
+from overround.folding import folded
 
 
 class Availability(StrEnum):
@@ -52,7 +52,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 def matching_events(state: ApiState, wanted: EventFilter) -> list[Event]:
     """Return the events that a filter lets through, by kick-off."""
-    words = without_marks(wanted.text).split()
+    words = folded(wanted.text).split()
     now = state.clock.now()
     found = [
         event
@@ -66,7 +66,7 @@ def matching_events(state: ApiState, wanted: EventFilter) -> list[Event]:
 def _holds(event: Event, words: Sequence[str]) -> bool:
     if not words:
         return True
-    haystack = without_marks(f"{event.home} {event.away} {event.country} {event.tournament}")
+    haystack = folded(f"{event.home} {event.away} {event.country} {event.tournament}")
     return all(word in haystack for word in words)
 
 

@@ -10,7 +10,7 @@ import structlog
 from overround.caching.event_book import EventBook, KnownListing
 from overround.errors import FetchError
 from overround.ports import Clock
-from overround.scraping.event_scrape import Source
+from overround.scraping.event_scrape import Source, require_asked_for
 
 _RETRY_AFTER = timedelta(hours=1)
 _AT_MOST = 50  # fetches a cycle: this must never hold up the scrape
@@ -45,10 +45,11 @@ class ListingResolver:
         source = self._sources[known.listing.bookmaker]
         try:
             response = await source.client.fetch_event(known.listing)
-            sr_id = source.reader.read(response).listing.sr_id
+            stated = source.reader.read(response).listing
+            require_asked_for(known.listing, stated)
         except FetchError as error:
             _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
             return None
-        if sr_id is None:
+        if stated.sr_id is None:
             return None
-        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=sr_id))
+        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=stated.sr_id))

@@ -24,6 +24,7 @@ from overround.bookmakers.bet9ja.listing_wire import (
 from overround.bookmakers.bet9ja.wire import SLUG, refusal_of
 from overround.bookmakers.dates import from_text
 from overround.bookmakers.decoding import decode_json, sr_number
+from overround.bookmakers.names import two_teams
 from overround.bookmakers.sweep import UnreadableEntryError, failure, league_label, read_entries, read_parts, sweep
 from overround.bookmakers.texts import plain_text
 from overround.errors import FetchError, MalformedError
@@ -33,7 +34,6 @@ from overround.response import Response
 
 _DISPLAY: Final = {"DISP": "0"}
 _POPULAR_MARKETS = "1"
-_SEPARATOR = " - "  # team names hold hyphens too, but without spaces
 
 _Part = TypeVar("_Part")
 
@@ -148,16 +148,16 @@ def _refused(body: bytes, subject: str) -> FetchError:
 
 
 def _listing(event: ListEvent, sport: str) -> Listing:
-    home, separator, away = event.ds.partition(_SEPARATOR)
-    if not separator:
+    teams = two_teams(event.ds)
+    if teams is None:
         raise UnreadableEntryError("not two teams")
     return Listing(
         bookmaker=SLUG,
         listing_id=str(event.id),
         sr_id=sr_number(str(event.extid or "")),
         sport=sport,
-        home=plain_text(home),
-        away=plain_text(away),
+        home=teams[0],
+        away=teams[1],
         kickoff=from_text(event.startdate),
         country=plain_text(event.sg),
         tournament=plain_text(event.gn),

@@ -19,6 +19,7 @@ from overround.bookmakers.decoding import (
     sr_number,
 )
 from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.bookmakers.names import two_teams
 from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
@@ -30,7 +31,6 @@ _SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number 
 _LINE: Final = "line"
 _NOT_BETTABLE: Final = frozenset(("-", ""))
 _NAMES_KEPT: Final = 5_000
-_SEPARATOR: Final = " - "
 _UNKNOWN: Final = -1
 
 
@@ -195,8 +195,8 @@ def _price(text: str) -> int:
 
 
 def _listing(event: Event) -> Listing:
-    home, separator, away = event.ds.partition(_SEPARATOR)
-    if not separator:
+    teams = two_teams(event.ds)
+    if teams is None:
         raise MalformedError(SLUG, str(event.id), f"{event.ds[:80]!r} does not name two teams", "D.DS")
     try:
         kickoff = bounded(event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC))
@@ -207,8 +207,8 @@ def _listing(event: Event) -> Listing:
         listing_id=str(event.id),
         sr_id=sr_number(str(event.extid or "")),
         sport=_SPORTS.get(event.sid) or sport_slug(event.s or ""),
-        home=plain_text(home),
-        away=plain_text(away),
+        home=teams[0],
+        away=teams[1],
         kickoff=kickoff,
         country=plain_text(event.sg),
         tournament=plain_text(event.gn),

@@ -9,7 +9,7 @@ _LETTERS: Final = str.maketrans(
 )
 
 
-def without_marks(text: str) -> str:
+def folded(text: str) -> str:
     """Return a text in lower case, its letters without diacritics: "Bodø/Glimt" -> "bodo/glimt"."""
     if text.isascii():
         return text.lower()
@@ -19,4 +19,4 @@ def without_marks(text: str) -> str:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return a text's words, in lower case and without diacritics; what is no letter and no digit parts them."""
-    return tuple("".join(char if char.isalnum() else " " for char in without_marks(text)).split())
+    return tuple("".join(char if char.isalnum() else " " for char in folded(text)).split())
