@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from overround.event import Listing
 from overround.plain_text import words_of
+from overround.records.event import Listing
 
 ALIKE: Final = 0.4
 """From this likeness on, two names may be of one team."""
