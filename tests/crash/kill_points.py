@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from overround.ports import DiskStorage, Journal, WriteHandler
-from overround.writing import JournalEntry, JournalStats, StampedBatch, WriteReport
+from overround.records.writing import JournalEntry, JournalStats, StampedBatch, WriteReport
 
 
 class KillPoint(StrEnum):

@@ -4,8 +4,8 @@ from decimal import Decimal
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import ListingWriteData, RunStatus, WriteBatch
 from overround.db.repositories import FactsRepository
+from overround.records.batch import ListingWriteData, RunStatus, WriteBatch
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     HANDICAP,

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from overround.batch import ConfirmedSnapshot, WriteBatch
 from overround.errors import QueueClosedError
+from overround.records.batch import ConfirmedSnapshot, WriteBatch
 from tests.integration.queue_bench import START, Bench, batch
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
-from overround.odds import NOT_OFFERED, REMOVED, UNREAD, MarketKey, MarketPrices, Snapshot, State
+from overround.records.odds import NOT_OFFERED, REMOVED, UNREAD, MarketKey, MarketPrices, Snapshot, State
 
 _NONE_CHANGED: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 

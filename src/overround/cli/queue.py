@@ -19,8 +19,7 @@ _NO_SERVICE = "no service is running with this data directory"
 @app.command()
 def status(*, json: JsonOption = False) -> None:
     """Show how the running service's write queue fares; without a service, what the database knows."""
-    from overround.cli.queue_access import read  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.queue_offline import offline_status  # noqa: PLC0415 - as above
+    from overround.cli.queue_access import offline_status, read  # noqa: PLC0415 - command groups import lazily
 
     with errors_as_one_line():
         answer = read("/api/queue", offline_status)
@@ -36,8 +35,7 @@ def dead_letters(
 ) -> None:
     """List what the database could not take."""
     from overround.cli.output import print_rows  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.queue_access import read  # noqa: PLC0415 - as above
-    from overround.cli.queue_offline import offline_page  # noqa: PLC0415 - as above
+    from overround.cli.queue_access import offline_page, read  # noqa: PLC0415 - command groups import lazily
 
     with errors_as_one_line():
         path = f"/api/queue/dead-letters?after={after}&limit={limit}"
@@ -52,8 +50,7 @@ def dead_letters(
 @app.command()
 def show(letter_id: Annotated[int, typer.Argument(metavar="ID", min=1)], *, json: JsonOption = False) -> None:
     """Show one dead letter with its content."""
-    from overround.cli.queue_access import read  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.queue_offline import offline_letter  # noqa: PLC0415 - as above
+    from overround.cli.queue_access import offline_letter, read  # noqa: PLC0415 - command groups import lazily
 
     with errors_as_one_line():
         path = f"/api/queue/dead-letters/{letter_id}"

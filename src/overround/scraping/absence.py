@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
-from overround.caching.event_book import KnownListing
-from overround.event import DiscoveryFailure, LeagueListings
+from overround.caching.event_register import KnownListing
+from overround.records.event import DiscoveryFailure, LeagueListings
 
 DISAGREEING_SWEEPS = 10
 """After so many sweeps in a row in which a list's count disagrees, the bookmaker's counts are not trusted."""

@@ -1,4 +1,4 @@
-"""Asking all bookmakers at once what they list, and entering the answers in the event book."""
+"""Asking all bookmakers at once for their lists, and entering the answers in the event register."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -9,13 +9,14 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from overround.bookmakers.dates import bounded
-from overround.caching.event_book import BookUpdate, EventBook, KnownListing, update_book
-from overround.errors import DateError, ErrorClass
-from overround.event import DiscoveryFailure, LeagueListings, Listing
-from overround.odds import Dropped
+from overround.bookmakers.kit.dates import bounded
+from overround.caching.event_register import BookUpdate, EventRegister, KnownListing, update_book
+from overround.errors import DateError, ErrorClass, FetchError
+from overround.ports import Clock
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing
+from overround.records.odds import Dropped
 from overround.scraping.absence import Sweep
-from overround.scraping.event_scrape import Source
+from overround.scraping.event_scrape import Source, require_asked_for
 from overround.scraping.likeness import is_simulated
 from overround.scraping.matching import match_listings, same_match
 from overround.scraping.runs import ListFigures
@@ -73,7 +74,7 @@ def _by_reason(leagues: Iterable[LeagueListings]) -> tuple[Dropped, ...]:
 
 
 def entering(
-    book: EventBook, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta, gone: Gone
+    book: EventRegister, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta, gone: Gone
 ) -> Iterator[BookUpdate]:
     """Enter a sweep in the book a little at a time, and yield what differs from before.
 
@@ -100,7 +101,7 @@ def entering(
 
 
 def enter_listings(
-    book: EventBook, current: Sequence[KnownListing], precedence: Sequence[str], now: datetime
+    book: EventRegister, current: Sequence[KnownListing], precedence: Sequence[str], now: datetime
 ) -> BookUpdate:
     """Match listings to events, tell duplicates, enter both and return what differs from before."""
 
@@ -114,7 +115,7 @@ def enter_listings(
     return update_book(book, matched.events, entries)
 
 
-def rematch(book: EventBook, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
+def rematch(book: EventRegister, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
     """Match all current listings of these events once more, as their links now are."""
     current = (
         msgspec.structs.replace(known, listing=book.as_linked(known.listing))
@@ -142,7 +143,7 @@ class _Found:
         self.changed_events: set[int | None] = set()
 
     def look_at(
-        self, book: EventBook, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
+        self, book: EventRegister, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
@@ -160,7 +161,7 @@ class _Found:
             self._fresh[key] = KnownListing(listing=listing, league=league.league, first_seen_at=now, seen_at=now)
             self.changed_events.update((listing.sr_id, listing.sr_id if known is None else known.listing.sr_id))
 
-    def missing(self, book: EventBook) -> Iterator[KnownListing]:
+    def missing(self, book: EventRegister) -> Iterator[KnownListing]:
         """Iterate over what the book has and the sweep has not."""
         return (known for known in book.known() if known.gone_at is None and _key(known.listing) not in self._seen)
 
@@ -172,7 +173,7 @@ class _Found:
         return found
 
     def stayed(
-        self, book: EventBook, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
+        self, book: EventRegister, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
     ) -> Iterator[KnownListing]:
         """Iterate over the listings of some events that are as they were."""
         for known in book.known():
@@ -182,7 +183,7 @@ class _Found:
                     yield known
 
 
-def _linked(book: EventBook, known: KnownListing) -> KnownListing:
+def _linked(book: EventRegister, known: KnownListing) -> KnownListing:
     """Return a listing as the links of this moment have it."""
     listing = book.as_linked(known.listing)
     return known if listing is known.listing else msgspec.structs.replace(known, listing=listing)
@@ -193,7 +194,7 @@ def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _with_resolved_id(book: EventBook, stated: Listing) -> Listing:
+def _with_resolved_id(book: EventRegister, stated: Listing) -> Listing:
     """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before.
 
     Neither outlives the match that it was given to: an id that the bookmaker uses again is of another match.
@@ -216,7 +217,7 @@ def is_used_again(before: Listing, after: Listing) -> bool:
     return not same_match(before, after)
 
 
-def _forget_link(book: EventBook, listing: Listing) -> None:
+def _forget_link(book: EventRegister, listing: Listing) -> None:
     link = book.unlink(_key(listing))
     if link is not None:
         _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, event=link.sr_id)
@@ -277,3 +278,44 @@ def _fault(listing: Listing) -> str:
 
 def _key(listing: Listing) -> ListingKey:
     return (listing.bookmaker, listing.listing_id)
+
+
+_RETRY_AFTER = timedelta(hours=1)
+_AT_MOST = 50  # fetches a cycle: this must never hold up the scrape
+
+
+class ListingResolver:
+    """Looks up ids that lists do not state; one that was not found is asked for again after an hour."""
+
+    def __init__(self, sources: Mapping[str, Source], clock: Clock) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._asked: dict[tuple[str, str], datetime] = {}
+
+    async def resolve(self, book: EventRegister) -> Sequence[KnownListing]:
+        """Return the unmatched listings whose body names their event, with the id filled in."""
+        due = self._due(book)
+        found = await asyncio.gather(*(self._look_up(known) for known in due))
+        return [known for known in found if known is not None]
+
+    def _due(self, book: EventRegister) -> Sequence[KnownListing]:
+        now = self._clock.now()
+        unmatched = [known for known in book.known() if known.listing.sr_id is None and known.gone_at is None]
+        keys = {(known.listing.bookmaker, known.listing.listing_id): known for known in unmatched}
+        self._asked = {key: at for key, at in self._asked.items() if key in keys and now - at < _RETRY_AFTER}
+        due = [key for key in keys if key not in self._asked and key[0] in self._sources][:_AT_MOST]
+        self._asked.update(dict.fromkeys(due, now))
+        return [keys[key] for key in due]
+
+    async def _look_up(self, known: KnownListing) -> KnownListing | None:
+        source = self._sources[known.listing.bookmaker]
+        try:
+            response = await source.client.fetch_event(known.listing)
+            stated = source.reader.read(response).listing
+            require_asked_for(known.listing, stated)
+        except FetchError as error:
+            _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
+            return None
+        if stated.sr_id is None:
+            return None
+        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=stated.sr_id))

@@ -11,26 +11,24 @@ from typing import Any
 import msgspec
 import structlog
 
-from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
-from overround.caching.event_book import BookUpdate, EventBook, KnownListing
+from overround.caching.event_register import BookUpdate, EventRegister, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
-from overround.event import Event
 from overround.ports import BatchWriter, Clock, WriteQueue
+from overround.records.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
+from overround.records.event import Event
 from overround.scraping.absence import Absences, Sweep, clean_bookmakers
-from overround.scraping.discovery import discover, enter_listings, entering, list_figures, rematch
-from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
-from overround.scraping.landing import Landing
+from overround.scraping.discovery import ListingResolver, discover, enter_listings, entering, list_figures, rematch
+from overround.scraping.event_scrape import EventResult, Landing, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.precedence import Precedence
-from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
-from overround.scraping.resolution import ListingResolver
+from overround.scraping.run_targets import EventTarget, batches_of, choose_targets
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
-from overround.scraping.stream_hub import StreamHub
-from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.scraping.withdrawal import withdrawals
 from overround.settings import Settings
+from overround.streaming.hub import StreamHub
+from overround.streaming.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
 _STARTED_AT_ONCE = 3  # requests; a whole batch of them would keep the event loop for 50 ms and more
@@ -59,7 +57,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: Mapping[str, Source]
     cache: OddsCache
-    book: EventBook
+    book: EventRegister
     runs: RunBook
     catalogue: Catalogue
     clock: Clock
@@ -406,7 +404,7 @@ def _key(known: KnownListing) -> tuple[str, str]:
     return (known.listing.bookmaker, known.listing.listing_id)
 
 
-def _rephased(book: EventBook, results: Iterable[EventResult]) -> Iterator[Event]:
+def _rephased(book: EventRegister, results: Iterable[EventResult]) -> Iterator[Event]:
     """Note which events the bodies show in play, and yield those of which that is news."""
     for result in results:
         if result.offer is not None and (result.offer.live or result.offer.complete):

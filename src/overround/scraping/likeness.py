@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from overround.event import Listing
-from overround.folding import words_of
+from overround.records.event import Listing
+from overround.records.folding import words_of
 
 ALIKE: Final = 0.4
 """From this likeness on, two names may be of one team."""

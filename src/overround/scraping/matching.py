@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from overround.event import Event, Listing
+from overround.records.event import Event, Listing
 from overround.scraping.likeness import ALIKE, kind_of, namesakes, teams_likeness
 
 MAX_KICKOFF_SPREAD = timedelta(hours=24)

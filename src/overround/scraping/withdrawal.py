@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
-from overround.caching.event_book import EventBook
+from overround.caching.event_register import EventRegister
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
-from overround.odds import Snapshot
+from overround.records.odds import Snapshot
 
 _LEAST = timedelta(microseconds=1)
 
 
-def withdrawals(book: EventBook, cache: OddsCache, clean: Collection[str], now: datetime) -> Iterator[Snapshot]:
+def withdrawals(book: EventRegister, cache: OddsCache, clean: Collection[str], now: datetime) -> Iterator[Snapshot]:
     """Yield, for each (event, bookmaker) that has prices and no listing, a complete snapshot without markets.
 
     It takes a sign that the listing has left: it is known to be gone, or was another event's after this one's, or

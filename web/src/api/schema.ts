@@ -106,7 +106,20 @@ export interface ConcurrencyView {
 }
 
 export interface CoverageReport {
-  coverage: MarketsCoverageView[];
+  coverage: CoverageView[];
+}
+
+export interface CoverageView {
+  bookmaker: string;
+  sport: string;
+  events: number;
+  mapped: number;
+  unmapped_count: number;
+  dropped_count: number;
+  share: number | null;
+  unmapped: UnmappedView[];
+  dropped: RoutesDroppedView[];
+  worst: EventCoverageView[];
 }
 
 export interface DatabaseView {
@@ -160,6 +173,11 @@ export interface Diagnosis {
   version: string;
   state: string;
   checks: CheckView[];
+}
+
+export interface DroppedLettersView {
+  dropped: number[];
+  unknown: number[];
 }
 
 export interface EventCoverageView {
@@ -321,7 +339,7 @@ export interface ListsView {
   unreadable: number;
   unlisted: number;
   failed: number;
-  dropped: BookmakersDroppedView[];
+  dropped: RoutesDroppedView[];
 }
 
 export interface Login {
@@ -386,6 +404,13 @@ export interface NewLink {
 export interface OfferView {
   events: number;
   markets: number;
+}
+
+export interface OffersCoverageView {
+  now: string;
+  events: number;
+  bookmakers: Record<string, OfferView>;
+  rows: TournamentView[];
 }
 
 export interface OutcomeChange {
@@ -703,37 +728,12 @@ export interface UnmatchedView {
 
 export type WriterState = "running" | "retrying" | "breaker_open";
 
-export interface BookmakersDroppedView {
+export interface RoutesDroppedView {
   reason: string;
   count: number;
 }
 
-export interface CoverageCoverageView {
-  now: string;
-  events: number;
-  bookmakers: Record<string, OfferView>;
-  rows: TournamentView[];
-}
-
-export interface DeadLettersDroppedView {
-  dropped: number[];
-  unknown: number[];
-}
-
-export interface MarketsCoverageView {
-  bookmaker: string;
-  sport: string;
-  events: number;
-  mapped: number;
-  unmapped_count: number;
-  dropped_count: number;
-  share: number | null;
-  unmapped: UnmappedView[];
-  dropped: MarketsDroppedView[];
-  worst: EventCoverageView[];
-}
-
-export interface MarketsDroppedView {
+export interface RoutesDroppedView {
   reason: string;
   count: number;
 }
@@ -741,7 +741,7 @@ export interface MarketsDroppedView {
 /** What GET answers, by path. */
 export interface Answers {
   "/api/bookmakers": BookmakersView;
-  "/api/coverage": CoverageCoverageView;
+  "/api/coverage": OffersCoverageView;
   "/api/database": InventoryView;
   "/api/doctor": Diagnosis;
   "/api/events": EventPage;

@@ -22,15 +22,22 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SportsTree,
 )
 from overround.bookmakers.bet9ja.wire import SLUG, refusal_of
-from overround.bookmakers.dates import from_text
-from overround.bookmakers.decoding import decode_json, sr_number
-from overround.bookmakers.names import two_teams
-from overround.bookmakers.sweep import UnreadableEntryError, failure, league_label, read_entries, read_parts, sweep
-from overround.bookmakers.texts import plain_text
+from overround.bookmakers.kit.dates import from_text
+from overround.bookmakers.kit.decoding import decode_json, sr_number
+from overround.bookmakers.kit.league_discovery import (
+    UnreadableEntryError,
+    failure,
+    league_label,
+    read_entries,
+    read_parts,
+    sweep,
+)
+from overround.bookmakers.kit.names import two_teams
 from overround.errors import FetchError, MalformedError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
+from overround.records.response import Response
+from overround.texts import plain_text
 
 _DISPLAY: Final = {"DISP": "0"}
 _POPULAR_MARKETS = "1"

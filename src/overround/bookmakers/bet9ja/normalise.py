@@ -8,8 +8,8 @@ import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
-from overround.bookmakers.dates import bounded
-from overround.bookmakers.decoding import (
+from overround.bookmakers.kit.dates import bounded
+from overround.bookmakers.kit.decoding import (
     LINES_KEPT,
     PRICES_KEPT,
     Tally,
@@ -18,13 +18,13 @@ from overround.bookmakers.decoding import (
     sport_slug,
     sr_number,
 )
-from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
-from overround.bookmakers.names import two_teams
-from overround.bookmakers.texts import plain_text
+from overround.bookmakers.kit.names import two_teams
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
-from overround.event import Listing, Offer
-from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.records.event import Listing, Offer
+from overround.records.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.texts import plain_text
 
 _IN_PLAY: Final = 3_000_000  # added to a sport's number in live bodies
 _SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number in (int(text), int(text) + _IN_PLAY)}

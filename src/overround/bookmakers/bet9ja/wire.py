@@ -11,10 +11,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from overround.bookmakers.decoding import decode_json, decode_or_none, number_text
-from overround.bookmakers.refusals import Meaning, error_for, meaning_of_text
-from overround.bookmakers.texts import plain_text
+from overround.bookmakers.kit.decoding import decode_json, decode_or_none, number_text
+from overround.bookmakers.kit.refusals import Meaning, error_for, meaning_of_text
 from overround.errors import FetchError, GoneError, MalformedError
+from overround.texts import plain_text
 
 SLUG: Final = "bet9ja"
 OPEN: Final = 1

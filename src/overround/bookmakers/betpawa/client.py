@@ -21,9 +21,9 @@ from overround.bookmakers.betpawa.listing_wire import (
     Zones,
 )
 from overround.bookmakers.betpawa.wire import SLUG, refusal_of
-from overround.bookmakers.dates import bounded
-from overround.bookmakers.decoding import decode_json, decode_or_none, sr_number
-from overround.bookmakers.sweep import (
+from overround.bookmakers.kit.dates import bounded
+from overround.bookmakers.kit.decoding import decode_json, decode_or_none, sr_number
+from overround.bookmakers.kit.league_discovery import (
     MOST_LISTED,
     Entries,
     UnreadableEntryError,
@@ -34,11 +34,11 @@ from overround.bookmakers.sweep import (
     read_parts,
     sweep,
 )
-from overround.bookmakers.texts import plain_text
 from overround.errors import FetchError, MalformedError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
+from overround.records.response import Response
+from overround.texts import plain_text
 
 _API = f"{PREFIX}v4"
 _PAGE_SIZE = 100

@@ -18,8 +18,8 @@ from overround.bookmakers.betpawa.wire import (
     Row,
     decode_event,
 )
-from overround.bookmakers.dates import bounded
-from overround.bookmakers.decoding import (
+from overround.bookmakers.kit.dates import bounded
+from overround.bookmakers.kit.decoding import (
     LINES_KEPT,
     MALFORMED,
     PRICES_KEPT,
@@ -32,12 +32,12 @@ from overround.bookmakers.decoding import (
     sport_slug,
     sr_number,
 )
-from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
-from overround.bookmakers.texts import plain_text
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
-from overround.event import Listing, Offer
-from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.records.event import Listing, Offer
+from overround.records.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.texts import plain_text
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _LINE: Final = "line"

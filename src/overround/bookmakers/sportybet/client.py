@@ -6,8 +6,16 @@ from functools import partial
 
 import msgspec
 
-from overround.bookmakers.dates import from_milliseconds
-from overround.bookmakers.decoding import decode_json, sr_number
+from overround.bookmakers.kit.dates import from_milliseconds
+from overround.bookmakers.kit.decoding import decode_json, sr_number
+from overround.bookmakers.kit.league_discovery import (
+    UnusableEntryError,
+    failure,
+    league_label,
+    read_entries,
+    read_parts,
+    sweep,
+)
 from overround.bookmakers.sportybet.listing_wire import (
     NOT_STARTED,
     SPORT_IDS,
@@ -22,19 +30,11 @@ from overround.bookmakers.sportybet.listing_wire import (
     TournamentEntry,
 )
 from overround.bookmakers.sportybet.wire import SLUG, refusal_of
-from overround.bookmakers.sweep import (
-    UnusableEntryError,
-    failure,
-    league_label,
-    read_entries,
-    read_parts,
-    sweep,
-)
-from overround.bookmakers.texts import plain_text
 from overround.errors import FetchError, MalformedError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Clock, Fetcher
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
+from overround.records.response import Response
+from overround.texts import plain_text
 
 _PREMATCH = "3"
 _ONE_MARKET = "1"  # lists embed the markets they are asked for: one, the smallest, keeps them light

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from overround.bookmakers.dates import from_milliseconds
-from overround.bookmakers.decoding import (
+from overround.bookmakers.kit.dates import from_milliseconds
+from overround.bookmakers.kit.decoding import (
     LINES_KEPT,
     MALFORMED,
     Tally,
@@ -15,7 +15,7 @@ from overround.bookmakers.decoding import (
     sport_slug,
     sr_number,
 )
-from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.sportybet.wire import (
     ACTIVE,
@@ -29,11 +29,11 @@ from overround.bookmakers.sportybet.wire import (
     Outcome,
     decode_event,
 )
-from overround.bookmakers.texts import plain_text
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
-from overround.event import Listing, Offer
-from overround.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.records.event import Listing, Offer
+from overround.records.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.texts import plain_text
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _ENDED: Final = 3  # this status and those above

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from overround.bookmakers.decoding import MALFORMED, Tally, decode_json, decode_or_none, number_text
-from overround.bookmakers.refusals import Meaning, error_for, meaning_of
+from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none, number_text
+from overround.bookmakers.kit.refusals import Meaning, error_for, meaning_of
 from overround.errors import FetchError, MalformedError
 
 SLUG: Final = "sportybet"
