@@ -21,6 +21,7 @@ from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_mark
 from overround.db.engine import driver_connection
 from overround.logs import configure_logs
 from overround.records.batch import ScrapeRun
+from overround.records.event import Listing
 from overround.records.odds import REMOVED, SUSPENDED_UNPRICED, MarketKey, MarketPrices
 from overround.settings import BookmakerSettings, Settings
 from overround.simulator.model.parameters import Parameters
@@ -182,11 +183,16 @@ class Check:
                 self.verdict.differing.append(f"event {sr_id} at {slug}, tick {tick}: not in the cache")
 
     def _left_out(self, slug: str, tick: int) -> frozenset[str]:
-        """Return the listings that a bookmaker's lists leave out at a tick because of a fault."""
+        """Return the listings that a bookmaker's lists leave out at a tick because of a fault.
+
+        Where a whole league is left out, there is no list that could show it.
+        """
         if not any(fault.name is FaultName.UNLISTED_EVENTS for fault in self._faults[tick]):
             return frozenset()
-        told = {listing.listing_id for listing in self._oracle(tick).listings(slug, tick)}
-        return frozenset(one.listing_id for one in Oracle(self._model).listings(slug, tick)) - told
+        told = list(self._oracle(tick).listings(slug, tick))
+        lists, ids = {_list_of(one) for one in told}, {one.listing_id for one in told}
+        right = Oracle(self._model).listings(slug, tick)
+        return frozenset(one.listing_id for one in right if one.listing_id not in ids and _list_of(one) in lists)
 
     def _judge_cached(self, key: Key, seen: Seen, found: Markets) -> None:
         """Compare a state with the model's; where a price could not be read, it must be as it was before."""
@@ -232,6 +238,10 @@ class Check:
         self, numbers: Sequence[int], specifiers: Sequence[str], counts: Sequence[int], prices: Sequence[int]
     ) -> Markets:
         return dict(_markets(self._service, numbers, specifiers, counts, prices))
+
+
+def _list_of(listing: Listing) -> tuple[str, str, str]:
+    return listing.sport, listing.country, listing.tournament
 
 
 def _offered(markets: Markets) -> Markets:
