@@ -4,6 +4,7 @@ JSON lets a sender write what neither UTF-8 nor PostgreSQL can store: NUL, and h
 character becomes U+FFFD, so that it costs itself and not the body around it.
 """
 
+import html
 import re
 from typing import Final
 
@@ -69,7 +70,13 @@ def repaired_json(body: bytes) -> bytes:
 
 
 def plain_text(text: str | None, at_most: int = LONGEST_TEXT) -> str:
-    """Return a text that can be stored and shown: null is "", and it has no white space around it and a bound."""
+    """Return a text that can be stored and shown: null is "", and it has no needless white space and a bound.
+
+    A bookmaker may send a name as another layer of its site wrote it: entities ("&amp;") become their characters,
+    also where that happened twice.
+    """
     if not text:
         return ""
-    return _NOT_A_TEXT.sub(REPLACEMENT, text).strip()[:at_most]
+    if "&" in text:
+        text = html.unescape(html.unescape(text))
+    return _NOT_A_TEXT.sub(REPLACEMENT, " ".join(text.split()))[:at_most]

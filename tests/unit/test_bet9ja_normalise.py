@@ -8,7 +8,7 @@ from overround.bookmakers.bet9ja.normalise import Bet9jaNormaliser
 from overround.catalogue import load_catalogue
 from overround.errors import BlockedError, GoneError, MalformedError, RefusedError
 from overround.records.event import Offer
-from overround.records.odds import Dropped, MarketKey, Unmapped
+from overround.records.odds import UNREAD, Dropped, MarketKey, Unmapped
 from tests.wire_bodies import AFTER, BEFORE, KICKOFF, Json, encoded, naija_body, naija_live_body
 
 RESULT = MarketKey("match_result")
@@ -118,7 +118,7 @@ def test_a_bad_outcome_loses_only_itself(normaliser: Bet9jaNormaliser) -> None:
     """Odd text, an unknown suffix, and values that are no text are counted with their market."""
     odds = {"S_1X2_1": "2.42", "S_1X2_X": "n/a", "S_1X2_2": None, "S_1X2_3": "5", "S_GGNG_Y": {"v": 1.7}}
     offer = normaliser.normalise(encoded(naija_body(odds)), BEFORE)
-    assert prices(offer) == {RESULT: (2420, 0, 0)}
+    assert prices(offer) == {RESULT: (2420, UNREAD, UNREAD)}
     assert [(lost.reason, lost.field, lost.key) for lost in offer.dropped] == [
         ("bad_price", "S_1X2_X", RESULT),
         ("bad_price", "S_1X2_2", RESULT),

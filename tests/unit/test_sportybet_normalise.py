@@ -6,7 +6,7 @@ from overround.bookmakers.sportybet.normalise import SportybetNormaliser
 from overround.catalogue import load_catalogue
 from overround.errors import BlockedError, GoneError, MalformedError
 from overround.records.event import Offer
-from overround.records.odds import Dropped, MarketKey, Unmapped
+from overround.records.odds import UNREAD, Dropped, MarketKey, Unmapped
 from tests.wire_bodies import AFTER, BEFORE, KICKOFF, Json, encoded, sporty_body, sporty_market, sporty_outcome
 
 RESULT = MarketKey("match_result")
@@ -134,7 +134,7 @@ def test_a_bad_outcome_loses_only_itself(normaliser: SportybetNormaliser) -> Non
     offer = normaliser.normalise(
         encoded(sporty_body(market, sporty_market("29", {"74": "1.70", "76": "2.00"}))), BEFORE
     )
-    assert prices(offer) == {RESULT: (2400, 0, 0), MarketKey("both_teams_to_score"): (1700, 2000)}
+    assert prices(offer) == {RESULT: (2400, UNREAD, UNREAD), MarketKey("both_teams_to_score"): (1700, 2000)}
     assert offer.dropped == (
         Dropped("bad_price", "1/2", 1, RESULT),
         Dropped("unknown_outcome", "1/77", 1, RESULT),

@@ -16,7 +16,7 @@ from overround.ports import Clock
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing
 from overround.records.odds import Dropped
 from overround.scraping.absence import Sweep
-from overround.scraping.event_scrape import Source
+from overround.scraping.event_scrape import Source, require_asked_for
 from overround.scraping.likeness import is_simulated
 from overround.scraping.matching import match_listings, same_match
 from overround.scraping.runs import ListFigures
@@ -311,10 +311,11 @@ class ListingResolver:
         source = self._sources[known.listing.bookmaker]
         try:
             response = await source.client.fetch_event(known.listing)
-            sr_id = source.reader.read(response).listing.sr_id
+            stated = source.reader.read(response).listing
+            require_asked_for(known.listing, stated)
         except FetchError as error:
             _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
             return None
-        if sr_id is None:
+        if stated.sr_id is None:
             return None
-        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=sr_id))
+        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=stated.sr_id))

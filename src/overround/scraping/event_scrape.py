@@ -131,7 +131,7 @@ def require_asked_for(asked: Listing, stated: Listing) -> None:
     """Refuse a body that is not of the listing that was asked for.
 
     Its SportRadar number counts against the bookmaker's own word, whatever event people have linked the listing to.
-    Where the bookmaker has given none to a linked listing, the teams must be those of the list.
+    Where the bookmaker's list gives none, the teams must be those of the list.
 
     Raises:
         MalformedError: the body's own id, number or teams are another match's.
@@ -144,7 +144,7 @@ def require_asked_for(asked: Listing, stated: Listing) -> None:
     if number is not None and stated.sr_id is not None and stated.sr_id != number:
         reason = f"the body is of event {stated.sr_id}, asked for was {number}"
         raise MalformedError(asked.bookmaker, subject, reason, field="sr_id")
-    if asked.linked and number is None and not same_match(asked, stated):
+    if number is None and not same_match(asked, stated):
         reason = f"the body is of {stated.home} - {stated.away}"
         raise MalformedError(asked.bookmaker, subject, reason, field="teams")
 

@@ -3,20 +3,18 @@
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from overround.plain_text import words_of
 from overround.records.event import Listing
+from overround.records.folding import words_of
 
 ALIKE: Final = 0.4
 """From this likeness on, two names may be of one team."""
 TURNED: Final = 0.2
 """By so much the crossed likeness of two pairs exceeds the straight one where one of them is turned round."""
 
-_NAMES_KEPT: Final = 20_000
 _LONG: Final = 6  # letters from which on a word weighs no more: "Manchester" tells as much as "United"
 _SHORTEST_PREFIX: Final = 3
 _SHORTEST_PART: Final = 4
@@ -87,15 +85,14 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 def teams_likeness(one: Listing, other: Listing) -> Likeness:
-    """Compare the teams of two listings."""
-    return Likeness(
-        home=likeness(one.home, other.home),
-        away=likeness(one.away, other.away),
-        crossed=(likeness(one.home, other.away) + likeness(one.away, other.home)) / 2,
-    )
+    """Compare the teams of two listings; pairs that are alike as they stand are not compared crosswise."""
+    home, away = likeness(one.home, other.home), likeness(one.away, other.away)
+    crossed = 0.0
+    if (home + away) / 2 < 1 - TURNED:
+        crossed = (likeness(one.home, other.away) + likeness(one.away, other.home)) / 2
+    return Likeness(home, away, crossed)
 
 
-@lru_cache(maxsize=_NAMES_KEPT)
 def likeness(one: str, other: str) -> float:
     """Return how alike two names of teams are, 0 to 1, by the share of their words that have a match."""
     first, second = _telling(one), _telling(other)

@@ -32,6 +32,7 @@ from overround.bookmakers.kit.league_discovery import (
     read_parts,
     sweep,
 )
+from overround.bookmakers.kit.names import two_teams
 from overround.errors import FetchError, MalformedError
 from overround.ports import Fetcher
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
@@ -40,7 +41,6 @@ from overround.texts import plain_text
 
 _DISPLAY: Final = {"DISP": "0"}
 _POPULAR_MARKETS = "1"
-_SEPARATOR = " - "  # team names hold hyphens too, but without spaces
 
 _Part = TypeVar("_Part")
 
@@ -155,16 +155,16 @@ def _refused(body: bytes, subject: str) -> FetchError:
 
 
 def _listing(event: ListEvent, sport: str) -> Listing:
-    home, separator, away = event.ds.partition(_SEPARATOR)
-    if not separator:
+    teams = two_teams(event.ds)
+    if teams is None:
         raise UnreadableEntryError("not two teams")
     return Listing(
         bookmaker=SLUG,
         listing_id=str(event.id),
         sr_id=sr_number(str(event.extid or "")),
         sport=sport,
-        home=plain_text(home),
-        away=plain_text(away),
+        home=teams[0],
+        away=teams[1],
         kickoff=from_text(event.startdate),
         country=plain_text(event.sg),
         tournament=plain_text(event.gn),

@@ -9,7 +9,16 @@ import msgspec
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
 from overround.bookmakers.kit.dates import bounded
-from overround.bookmakers.kit.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
+from overround.bookmakers.kit.decoding import (
+    LINES_KEPT,
+    PRICES_KEPT,
+    Tally,
+    bettable_price,
+    has_outcomes,
+    sport_slug,
+    sr_number,
+)
+from overround.bookmakers.kit.names import two_teams
 from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import DateError, LineError, MalformedError, PriceError
@@ -22,7 +31,6 @@ _SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number 
 _LINE: Final = "line"
 _NOT_BETTABLE: Final = frozenset(("-", ""))
 _NAMES_KEPT: Final = 5_000
-_SEPARATOR: Final = " - "
 _UNKNOWN: Final = -1
 
 
@@ -100,7 +108,8 @@ class Bet9jaNormaliser:
         places = self._places.get(listing.sport, self._no_places)
         read = self._prices_by_target(event.o if isinstance(event.o, dict) else {}, places, tally)
         closed = event.st != OPEN
-        markets = _markets(_suspended(read.found) if closed else read.found, tally)
+        found = {target: prices for target, prices in read.found.items() if has_outcomes(prices)}
+        markets = _markets(_suspended(found) if closed else found, tally)
         self._name(read.unmapped, body, tally)
         return Offer(
             listing=listing,
@@ -186,8 +195,8 @@ def _price(text: str) -> int:
 
 
 def _listing(event: Event) -> Listing:
-    home, separator, away = event.ds.partition(_SEPARATOR)
-    if not separator:
+    teams = two_teams(event.ds)
+    if teams is None:
         raise MalformedError(SLUG, str(event.id), f"{event.ds[:80]!r} does not name two teams", "D.DS")
     try:
         kickoff = bounded(event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC))
@@ -198,8 +207,8 @@ def _listing(event: Event) -> Listing:
         listing_id=str(event.id),
         sr_id=sr_number(str(event.extid or "")),
         sport=_SPORTS.get(event.sid) or sport_slug(event.s or ""),
-        home=plain_text(home),
-        away=plain_text(away),
+        home=teams[0],
+        away=teams[1],
         kickoff=kickoff,
         country=plain_text(event.sg),
         tournament=plain_text(event.gn),

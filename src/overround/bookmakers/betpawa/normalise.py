@@ -26,6 +26,7 @@ from overround.bookmakers.kit.decoding import (
     Tally,
     bettable_price,
     decode_or_none,
+    has_outcomes,
     lose_outcome,
     number_text,
     sport_slug,
@@ -119,7 +120,7 @@ class BetpawaNormaliser:
                 key = target.key
                 if key in markets:
                     tally.drop("duplicate_market", market.market_type.id, key)
-                elif any(prices):
+                elif has_outcomes(prices):
                     markets[key] = MarketPrices(tuple(map(_closed, prices) if market.suspended else prices))
                 else:
                     tally.drop("no_outcomes", market.market_type.id, key)

@@ -1,6 +1,7 @@
 """What all bookmakers' decoders share: bytes that are not what they should be, prices, and the count of losses."""
 
 import re
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, TypeVar
 
@@ -130,6 +131,11 @@ def lose_outcome(prices: list[int], slot: int | None = None) -> None:
     places = range(len(prices)) if slot is None else (slot,)
     for place in places:
         prices[place] = prices[place] or UNREAD
+
+
+def has_outcomes(prices: Sequence[int]) -> bool:
+    """Tell whether a market has an outcome that could be read."""
+    return any(prices) and (UNREAD not in prices or any(price not in (0, UNREAD) for price in prices))
 
 
 def price_memo() -> Memo[str, int]:

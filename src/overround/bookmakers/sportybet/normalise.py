@@ -9,6 +9,7 @@ from overround.bookmakers.kit.decoding import (
     LINES_KEPT,
     MALFORMED,
     Tally,
+    has_outcomes,
     lose_outcome,
     price_memo,
     sport_slug,
@@ -106,7 +107,8 @@ class SportybetNormaliser:
                 prices = self._outcomes(market, route, is_open, tally)
                 occurrences += _store(route.key, prices, markets, market.id, tally)
             else:
-                found = self._selections(market, route, is_open, tally)
+                split = self._selections(market, route, is_open, tally)
+                found = {key: prices for key, prices in split.items() if has_outcomes(prices)}
                 occurrences += True in [_store(key, found[key], markets, market.id, tally) for key in found]
         return markets, occurrences
 
@@ -183,7 +185,7 @@ def _store(
     if key in markets:
         tally.drop("duplicate_market", wire_id, key)
         return False
-    if not any(prices):
+    if not has_outcomes(prices):
         tally.drop("no_outcomes", wire_id, key)
         return False
     markets[key] = MarketPrices(tuple(prices))

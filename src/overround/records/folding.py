@@ -9,12 +9,14 @@ _LETTERS: Final = str.maketrans(
 )
 
 
-def without_marks(text: str) -> str:
+def folded(text: str) -> str:
     """Return a text in lower case, its letters without diacritics: "Bodø/Glimt" -> "bodo/glimt"."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return a text's words, in lower case and without diacritics; what is no letter and no digit parts them."""
-    return tuple("".join(char if char.isalnum() else " " for char in without_marks(text)).split())
+    return tuple("".join(char if char.isalnum() else " " for char in folded(text)).split())
