@@ -11,7 +11,16 @@ from http import HTTPStatus
 import msgspec
 import stamina
 import structlog
-from aiohttp import ClientError, ClientPayloadError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    hdrs,
+)
 from yarl import URL
 
 from overround.errors import (
