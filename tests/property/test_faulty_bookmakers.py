@@ -26,13 +26,25 @@ from overround.testing import ManualClock, MemoryWriteHandler
 from tests.property.test_one_entry import ODD, paths_below, placed
 from tests.replayed import ReplayFetcher
 from tests.support.desk import OPTIONS
-from tests.unit.test_one_entry import BODIES, BOOKMAKERS, SLUGS, entries_of, event_of, named, normaliser_of, raw
+from tests.unit.test_one_entry import (
+    BAD_KICKOFFS,
+    BODIES,
+    BOOKMAKERS,
+    KICKOFF_FIELD,
+    SLUGS,
+    entries_of,
+    event_of,
+    named,
+    normaliser_of,
+    raw,
+)
 from tests.wire_bodies import BEFORE
 
 Json = Any
 RESULT = MarketKey("match_result")
 EVENTS = (4711, 4712, 4713)
 NAMES = {4711: "Harbour United", 4712: "Quarry Rovers", 4713: "Castle Athletic"}
+EVENT_AT: Mapping[str, tuple[str, ...]] = {"betpawa": (), "sportybet": ("data",), "bet9ja": ("D",)}
 LISTS = ("by-queries", "pcEvents", "V2")
 
 
@@ -134,7 +146,7 @@ async def play(data: st.DataObject) -> None:
         for book in shop.books.values():
             book.in_bodies.clear()
             book.in_entries.clear()
-        for _ in range(data.draw(st.integers(0, faults))):
+        for _ in range(data.draw(st.integers(min(1, faults), faults))):
             touched.add(broken(data, shop))
         shop.clock.advance(30)
         run = await shop.coordinator.run_full_cycle()
@@ -157,6 +169,9 @@ def broken(data: st.DataObject, shop: Shop) -> tuple[str, int]:
     in_list = data.draw(st.booleans())
     whole = entry if in_list else value
     path = data.draw(st.sampled_from(sorted(paths_below(whole), key=str)))
+    if data.draw(st.booleans()):  # places drawn at random are seldom dates
+        path = (*(() if in_list else EVENT_AT[slug]), KICKOFF_FIELD[slug])
+        odd = data.draw(st.sampled_from(BAD_KICKOFFS[slug]))
     if in_list:
         book.in_entries[sr_id] = placed(whole, path, odd)
     else:

@@ -98,7 +98,7 @@ def put(event: Json, path: tuple[str, ...], value: Json) -> Json:
     return changed
 
 
-def entries_of(slug: str, answer: Json) -> list[Json]:
+def entries_of(slug: str, answer: Json) -> Json:
     """Return the list of events in a league's answer."""
     if slug == "betpawa":
         return answer["responses"][0]["responses"]
@@ -348,10 +348,12 @@ async def test_a_part_of_the_tree_costs_itself(slug: str, bad: Json) -> None:
     assert [failure.error_class for failure in failures] == ["malformed"] * 3
 
 
+NO_SPORTS: tuple[Json, ...] = ({}, {"sportList": None}, {"sportList": []})
+NO_PALIMPSEST: tuple[Json, ...] = ({}, [], {"PAL": []}, {"PAL": {}}, {"PAL": None})
 EMPTY_TREES: Mapping[str, tuple[Json, ...]] = {
     "betpawa": ({}, {"withRegions": None}, {"withRegions": []}, {"withRegions": [{"category": {"id": "2"}}]}),
-    "sportybet": tuple({"bizCode": 10000, "data": data} for data in ({}, {"sportList": None}, {"sportList": []})),
-    "bet9ja": tuple({"R": "OK", "D": data} for data in ({}, [], {"PAL": []}, {"PAL": {}}, {"PAL": None})),
+    "sportybet": tuple({"bizCode": 10000, "data": data} for data in NO_SPORTS),
+    "bet9ja": tuple({"R": "OK", "D": data} for data in NO_PALIMPSEST),
 }
 
 
