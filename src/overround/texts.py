@@ -25,7 +25,10 @@ _ESCAPES: Final = re.compile(
 _NOT_A_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
 _CONTROLS: Final = bytes(range(0x20))
 _SPACES: Final = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
-_NO_NUMBERS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b', re.DOTALL)
+# As JavaScript, Python, C and Java write numbers that are none; a text in quotes is matched to be left alone.
+_NO_NUMBERS: Final = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|[+-]?\b(?:infinity|inf|nan(?:\(\w*\))?|undefined)(?!\w)', re.DOTALL | re.IGNORECASE
+)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -63,8 +66,6 @@ def repaired_json(body: bytes) -> bytes:
     if body.startswith(_UTF_16_MARKS):
         body = body.decode("utf-16", "replace").encode("utf-8", "replace")
     body = clean_json(body).body.decode("utf-8", "replace").encode().translate(_SPACES)
-    if b"NaN" not in body and b"Infinity" not in body:
-        return body
     return _NO_NUMBERS.sub(lambda found: found[0] if found[0].startswith(b'"') else b"null", body)
 
 

@@ -272,9 +272,10 @@ class Turns:
             self._adaptive.restart()  # so that others wait in line while one probes
 
     def _refuse_while_closed_to_us(self, subject: str) -> None:
-        if self._held() > self._longest_hold:
-            raise ThrottledError(self._slug, subject, f"not asked: {self._hold_reason()}", self._held())
-        if self._breaker.refuses(self._clock.monotonic()):
+        held, is_open = self._held(), self._breaker.refuses(self._clock.monotonic())
+        if held > self._longest_hold or (held > 0 and is_open):
+            raise ThrottledError(self._slug, subject, f"not asked: {self._hold_reason()}", held)
+        if is_open:
             raise self._refusal(subject)
 
     def _refusal(self, subject: str) -> CircuitOpenError:

@@ -11,7 +11,16 @@ from http import HTTPStatus
 import msgspec
 import stamina
 import structlog
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    hdrs,
+)
 from yarl import URL
 
 from overround.errors import (
@@ -23,7 +32,7 @@ from overround.errors import (
     TransientFetchError,
 )
 from overround.fetching.admission import Turns, TurnState
-from overround.fetching.classify import check_body, check_status, retry_after_seconds
+from overround.fetching.classify import check_body, check_status, is_json, retry_after_seconds
 from overround.fetching.known_bodies import body_digest
 from overround.fetching.statistics import FetchStatistics
 from overround.fetching.unpacking import ENCODINGS, TooLargeError, unpacked
@@ -282,12 +291,24 @@ class HttpFetcher:
 
     async def _read(self, request: _Request, response: ClientResponse) -> bytes:
         received = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            received += chunk
-            if len(received) > self._max_bytes:
-                response.close()  # the rest is not worth reading to keep the connection
-                raise self._too_large(request)
+        try:
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                received += chunk
+                if len(received) > self._max_bytes:
+                    response.close()  # the rest is not worth reading to keep the connection
+                    raise self._too_large(request)
+        except ClientPayloadError:
+            # The length was wrong where the bytes are a whole answer, as of servers that count before they compress.
+            if not self._is_whole(bytes(received)):
+                raise
         return bytes(received)
+
+    def _is_whole(self, packed: bytes) -> bool:
+        try:
+            body = unpacked(packed, "", self._max_bytes)
+        except (TooLargeError, zlib.error):
+            return False
+        return is_json(body) and not _cut_off(body)
 
     def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
         encoding = response.headers.get(hdrs.CONTENT_ENCODING, "")

@@ -22,6 +22,7 @@ MALFORMED: Final = ""
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _MAX_ID_DIGITS = 15
+_ZERO = re.compile(r"\s*0{1,20}(?:\.0{0,20})?(?:[eE][+-]?[0-9]{1,3})?\s*")  # "0E-10" is what Java writes for none
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER_STARTS = frozenset(bytes([digit]) for digit in b"-0123456789")
 
@@ -111,11 +112,13 @@ def sport_slug(name: str) -> str:
 
 
 def bettable_price(text: str) -> int:
-    """Return a price in thousandths, or "suspended, no price" for 1.000 and below.
+    """Return a price in thousandths, or "suspended, no price" for 1.000 and below, and for zero however written.
 
     Raises:
         PriceError: not a price.
     """
+    if _ZERO.fullmatch(text):
+        return SUSPENDED_UNPRICED
     price = parse_price(text)
     return price if price > THOUSANDTHS else SUSPENDED_UNPRICED
 
