@@ -4,6 +4,7 @@ JSON lets a sender write what neither UTF-8 nor PostgreSQL can store: NUL, and h
 character becomes U+FFFD, so that it costs itself and not the body around it.
 """
 
+import codecs
 import html
 import re
 from typing import Final
@@ -30,7 +31,13 @@ _NO_NUMBERS: Final = re.compile(
     rb'"(?:[^"\\]|\\.)*"|[+-]?\b(?:infinity|inf|nan(?:\(\w*\))?|undefined)(?!\w)', re.DOTALL | re.IGNORECASE
 )
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+# The longer marks first: UTF-32's begins as UTF-16's does.
+_WIDE_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 class CleanedBody(msgspec.Struct, frozen=True):
@@ -60,11 +67,12 @@ def clean_json(body: bytes) -> CleanedBody:
 def repaired_json(body: bytes) -> bytes:
     """Return a body that could not be decoded, with what is wrong in it confined to its own place.
 
-    UTF-16 becomes UTF-8, bytes that are no UTF-8 become U+FFFD, control characters spaces, NaN and Infinity null.
+    UTF-16 and UTF-32 become UTF-8, bytes that are no UTF-8 U+FFFD, control characters spaces, NaN and Infinity null.
     A body that is cut off, or not JSON, stays so.
     """
-    if body.startswith(_UTF_16_MARKS):
-        body = body.decode("utf-16", "replace").encode("utf-8", "replace")
+    encoding = next((encoding for mark, encoding in _WIDE_MARKS if body.startswith(mark)), "")
+    if encoding:
+        body = body.decode(encoding, "replace").encode("utf-8", "replace")
     body = clean_json(body).body.decode("utf-8", "replace").encode().translate(_SPACES)
     return _NO_NUMBERS.sub(lambda found: found[0] if found[0].startswith(b'"') else b"null", body)
 

@@ -50,7 +50,7 @@ def test_bytes_that_are_no_text_cost_themselves() -> None:
     """Bad UTF-8 becomes U+FFFD, raw control characters become spaces, UTF-16 is read, a cut body stays cut."""
     assert json.loads(repaired_json(b'{"a":"x\xffy"}')) == {"a": f"x{REPLACEMENT}y"}
     assert json.loads(repaired_json(b'{"a":"x\x00y\nz"}')) == {"a": "x y z"}
-    for encoding in ("utf-16-le", "utf-16-be"):
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         mark = "\ufeff".encode(encoding)
         assert json.loads(repaired_json(mark + '{"a":"\u00e9"}'.encode(encoding))) == {"a": "\u00e9"}
     assert repaired_json(b'{"a":[1') == b'{"a":[1'

@@ -15,7 +15,7 @@ _TRANSIENT = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY))
 _JSON_STARTS = (b"{", b"[")
 _LEADING_BYTES = 64  # enough to see past a byte order mark and white space
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MOST_DIGITS = 9  # of seconds: beyond is beyond any wait, and a number of 400 digits is infinite as a float
 
 
@@ -60,10 +60,11 @@ def check_body(bookmaker: str, subject: str, status: int, encoding: str, body: b
 
 
 def is_json(body: bytes) -> bool:
-    """Tell whether a body begins as JSON does, past a byte order mark and white space; UTF-16 counts."""
+    """Tell whether a body begins as JSON does, past a byte order mark and white space; UTF-16 and UTF-32 count."""
     start = body[:_LEADING_BYTES]
-    if start.startswith(_UTF_16_MARKS):
-        start = start.replace(b"\0", b"")[2:]
+    narrow = start.replace(b"\0", b"")
+    if narrow.startswith(_WIDE_MARKS):
+        start = narrow[2:]
     return start.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(_JSON_STARTS)
 
 
