@@ -46,8 +46,13 @@ async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Swee
     )
 
 
-def list_figures(bookmakers: Iterable[str], sweep: Sweep, at: datetime) -> Mapping[str, ListFigures]:
-    """Return what each bookmaker's lists held, with the most frequent reasons for what became no listing."""
+def list_figures(
+    bookmakers: Iterable[str], sweep: Sweep, at: datetime, untrusted: Collection[str] = ()
+) -> Mapping[str, ListFigures]:
+    """Return what each bookmaker's lists held, with the most frequent reasons for what became no listing.
+
+    The counts of the `untrusted` bookmakers have disagreed with their lists for too long.
+    """
     lists: dict[str, list[LeagueListings]] = {bookmaker: [] for bookmaker in bookmakers}
     for league in sweep.leagues:
         lists.setdefault(league.bookmaker, []).append(league)
@@ -60,6 +65,7 @@ def list_figures(bookmakers: Iterable[str], sweep: Sweep, at: datetime) -> Mappi
             unlisted=sum(league.unlisted for league in leagues),
             failed=failed[bookmaker],
             dropped=_by_reason(leagues),
+            counts_trusted=bookmaker not in untrusted,
         )
         for bookmaker, leagues in lists.items()
     }

@@ -216,7 +216,7 @@ class EventCoordinator:
             await asyncio.sleep(0)
         self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
-        context.runs.note_lists(list_figures(context.sources, sweep, now))
+        context.runs.note_lists(list_figures(context.sources, sweep, now, self._absences.untrusted()))
         await self._write_or_count(run, tally)
         await self._withdraw(run, tally, clean_bookmakers(sweep))
         targets = self._targets(options.horizon)

@@ -37,7 +37,7 @@ class ListFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What a bookmaker's lists held at the newest discovery, which was at `at`; see `LeagueListings` for the counts.
 
     `failed` counts lists that could not be had. `dropped` has what became no listing, by reason, the most frequent
-    first.
+    first. `counts_trusted` is False once the bookmaker's own count of a list has disagreed with it for ten discoveries.
     """
 
     at: datetime
@@ -46,6 +46,7 @@ class ListFigures(msgspec.Struct, frozen=True, kw_only=True):
     unlisted: int = 0
     failed: int = 0
     dropped: tuple[Dropped, ...] = ()
+    counts_trusted: bool = True
 
 
 class RunBook:

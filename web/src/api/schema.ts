@@ -340,6 +340,7 @@ export interface ListsView {
   unlisted: number;
   failed: number;
   dropped: RoutesDroppedView[];
+  counts_trusted: boolean;
 }
 
 export interface Login {
@@ -559,6 +560,10 @@ export interface RunCounts {
   discovery_failed: number;
   unmapped: number;
   dropped: number;
+  live: number;
+  withdrawn: number;
+  unreadable: number;
+  unlisted: number;
 }
 
 export interface RunDetailView {

@@ -57,6 +57,7 @@ class ListsView(BaseModel):
     """The newest discovery's lists: entries that came, that could not be read, that were beyond a limit.
 
     `failed` counts lists that could not be had; `dropped` has the most frequent reasons why entries became no listing.
+    Counts that disagreed with a list ten times in a row are no longer trusted to tell whether the list is complete.
     """
 
     at: datetime
@@ -65,6 +66,7 @@ class ListsView(BaseModel):
     unlisted: int
     failed: int
     dropped: list[DroppedView]
+    counts_trusted: bool
 
 
 class LastErrorView(BaseModel):
@@ -187,6 +189,7 @@ def _lists(figures: ListFigures | None) -> ListsView | None:
         unlisted=figures.unlisted,
         failed=figures.failed,
         dropped=[DroppedView(reason=dropped.reason, count=dropped.count) for dropped in figures.dropped],
+        counts_trusted=figures.counts_trusted,
     )
 
 
