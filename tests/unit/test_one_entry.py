@@ -400,3 +400,16 @@ async def test_a_fault_of_our_own_costs_one_league(slug: str, monkeypatch: pytes
     assert isinstance(league, LeagueListings)
     assert league.unreadable == 1
     assert league.dropped[0].reason == "internal: ZeroDivisionError"
+
+
+@pytest.mark.parametrize("slug", ["betpawa", "sportybet"])
+def test_a_count_may_be_digits_in_quotes(slug: str) -> None:
+    """A line, a state and a product are read from a text of digits as from a number."""
+    if slug == "betpawa":
+        row = {"handicap": "10", "prices": [{"typeId": "5001", "price": 1.9}, {"typeId": "5002", "price": 1.8}]}
+        body = pawa_body(pawa_market("5000", row))
+    else:
+        market = sporty_market("18", {"12": "1.90", "13": "1.80"}, specifier="total=2.5", status="0", product="3")
+        body = sporty_body(market, sport=SPORTY_SPORT)
+    offer = normaliser_of(slug).normalise(raw(body), BEFORE)
+    assert offer.markets[MarketKey("total_goals", "line=2.5")].prices == (1900, 1800)

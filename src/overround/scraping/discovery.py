@@ -322,6 +322,9 @@ class ListingResolver:
         except FetchError as error:
             _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
             return None
+        except Exception as error:  # noqa: BLE001 - supervision point: one listing's body does not end a cycle
+            _log.error("listing_bug", bookmaker=source.slug, listing=known.listing.listing_id, exc_info=error)
+            return None
         if stated.sr_id is None:
             return None
         return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=stated.sr_id))

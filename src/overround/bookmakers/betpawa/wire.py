@@ -186,7 +186,7 @@ V4 = Version(Price)
 ROW_SPECIFIER = msgspec.json.Decoder(RowSpecifier | None)
 _LOOSE_EVENT = msgspec.json.Decoder(Event[msgspec.Raw])
 _LOOSE_MARKET = msgspec.json.Decoder(_Loose)
-_LOOSE_ROW = msgspec.json.Decoder(_LooseRow)
+_LOOSE_ROW = msgspec.json.Decoder(_LooseRow, strict=False)
 _LOOSE_PRICE = msgspec.json.Decoder(_LoosePrice, strict=False)
 _HEAD = msgspec.json.Decoder(_Head)
 

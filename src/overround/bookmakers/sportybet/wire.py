@@ -153,7 +153,7 @@ _LOOSE_ANSWER = msgspec.json.Decoder(LooseAnswer)
 _ENVELOPE = msgspec.json.Decoder(Envelope, strict=False)
 _ID_ANSWER = msgspec.json.Decoder(_IdAnswer)
 _MARKET = msgspec.json.Decoder(Market)
-_LOOSE_MARKET = msgspec.json.Decoder(LooseMarket)
+_LOOSE_MARKET = msgspec.json.Decoder(LooseMarket, strict=False)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _LOOSE_OUTCOME = msgspec.json.Decoder(_LooseOutcome, strict=False)
 
