@@ -1,16 +1,20 @@
-"""When a listing that a bookmaker's lists no longer show is gone, and when its absence proves nothing."""
+"""When a listing that a bookmaker's lists no longer show is gone, and which prices are withdrawn then."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
-from overround.caching.event_register import KnownListing
+from overround.caching.event_register import EventRegister, KnownListing
+from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.records.event import DiscoveryFailure, LeagueListings
+from overround.records.odds import Snapshot
 
 DISAGREEING_SWEEPS = 10
 """After so many sweeps in a row in which a list's count disagrees, the bookmaker's counts are not trusted."""
+
+_LEAST = timedelta(microseconds=1)
 
 ListingKey = tuple[str, str]
 ListKey = tuple[str, str]
@@ -140,3 +144,30 @@ def _may_be_gone(known: KnownListing, found: _List | None, clean: Collection[str
     if found is not None:
         return found.whole
     return known.listing.bookmaker in clean and known.listing.sport in sports
+
+
+def withdrawals(book: EventRegister, cache: OddsCache, clean: Collection[str], now: datetime) -> Iterator[Snapshot]:
+    """Yield, for each (event, bookmaker) that has prices and no listing, a complete snapshot without markets.
+
+    It takes a sign that the listing has left: it is known to be gone, or was another event's after this one's, or
+    the bookmaker is among `clean`, whose lists all came whole. An event that has kicked off keeps its last prices.
+    """
+    left = book.left()
+    for sr_id, bookmaker, cached in cache:
+        event = book.event(sr_id)
+        if event is None or event.kickoff <= now or book.is_listed(sr_id, bookmaker):
+            continue
+        departed = (sr_id, bookmaker) in left or bookmaker in clean
+        if departed and any(prices.prices for prices in cached.markets.values()):
+            yield _withdrawal(sr_id, bookmaker, cached, now)
+
+
+def _withdrawal(sr_id: int, bookmaker: str, cached: CachedSnapshot, now: datetime) -> Snapshot:
+    return Snapshot(
+        sr_id=sr_id,
+        bookmaker=bookmaker,
+        received_at=max(now, cached.received_at + _LEAST),
+        markets={},
+        complete=True,
+        covered=frozenset(key.market for key in cached.markets),
+    )

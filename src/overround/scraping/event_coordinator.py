@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
@@ -18,14 +18,13 @@ from overround.errors import ErrorClass, JournalWriteError, OverroundError, Unkn
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.records.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.records.event import Event
-from overround.scraping.absence import Absences, Sweep, clean_bookmakers
+from overround.scraping.absence import Absences, Sweep, clean_bookmakers, withdrawals
 from overround.scraping.discovery import ListingResolver, discover, enter_listings, entering, list_figures, rematch
 from overround.scraping.event_scrape import EventResult, Landing, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.precedence import Precedence
 from overround.scraping.run_targets import EventTarget, batches_of, choose_targets
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
-from overround.scraping.withdrawal import withdrawals
 from overround.settings import Settings
 from overround.streaming.hub import StreamHub
 from overround.streaming.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
@@ -232,10 +231,7 @@ class EventCoordinator:
         context = self._context
         found = iter(list(withdrawals(context.book, context.cache, clean, context.clock.now())))
         while some := tuple(islice(found, self._options.batch_size)):
-            try:
-                await self._store.withdraw(run, tally.next_batch(), some, tally)
-            except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
-                _count_storage_failure(tally, error)
+            await self._store_or_count(tally, self._store.withdraw(run, tally.next_batch(), some, tally))
 
     async def _chosen(
         self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget] | None
@@ -286,7 +282,7 @@ class EventCoordinator:
         began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
             async for results in scraped:
-                await self._store_or_count(run, tally.next_batch(), tally, results)
+                await self._store_or_count(tally, self.store_batch_results(run, tally.next_batch(), results, tally))
         tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
@@ -344,11 +340,9 @@ class EventCoordinator:
         )
         return result
 
-    async def _store_or_count(
-        self, run: ScrapeRun, index: int, tally: RunTally, results: Sequence[EventResult]
-    ) -> None:
+    async def _store_or_count(self, tally: RunTally, storing: Awaitable[object]) -> None:
         try:
-            await self.store_batch_results(run, index, results, tally)
+            await storing
         except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
             _count_storage_failure(tally, error)
 
