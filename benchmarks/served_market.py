@@ -36,7 +36,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue, load_catalogue
 from overround.clock import OffsetClock, SystemClock
 from overround.errors import GoneError
-from overround.ports import BookmakerClient, Clock, Normaliser, SimulatedBookmaker
+from overround.ports import BookmakerClient, Clock, Normaliser, Refusal, SimulatedBookmaker
 from overround.records.event import Event, Listing
 from overround.records.odds import Snapshot
 from overround.records.response import Response as Fetched
@@ -81,16 +81,29 @@ class DirectFetcher:
         self._server = server
         self._clock = clock
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Fetched:
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Fetched:
         """Ask the server."""
-        del subject
+        del subject, refusal
         return self._asked("GET", path, params or {}, b"")
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Fetched:
         """Send the server a body."""
-        del subject
+        del subject, refusal
         return self._asked("POST", path, params or {}, msgspec.json.encode(json))
 
     def _asked(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> Fetched:

@@ -7,8 +7,11 @@ from types import MappingProxyType
 SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
     {
         "api/events/encoder.py:EventEncoder._encode": "one event's fault does not keep the others from being encoded",
+        "bookmakers/kit/league_discovery.py:_answer": "one league's fault does not end the discovery of the others",
+        "bookmakers/kit/league_discovery.py:_read_entry": "one list entry's fault costs that entry",
         "upkeep/integrity.py:IntegrityCheck.run_quietly": "a database that is away is no finding",
         "upkeep/maintenance.py:Maintenance.run": "upkeep that fails is tried again at the next round",
+        "scraping/discovery.py:ListingResolver._look_up": "one listing's body does not end the cycle",
         "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",
         "scraping/event_coordinator.py:EventCoordinator._store_or_count": "what was not stored counts as changed again",
         "scraping/event_coordinator.py:EventCoordinator._write_or_count": "what is owed is written with the next batch",

@@ -13,6 +13,7 @@ class ErrorClass(StrEnum):
     TRANSIENT = "transient"
     THROTTLED = "throttled"
     BLOCKED = "blocked"
+    REFUSED = "refused"
     GONE = "gone"
     MALFORMED = "malformed"
     INTERNAL = "internal"
@@ -36,11 +37,15 @@ class CatalogueError(OverroundError):
 
 
 class PriceError(OverroundError, ValueError):
-    """Not a decimal price of at most three decimals."""
+    """Not a decimal price."""
 
 
 class LineError(OverroundError, ValueError):
     """Not a decimal line."""
+
+
+class DateError(OverroundError, ValueError):
+    """Not an instant of the years 2000 to 2200."""
 
 
 class FetchError(OverroundError):
@@ -56,13 +61,19 @@ class FetchError(OverroundError):
 
 
 class TransientFetchError(FetchError):
-    """The network or the bookmaker's server failed; asking again may help. `timed_out`: no whole answer in time."""
+    """The network or the bookmaker's server failed; asking again may help.
+
+    `timed_out`: no whole answer came in time. `overloaded`: the server said that it has too much to do.
+    """
 
     error_class = ErrorClass.TRANSIENT
 
-    def __init__(self, bookmaker: str, subject: str, reason: str, *, timed_out: bool = False) -> None:
+    def __init__(
+        self, bookmaker: str, subject: str, reason: str, *, timed_out: bool = False, overloaded: bool = False
+    ) -> None:
         super().__init__(bookmaker, subject, reason)
         self.timed_out = timed_out
+        self.overloaded = overloaded
 
 
 class ThrottledError(FetchError):
@@ -79,6 +90,12 @@ class BlockedError(FetchError):
     """The bookmaker refuses us (403, a challenge page, something that is not JSON): not the same as not found."""
 
     error_class = ErrorClass.BLOCKED
+
+
+class RefusedError(FetchError):
+    """The bookmaker answered, in its own words, that it does not serve this request: not the same as not found."""
+
+    error_class = ErrorClass.REFUSED
 
 
 class GoneError(FetchError):

@@ -1,13 +1,14 @@
 """Every Protocol on one page: what the parts of Overround ask of each other, and of plug-ins."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from overround.catalogue import Catalogue
+from overround.errors import FetchError
 from overround.records.batch import RunKind, ScrapeRun, WriteBatch
 from overround.records.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
 from overround.records.odds import MarketKey, MarketPrices
@@ -46,14 +47,34 @@ class BookmakerOptions(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
 
+Refusal = Callable[[bytes], FetchError | None]
+"""Returns the classified error that a body states, None where it states none."""
+
+
 class Fetcher(Protocol):
     """HTTP for one bookmaker, within its limits; failures are the classified `FetchError`s."""
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
-        """Ask for a path below the bookmaker's base address; `subject` names it in errors."""
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """Ask for a path below the bookmaker's base address; `subject` names it in errors.
+
+        `refusal` returns the error that a body states under status 200; it counts as a status of that meaning does.
+        """
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path below the bookmaker's base address."""
 

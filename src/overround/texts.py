@@ -4,6 +4,8 @@ JSON lets a sender write what neither UTF-8 nor PostgreSQL can store: NUL, and h
 character becomes U+FFFD, so that it costs itself and not the body around it.
 """
 
+import codecs
+import html
 import re
 from typing import Final
 
@@ -24,9 +26,18 @@ _ESCAPES: Final = re.compile(
 _NOT_A_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
 _CONTROLS: Final = bytes(range(0x20))
 _SPACES: Final = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
-_NO_NUMBERS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b', re.DOTALL)
+# As JavaScript, Python, C and Java write numbers that are none; a text in quotes is matched to be left alone.
+_NO_NUMBERS: Final = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|[+-]?\b(?:infinity|inf|nan(?:\(\w*\))?|undefined)(?!\w)', re.DOTALL | re.IGNORECASE
+)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+# The longer marks first: UTF-32's begins as UTF-16's does.
+_WIDE_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 class CleanedBody(msgspec.Struct, frozen=True):
@@ -56,19 +67,24 @@ def clean_json(body: bytes) -> CleanedBody:
 def repaired_json(body: bytes) -> bytes:
     """Return a body that could not be decoded, with what is wrong in it confined to its own place.
 
-    UTF-16 becomes UTF-8, bytes that are no UTF-8 become U+FFFD, control characters spaces, NaN and Infinity null.
+    UTF-16 and UTF-32 become UTF-8, bytes that are no UTF-8 U+FFFD, control characters spaces, NaN and Infinity null.
     A body that is cut off, or not JSON, stays so.
     """
-    if body.startswith(_UTF_16_MARKS):
-        body = body.decode("utf-16", "replace").encode("utf-8", "replace")
+    encoding = next((encoding for mark, encoding in _WIDE_MARKS if body.startswith(mark)), "")
+    if encoding:
+        body = body.decode(encoding, "replace").encode("utf-8", "replace")
     body = clean_json(body).body.decode("utf-8", "replace").encode().translate(_SPACES)
-    if b"NaN" not in body and b"Infinity" not in body:
-        return body
     return _NO_NUMBERS.sub(lambda found: found[0] if found[0].startswith(b'"') else b"null", body)
 
 
 def plain_text(text: str | None, at_most: int = LONGEST_TEXT) -> str:
-    """Return a text that can be stored and shown: null is "", and it has no white space around it and a bound."""
+    """Return a text that can be stored and shown: null is "", and it has no needless white space and a bound.
+
+    A bookmaker may send a name as another layer of its site wrote it: entities ("&amp;") become their characters,
+    also where that happened twice.
+    """
     if not text:
         return ""
-    return _NOT_A_TEXT.sub(REPLACEMENT, text).strip()[:at_most]
+    if "&" in text:
+        text = html.unescape(html.unescape(text))
+    return _NOT_A_TEXT.sub(REPLACEMENT, " ".join(text.split()))[:at_most]

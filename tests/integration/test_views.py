@@ -1,10 +1,11 @@
 import uuid
 from decimal import Decimal
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.repositories import FactsRepository
-from overround.records.batch import RunStatus, WriteBatch
+from overround.records.batch import ListingWriteData, RunStatus, WriteBatch
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     HANDICAP,
@@ -80,6 +81,27 @@ async def test_prices_shows_one_row_a_current_outcome(handler: PostgresWriteHand
     ]
     await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 3 * MINUTE)]), first=4))
     assert {row[-1] for row in await rows(engine, query)} == {NOON + 3 * MINUTE}
+
+
+async def test_prices_tells_which_prices_compare(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """Suspended, unlisted and conflicting prices are shown with the reason, and do not compare."""
+    facts = descriptions(NOON)
+    listed, event = facts.listings[0].listing, facts.events[0]
+
+    async def shown(first: int, *batches: WriteBatch) -> list[tuple[object, ...]]:
+        await handler.write(JOURNAL, stamped(*batches, first=first))
+        return await rows(engine, "select outcome, comparable, reason from prices order by outcome")
+
+    offered = batch(snapshot(NOON, market(RESULT, "", 2100, -3200, 3600), bookmaker=listed.bookmaker))
+    assert await shown(1, facts, offered) == [("away", True, None), ("draw", False, "suspended"), ("home", True, None)]
+    disputed = msgspec.structs.replace(event, conflict="teams")
+    assert {row[2] for row in await shown(3, WriteBatch(scrape_run_id=1, batch_index=0, events=(disputed,)))} == {
+        "conflict",
+        "suspended",
+    }
+    gone = ListingWriteData(listing=listed, seen_at=NOON, gone_at=NOON + MINUTE)
+    left = WriteBatch(scrape_run_id=1, batch_index=0, events=(event,), listings=(gone,))
+    assert {row[2] for row in await shown(4, left)} == {"unlisted", "suspended"}
 
 
 async def test_price_history_folds_repetitions(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:

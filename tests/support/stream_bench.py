@@ -46,7 +46,9 @@ class StreamBench:
         self.beat = 1
         self.hub.begin(EPOCH, self.seq)
 
-    def event(self, sr_id: int, tournament: str = "First League", kickoff: datetime = KICKOFF) -> None:
+    def event(
+        self, sr_id: int, tournament: str = "First League", kickoff: datetime = KICKOFF, country: str = "Utopia"
+    ) -> None:
         """Let both bookmakers list an event."""
         event = Event(
             sr_id=sr_id,
@@ -54,7 +56,7 @@ class StreamBench:
             home=f"Northern {sr_id}",
             away=f"Southern {sr_id}",
             kickoff=kickoff,
-            country="Utopia",
+            country=country,
             tournament=tournament,
         )
         self.book.put_event(event)

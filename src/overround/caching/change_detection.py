@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
-from overround.records.odds import REMOVED, MarketKey, MarketPrices, Snapshot
+from overround.records.odds import NOT_OFFERED, REMOVED, UNREAD, MarketKey, MarketPrices, Snapshot, State
 
 _NONE_CHANGED: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 
@@ -125,7 +125,8 @@ def _newest_per_key(snapshots: Iterable[Snapshot]) -> tuple[list[Snapshot], list
     return list(newest.values()), stale
 
 
-def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> Verdict:
+def _classify(cached: CachedSnapshot | None, stated: Snapshot) -> Verdict:
+    snapshot = _with_known_outcomes(cached, stated)
     if cached is None:
         return _first_sight(snapshot)
     changed = markets_changed(cached.markets, snapshot)
@@ -134,6 +135,46 @@ def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> Verdict:
     state = _changed_state(cached, snapshot, changed)
     to_write = changed if cached.accepted else state.markets
     return ChangedSnapshot(snapshot=snapshot, markets=to_write, state=state, first=False)
+
+
+def _with_known_outcomes(cached: CachedSnapshot | None, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with the cache's word where its body has none.
+
+    An outcome that could not be read, or that an incomplete body lacks, has the state that the cache holds; without
+    one it is not offered. Markets that the incomplete body of a suspended event lacks are suspended. The snapshot
+    itself is returned where nothing is to be filled in.
+    """
+    held: Mapping[MarketKey, MarketPrices] = {} if cached is None else cached.markets
+    filled = {
+        key: _filled(market.prices, held.get(key, REMOVED).prices, also_absent=not snapshot.complete)
+        for key, market in snapshot.markets.items()
+        if UNREAD in market.prices or (not snapshot.complete and NOT_OFFERED in market.prices and key in held)
+    }
+    closed = _closed(held, snapshot) if snapshot.suspended and not snapshot.complete else {}
+    if not filled and not closed:
+        return snapshot
+    markets = {**closed, **snapshot.markets, **filled}
+    return msgspec.structs.replace(
+        snapshot,
+        markets={key: market for key, market in markets.items() if any(market.prices)},
+        unproven=snapshot.unproven | filled.keys(),
+        unread=frozenset(filled),
+    )
+
+
+def _filled(prices: Sequence[int], held: Sequence[int], *, also_absent: bool) -> MarketPrices:
+    known = (*held, *[NOT_OFFERED] * len(prices))
+    unread = (UNREAD, NOT_OFFERED) if also_absent else (UNREAD,)
+    return MarketPrices(tuple([known[place] if price in unread else price for place, price in enumerate(prices)]))
+
+
+def _closed(held: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Mapping[MarketKey, MarketPrices]:
+    """Return the open markets that a snapshot lacks, suspended."""
+    return {
+        key: MarketPrices(tuple([-abs(price) for price in market.prices]))
+        for key, market in held.items()
+        if key not in snapshot.markets and market.state is State.ACTIVE
+    }
 
 
 def _first_sight(snapshot: Snapshot) -> ChangedSnapshot:
@@ -194,10 +235,10 @@ def _lagging(
 
     `held` has every market of the snapshot: with equal sizes there is none.
     """
-    if len(held) == len(snapshot.markets):
+    if len(held) == len(snapshot.markets) and not snapshot.unread:
         return {}
     silent = [key for key in held.keys() - snapshot.markets.keys() if not _is_evidence(key, snapshot)]
-    return {key: cached.market_confirmed_at(key) for key in silent}
+    return {key: cached.market_confirmed_at(key) for key in (*silent, *snapshot.unread) if key in cached.markets}
 
 
 def _vanished(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Sequence[MarketKey]:

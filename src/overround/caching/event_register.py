@@ -29,6 +29,7 @@ class BookUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 ListingKey = tuple[str, str]
+_IN_PLAY = " shows it in play before its kick-off"
 
 
 class EventRegister:
@@ -40,6 +41,7 @@ class EventRegister:
         self._by_event: dict[int, dict[str, ListingKey]] = {}
         self._links: dict[ListingKey, ListingLink] = {}
         self._seen_at: dict[ListingKey, datetime] = {}
+        self._moved: set[tuple[int, str]] = set()
         self._revision = 0
 
     @property
@@ -94,22 +96,62 @@ class EventRegister:
     def as_linked(self, listing: Listing) -> Listing:
         """Return a listing with the SportRadar number that a link gives it, without one that a former link gave it."""
         link = self._links.get((listing.bookmaker, listing.listing_id))
+        own = listing.own_sr_id if listing.linked else listing.sr_id
         if link is not None:
-            return msgspec.structs.replace(listing, sr_id=link.sr_id, linked=True)
-        return msgspec.structs.replace(listing, sr_id=None, linked=False) if listing.linked else listing
+            return msgspec.structs.replace(listing, sr_id=link.sr_id, linked=True, own_sr_id=own)
+        if listing.linked:
+            return msgspec.structs.replace(listing, sr_id=own, linked=False, own_sr_id=None)
+        return listing
 
     def listings_of(self, sr_id: int) -> Mapping[str, Listing]:
         """Return the listing of each bookmaker that offers the event now."""
         keys = self._by_event.get(sr_id, {})
         return MappingProxyType({bookmaker: self._listings[key].listing for bookmaker, key in keys.items()})
 
+    def is_listed(self, sr_id: int, bookmaker: str, listing_id: str | None = None) -> bool:
+        """Tell whether a bookmaker offers the event now, and under this listing if one is given."""
+        key = self._by_event.get(sr_id, {}).get(bookmaker)
+        return key is not None and (listing_id is None or key[1] == listing_id)
+
+    def left(self) -> frozenset[tuple[int, str]]:
+        """Return the (event, bookmaker) pairs whose listing is gone or has become another event's."""
+        gone = {
+            (known.listing.sr_id, known.listing.bookmaker)
+            for known in self._listings.values()
+            if known.gone_at is not None and known.listing.sr_id is not None
+        }
+        return frozenset(self._moved | gone)
+
     def put_event(self, event: Event) -> bool:
-        """Enter an event; return whether it differs from before."""
-        if self._events.get(event.sr_id) == event:
+        """Enter an event; return whether it differs from before. That it is shown in play stays for its kick-off."""
+        before = self._events.get(event.sr_id)
+        if before is not None and not event.conflict and _in_play(before) and before.kickoff == event.kickoff:
+            event = msgspec.structs.replace(event, conflict=before.conflict)
+        if before == event:
             return False
         self._events[event.sr_id] = event
         self._revision += 1
         return True
+
+    def note_phase(self, sr_id: int, bookmaker: str, at: datetime, *, live: bool) -> Event | None:
+        """Note that a body received at `at` shows an event in play or not; return the event if that changes it.
+
+        An event that somebody shows in play before its kick-off is in conflict until the same bookmaker shows it
+        as not started.
+        """
+        event = self._events.get(sr_id)
+        if event is None:
+            return None
+        told = bookmaker + _IN_PLAY
+        if live and not event.conflict and at < event.kickoff:
+            changed = msgspec.structs.replace(event, conflict=told)
+        elif not live and event.conflict == told:
+            changed = msgspec.structs.replace(event, conflict="")
+        else:
+            return None
+        self._events[sr_id] = changed
+        self._revision += 1
+        return changed
 
     def put_listing(self, known: KnownListing) -> ListingWriteData | None:
         """Enter a listing; return what is to be written, None where only its last sight is newer."""
@@ -123,12 +165,13 @@ class EventRegister:
 
     def drop_started(self, now: datetime, grace: timedelta) -> tuple[int, ...]:
         """Forget what kicked off longer than `grace` ago; return the events' ids."""
-        started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff + grace < now)
+        started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff < now - grace)
         self._revision += 1
         for sr_id in started:
             del self._events[sr_id]
             self._by_event.pop(sr_id, None)
-        over = [key for key, known in self._listings.items() if known.listing.kickoff + grace < now]
+        self._moved = {pair for pair in self._moved if pair[0] in self._events}
+        over = [key for key, known in self._listings.items() if known.listing.kickoff < now - grace]
         for key in over:
             known = self._listings.pop(key)
             self._seen_at.pop(key, None)
@@ -142,9 +185,11 @@ class EventRegister:
             rivals = self._by_event.get(before.listing.sr_id, {})
             if rivals.get(before.listing.bookmaker) == key:
                 del rivals[before.listing.bookmaker]
+                self._moved.add((before.listing.sr_id, before.listing.bookmaker))
         if after is None or after.listing.sr_id is None or after.duplicate or after.gone_at is not None:
             return
         self._by_event.setdefault(after.listing.sr_id, {})[after.listing.bookmaker] = key
+        self._moved.discard((after.listing.sr_id, after.listing.bookmaker))
 
 
 def update_book(book: EventRegister, events: Iterable[Event], listings: Iterable[KnownListing]) -> BookUpdate:
@@ -156,6 +201,10 @@ def update_book(book: EventRegister, events: Iterable[Event], listings: Iterable
         events=tuple(event for event in events if book.put_event(event)),
         listings=tuple(data for data in written if data is not None),
     )
+
+
+def _in_play(event: Event) -> bool:
+    return event.conflict.endswith(_IN_PLAY)
 
 
 def _same_fact(before: KnownListing, after: KnownListing) -> bool:

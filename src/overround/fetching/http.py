@@ -6,11 +6,21 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import msgspec
 import stamina
 import structlog
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    hdrs,
+)
 from yarl import URL
 
 from overround.errors import (
@@ -22,19 +32,22 @@ from overround.errors import (
     TransientFetchError,
 )
 from overround.fetching.admission import Turns, TurnState
-from overround.fetching.classify import check_body, check_status, retry_after_seconds
+from overround.fetching.classify import check_body, check_status, is_json, retry_after_seconds
 from overround.fetching.known_bodies import body_digest
 from overround.fetching.statistics import FetchStatistics
 from overround.fetching.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.logs import without_secrets
-from overround.ports import BookmakerOptions, Clock
+from overround.ports import BookmakerOptions, Clock, Refusal
 from overround.records.response import KnownBody, Response
-from overround.texts import clean_json
+from overround.texts import clean_json, repaired_json
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _JSON_TYPE = "application/json"
+_HEADER_BYTES = 64 * 1024  # of one line or field: content security policies of 20 kB are real
+_HEADERS = 512
+_CUT_OFF = "Input data was truncated"  # msgspec's words
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +69,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     url: URL
     subject: str
     body: bytes | None = None
+    refusal: Refusal | None = None
 
 
 class _Backoff:
@@ -92,6 +106,9 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE, hdrs.ACCEPT_ENCODING: ENCODINGS},
         auto_decompress=False,  # it would unpack the bodies of all connections at once
         trust_env=False,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+        max_headers=_HEADERS,
     ) as session:
         yield session
 
@@ -154,25 +171,40 @@ class HttpFetcher:
         """Go by other limits: concurrency, spacing, requests a minute; nothing else of the options is looked at."""
         self._turns.set_limits(options)
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
-        """Ask for a path below the base address, with retries.
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """Ask for a path below the base address, with retries; an error that the body states is one of the request.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        return await self._fetch(_Request(method=hdrs.METH_GET, url=self._url(path, params), subject=subject or path))
+        url = self._url(path, params)
+        return await self._fetch(_Request(method=hdrs.METH_GET, url=url, subject=subject or path, refusal=refusal))
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path below the base address, with retries: a bookmaker's POST only reads.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        url = self._url(path, params)
-        body = msgspec.json.encode(json)
-        return await self._fetch(_Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body))
+        url, body = self._url(path, params), msgspec.json.encode(json)
+        return await self._fetch(
+            _Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body, refusal=refusal)
+        )
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
         url = URL(f"{self._base}/{path.lstrip('/')}")
@@ -270,20 +302,39 @@ class HttpFetcher:
 
     async def _read(self, request: _Request, response: ClientResponse) -> bytes:
         received = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            received += chunk
-            if len(received) > self._max_bytes:
-                response.close()  # the rest is not worth reading to keep the connection
-                raise self._too_large(request)
+        try:
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                received += chunk
+                if len(received) > self._max_bytes:
+                    response.close()  # the rest is not worth reading to keep the connection
+                    raise self._too_large(request)
+        except ClientPayloadError:
+            # The length was wrong where the bytes are a whole answer, as of servers that count before they compress.
+            if not self._is_whole(bytes(received)):
+                raise
         return bytes(received)
 
-    def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+    def _is_whole(self, packed: bytes) -> bool:
         try:
-            body = unpacked(packed, response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_bytes)
+            body = unpacked(packed, "", self._max_bytes)
+        except (TooLargeError, zlib.error):
+            return False
+        return is_json(body) and not _cut_off(body)
+
+    def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "")
+        try:
+            body = unpacked(packed, encoding, self._max_bytes)
         except TooLargeError:
             raise self._too_large(request) from None
-        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
-        check_body(self._slug, request.subject, response.status, content_type, body)
+        if not body and response.status == HTTPStatus.OK and _ends_with_connection(response):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body began")
+        check_body(self._slug, request.subject, response.status, encoding, body)
+        if _ends_with_connection(response) and _cut_off(body):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body did")
+        refusal = request.refusal(body) if request.refusal else None
+        if refusal is not None:
+            raise refusal
         cleaned = clean_json(body)
         if cleaned.replaced:
             self.statistics.replaced(cleaned.replaced)
@@ -291,6 +342,20 @@ class HttpFetcher:
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
+
+
+def _ends_with_connection(response: ClientResponse) -> bool:
+    """Tell whether nothing but the connection's end says that a body has ended."""
+    chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+    return not chunked and hdrs.CONTENT_LENGTH not in response.headers
+
+
+def _cut_off(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(repaired_json(body), type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error) == _CUT_OFF
+    return False
 
 
 def _proxy_address(slug: str, proxy: str | None) -> str | None:

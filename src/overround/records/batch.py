@@ -45,6 +45,7 @@ class ScrapeOutcome(StrEnum):
     CONFIRMED = "confirmed"
     INCOMPLETE = "incomplete"
     STALE = "stale"
+    LIVE = "live"
     FAILED = "failed"
 
 
@@ -235,7 +236,11 @@ class EventScrapeStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BookmakerCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a run did at one bookmaker, in snapshots."""
+    """What a run did at one bookmaker, in snapshots.
+
+    `live` bodies show an event in play, and their prices are left out. `withdrawn` are the prices of listings that
+    have left. Of the lists, `unreadable` counts entries that could not be read, `unlisted` those left out.
+    """
 
     listings: int = 0
     changed: int = 0
@@ -246,6 +251,10 @@ class BookmakerCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     discovery_failed: int = 0
     unmapped: int = 0
     dropped: int = 0
+    live: int = 0
+    withdrawn: int = 0
+    unreadable: int = 0
+    unlisted: int = 0
 
 
 class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -15,7 +15,7 @@ from overround.records.batch import RunKind, ScrapeRun
 from overround.records.odds import REMOVED, MarketKey, MarketPrices
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.run_targets import EventTarget, failed_targets
-from overround.scraping.runs import RunDetail
+from overround.scraping.runs import ListFigures, RunDetail
 from overround.scraping.start_up import CatchUp
 from overround.streaming.progress import Progress
 
@@ -185,6 +185,10 @@ class ScrapeController:
     def detail(self, run_id: int) -> RunDetail | None:
         """Return what is known of a run beyond its counts; None of a run of an earlier process."""
         return self._runs.detail(run_id)
+
+    def lists(self, bookmaker: str) -> ListFigures | None:
+        """Return what the newest discovery found in a bookmaker's lists; None before the first."""
+        return self._runs.lists(bookmaker)
 
     def runs(self) -> Sequence[ScrapeRun]:
         """Return the newest runs, the one under way included, newest first."""

@@ -19,7 +19,7 @@ from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.ports import Clock
 from overround.records.batch import WriteBatch
 from overround.records.event import Event
-from overround.streaming.log import MAX_BYTES, Confirmed, Cursor, Gone, Item, Moved, StreamLog, Told
+from overround.streaming.log import MAX_BYTES, Confirmed, Cursor, Gone, Item, League, Moved, StreamLog, Told, league_of
 from overround.streaming.progress import Progress, RunFinished
 
 Place = tuple[int, int]
@@ -58,10 +58,10 @@ class StreamHub:
         """Return an event's accepted states by bookmaker."""
         return self._states.get(sr_id, _NO_STATES)
 
-    def tournament(self, sr_id: int) -> str | None:
-        """Return the tournament of an event that was told; None of any other."""
+    def league(self, sr_id: int) -> League | None:
+        """Return the country and tournament of an event that was told; None of any other."""
         told = self._told.get(sr_id)
-        return None if told is None else told.event.tournament
+        return None if told is None else league_of(told.event)
 
     def facts(self, sr_id: int) -> Told | None:
         """Return what the book says of an event."""
@@ -157,15 +157,15 @@ class StreamHub:
         return True
 
     def _newly_told(self, sr_id: int) -> Iterable[Item]:
-        """Return what to say of an event that is not as it was told: itself, and its prices in another tournament."""
+        """Return what to say of an event that is not as it was told: itself, and its prices in another league."""
         facts, before = self.facts(sr_id), self._told.get(sr_id)
         if facts is None or (before is not None and _same(before, facts)):
             return ()
         self._told[sr_id] = facts
         self._holders.update(dict.fromkeys(facts.listings.items(), sr_id))
-        if before is None or before.event.tournament == facts.event.tournament:
+        if before is None or league_of(before.event) == league_of(facts.event):
             return (facts,)
-        former = before.event.tournament
+        former = league_of(before.event)
         moved = Told(event=facts.event, listings=facts.listings, former=former)
         return (moved, *(_whole(sr_id, slug, state, former) for slug, state in self.states(sr_id).items()))
 
@@ -203,7 +203,7 @@ def _moved(sr_id: int, bookmaker: str, held: CachedSnapshot | None, state: Cache
     )
 
 
-def _whole(sr_id: int, bookmaker: str, state: CachedSnapshot, former: str = "") -> Moved:
+def _whole(sr_id: int, bookmaker: str, state: CachedSnapshot, former: League | None = None) -> Moved:
     return Moved(
         sr_id=sr_id,
         bookmaker=bookmaker,

@@ -25,6 +25,10 @@ _CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
 ResetReason = Literal["unknown_cursor", "too_old", "restarted"]
 
 
+League = tuple[str, str]
+"""Country and tournament."""
+
+
 class Cursor(msgspec.Struct, frozen=True, order=True):
     """A place in the stream: that of the journal's batch, and within it."""
 
@@ -43,11 +47,16 @@ def parse_cursor(text: str) -> Cursor | None:
     return None if found is None else Cursor(*map(int, found.groups()))
 
 
+def league_of(event: Event) -> League:
+    """Return an event's country and tournament: tournaments of different countries share names."""
+    return event.country, event.tournament
+
+
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """Markets of one (event, bookmaker) as they are now: `cells`, or of `whole` all or, where given, `keys`.
 
-    `former` is set where they have not moved, but the event has come from that tournament: whoever follows that
-    one too knows them.
+    `former` is set where they have not moved, but the event has come from that league: a client that follows it too
+    knows them.
     """
 
     sr_id: int
@@ -57,7 +66,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     cells: Sequence[Cell] = ()
     whole: CachedSnapshot | None = None
     keys: Sequence[MarketKey] | None = None
-    former: str = ""
+    former: League | None = None
 
     @property
     def confirms(self) -> bool:
@@ -81,11 +90,11 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event is, and under which ids bookmakers list it; `former` is the tournament that it was in."""
+    """What an event is, and under which ids bookmakers list it; `former` is the league that it was in."""
 
     event: Event
     listings: Mapping[str, str]
-    former: str = ""
+    former: League | None = None
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True):

@@ -277,6 +277,19 @@ def test_an_event_that_moves_between_tournaments_moves_between_filters(bench: St
     assert old.mirror.prices() == {}
 
 
+def test_a_country_tells_tournaments_of_one_name_apart(bench: StreamBench) -> None:
+    """Events of another country do not come, and one that moves to it leaves."""
+    bench.event(3, country="Ghana")
+    ghana = bench.client(wanted=StreamFilter(countries=frozenset({"Ghana"}), tournaments=frozenset({"First League"})))
+    ghana.read()
+    bench.scrape((1, "us", prices(2200, 1800)), (3, "us", prices()))
+    ghana.read()
+    assert {key[0] for key in ghana.mirror.prices()} == {3}
+    bench.event(3, country="Utopia")
+    assert ghana.read() == ["gone"]
+    assert ghana.mirror.prices() == {}
+
+
 def test_a_slow_client_is_given_the_newest_states_and_told_so(
     bench: StreamBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,6 @@ export interface AlertView {
   severity: string;
   code: string;
   text: string;
-  effect: string;
-  since: string;
-  bookmaker: string;
 }
 
 export interface BestPrice {
@@ -42,6 +39,7 @@ export interface BookmakerView {
   enabled: boolean;
   concurrency: ConcurrencyView;
   breaker: BreakerView;
+  hold: HoldView | null;
   requests_per_minute: MinuteView;
   last_success_at: string | null;
   last_error: LastErrorView | null;
@@ -52,6 +50,7 @@ export interface BookmakerView {
   staleness_seconds: number | null;
   events: number;
   markets: number;
+  lists: ListsView | null;
 }
 
 export interface BookmakersView {
@@ -100,22 +99,10 @@ export interface Chosen {
   all?: boolean;
 }
 
-export interface ChosenBookmaker {
-  bookmaker: string;
-}
-
 export interface ConcurrencyView {
   limit: number;
   allowed: number;
   in_use: number;
-}
-
-export interface ConnectionsView {
-  most: number;
-  open: number;
-  silent: number;
-  refused: number;
-  timed_out: number;
 }
 
 export interface CoverageReport {
@@ -131,7 +118,7 @@ export interface CoverageView {
   dropped_count: number;
   share: number | null;
   unmapped: UnmappedView[];
-  dropped: DroppedView[];
+  dropped: RoutesDroppedView[];
   worst: EventCoverageView[];
 }
 
@@ -191,17 +178,6 @@ export interface Diagnosis {
 export interface DroppedLettersView {
   dropped: number[];
   unknown: number[];
-}
-
-export interface DroppedRowsView {
-  bookmaker: string;
-  rows: number;
-  snapshots: number;
-}
-
-export interface DroppedView {
-  reason: string;
-  count: number;
 }
 
 export interface EventCoverageView {
@@ -270,24 +246,8 @@ export interface FindingView {
 
 export interface Health {
   status: string;
-  reasons: ReasonView[];
+  reasons: string[];
   percent: number | null;
-}
-
-export interface HeldBookmakerView {
-  bookmaker: string;
-  since: string;
-  sqlstate: string;
-  sample: string;
-  rows: number;
-  bytes: number;
-  snapshots: number;
-  tried_at: string | null;
-  full: boolean;
-}
-
-export interface HeldView {
-  bookmakers: HeldBookmakerView[];
 }
 
 export interface HistoryModel {
@@ -296,6 +256,11 @@ export interface HistoryModel {
   to: string;
   truncated: boolean;
   series: SeriesModel[];
+}
+
+export interface HoldView {
+  until: string;
+  reason: string;
 }
 
 export interface IntegrityView {
@@ -366,6 +331,16 @@ export interface LinkView {
   sr_id: number;
   reason: string;
   linked_at: string;
+}
+
+export interface ListsView {
+  at: string;
+  listed: number;
+  unreadable: number;
+  unlisted: number;
+  failed: number;
+  dropped: RoutesDroppedView[];
+  counts_trusted: boolean;
 }
 
 export interface Login {
@@ -502,9 +477,6 @@ export interface QueueView {
   applied_snapshots: number;
   dead_snapshots: number;
   settled_snapshots: number;
-  held_snapshots: number;
-  unanswered_seconds: number;
-  held: HeldBookmakerView[];
   left_snapshots: number;
   retries: Record<string, number>;
   bisections: number;
@@ -521,13 +493,6 @@ export interface QueueView {
 export interface QuoteModel {
   at: string;
   price: string | null;
-}
-
-export interface ReasonView {
-  code: string;
-  text: string;
-  since: string;
-  bookmaker: string | null;
 }
 
 export interface RecoveryView {
@@ -595,6 +560,10 @@ export interface RunCounts {
   discovery_failed: number;
   unmapped: number;
   dropped: number;
+  live: number;
+  withdrawn: number;
+  unreadable: number;
+  unlisted: number;
 }
 
 export interface RunDetailView {
@@ -714,16 +683,12 @@ export interface StatusView {
   database: DatabaseView;
   process: ProcessView;
   streams: StreamsView;
-  connections: ConnectionsView;
   access: AccessView;
 }
 
 export interface StreamsView {
   clients: number;
   conflated: number;
-  most: number;
-  refused: number;
-  reason: string;
 }
 
 export interface TournamentOffer {
@@ -739,15 +704,6 @@ export interface TournamentView {
   tournament: string;
   events: number;
   bookmakers: Record<string, TournamentOffer>;
-}
-
-export interface TrialView {
-  bookmaker: string;
-  passed: boolean;
-  reason: string;
-  rows: number;
-  applied: number;
-  dead: number;
 }
 
 export interface UnmappedView {
@@ -777,6 +733,16 @@ export interface UnmatchedView {
 
 export type WriterState = "running" | "retrying" | "breaker_open";
 
+export interface RoutesDroppedView {
+  reason: string;
+  count: number;
+}
+
+export interface RoutesDroppedView {
+  reason: string;
+  count: number;
+}
+
 /** What GET answers, by path. */
 export interface Answers {
   "/api/bookmakers": BookmakersView;
@@ -797,7 +763,6 @@ export interface Answers {
   "/api/queue": QueueView;
   "/api/queue/dead-letters": DeadLetterPage;
   "/api/queue/dead-letters/{letter_id}": DeadLetterDetail;
-  "/api/queue/held": HeldView;
   "/api/scheduler": SchedulerView;
   "/api/scrape/runs": RunPage;
   "/api/scrape/runs/{run_id}": RunDetailView;

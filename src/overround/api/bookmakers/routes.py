@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from overround.api.state import ApiState, State
 from overround.fetching.admission import TurnState
 from overround.fetching.statistics import FetchFigures
+from overround.scraping.runs import ListFigures
 
 router = APIRouter(prefix="/api/bookmakers", tags=["bookmakers"])
 
@@ -36,6 +37,36 @@ class MinuteView(BaseModel):
 
     budget: int | None = None
     used: int = 0
+
+
+class HoldView(BaseModel):
+    """Until when nothing is sent because the bookmaker asked for that, and what it said."""
+
+    until: datetime
+    reason: str
+
+
+class DroppedView(BaseModel):
+    """How many entries of lists became no listing, and why."""
+
+    reason: str
+    count: int
+
+
+class ListsView(BaseModel):
+    """The newest discovery's lists: entries that came, that could not be read, that were beyond a limit.
+
+    `failed` counts lists that could not be had; `dropped` has the most frequent reasons why entries became no listing.
+    Counts that disagreed with a list ten times in a row are no longer trusted to tell whether the list is complete.
+    """
+
+    at: datetime
+    listed: int
+    unreadable: int
+    unlisted: int
+    failed: int
+    dropped: list[DroppedView]
+    counts_trusted: bool
 
 
 class LastErrorView(BaseModel):
@@ -66,6 +97,7 @@ class BookmakerView(BaseModel):
     enabled: bool = False
     concurrency: ConcurrencyView = ConcurrencyView()
     breaker: BreakerView = BreakerView()
+    hold: HoldView | None = None
     requests_per_minute: MinuteView = MinuteView()
     last_success_at: datetime | None = None
     last_error: LastErrorView | None = None
@@ -76,6 +108,7 @@ class BookmakerView(BaseModel):
     staleness_seconds: float | None = None
     events: int = 0
     markets: int = 0
+    lists: ListsView | None = None
 
 
 class BookmakersView(BaseModel):
@@ -131,6 +164,7 @@ def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
         enabled=slug in state.roster,
         concurrency=ConcurrencyView(limit=turns.limit, allowed=turns.allowed, in_use=turns.in_use),
         breaker=_breaker(turns),
+        hold=None if turns.held_until is None else HoldView(until=turns.held_until, reason=turns.hold_reason),
         requests_per_minute=MinuteView(budget=turns.minute_budget, used=turns.minute_used),
         last_success_at=success,
         last_error=_last_error(figures),
@@ -141,6 +175,21 @@ def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
         staleness_seconds=None if success is None else (state.clock.now() - success).total_seconds(),
         events=holding.events,
         markets=holding.markets,
+        lists=_lists(state.control.lists(slug)),
+    )
+
+
+def _lists(figures: ListFigures | None) -> ListsView | None:
+    if figures is None:
+        return None
+    return ListsView(
+        at=figures.at,
+        listed=figures.listed,
+        unreadable=figures.unreadable,
+        unlisted=figures.unlisted,
+        failed=figures.failed,
+        dropped=[DroppedView(reason=dropped.reason, count=dropped.count) for dropped in figures.dropped],
+        counts_trusted=figures.counts_trusted,
     )
 
 

@@ -79,6 +79,7 @@ _FETCHED = (
     ErrorClass.TRANSIENT.value,
     ErrorClass.THROTTLED.value,
     ErrorClass.BLOCKED.value,
+    ErrorClass.REFUSED.value,
     ErrorClass.GONE.value,
     ErrorClass.MALFORMED.value,
     ErrorClass.CIRCUIT_OPEN.value,

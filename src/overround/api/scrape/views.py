@@ -22,7 +22,11 @@ class StartedRun(BaseModel):
 
 
 class RunCounts(BaseModel):
-    """What a run did at one bookmaker, in snapshots."""
+    """What a run did at one bookmaker, in snapshots.
+
+    `live` bodies show an event in play, and their prices are left out. `withdrawn` are the prices of listings that
+    have left. Of the lists, `unreadable` counts entries that could not be read, `unlisted` those beyond a limit.
+    """
 
     listings: int
     changed: int
@@ -33,6 +37,10 @@ class RunCounts(BaseModel):
     discovery_failed: int
     unmapped: int
     dropped: int
+    live: int
+    withdrawn: int
+    unreadable: int
+    unlisted: int
 
 
 class RunPhases(BaseModel):

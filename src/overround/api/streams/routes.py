@@ -77,11 +77,13 @@ def _wanted(
         str,
         Query(max_length=8000, pattern=r"^(\d{1,18}(,\d{1,18})*)?$", description="event ids, with commas between"),
     ] = "",
+    country: Annotated[Names, Query(description="any of these")] = (),
     tournaments: Annotated[Names, Query(description="any of these")] = (),
     markets: Annotated[str, Query(max_length=2000, description="market keys, with commas between; none: all")] = "",
 ) -> StreamFilter:
     return StreamFilter(
         events=frozenset(map(int, filter(None, events.split(",")))),
+        countries=frozenset(country),
         tournaments=frozenset(tournaments),
         markets=frozenset(parse_markets(markets)) or None,
     )
