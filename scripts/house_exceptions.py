@@ -9,6 +9,7 @@ SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
         "api/event_encoder.py:EventEncoder._encode": "one event's fault does not keep the others from being encoded",
         "scheduling/integrity.py:IntegrityCheck.run_quietly": "a database that is away is no finding",
         "scheduling/maintenance.py:Maintenance.run": "upkeep that fails is tried again at the next round",
+        "scheduling/repetition.py:Repetition._run_job": "a job that fails runs again at its next turn",
         "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",
         "scraping/event_coordinator.py:EventCoordinator._store_or_count": "what was not stored counts as changed again",
         "scraping/event_coordinator.py:EventCoordinator._write_or_count": "what is owed is written with the next batch",

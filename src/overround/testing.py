@@ -30,13 +30,14 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._stepped = timedelta(0)
         self._order = count()
         self._sleepers: list[tuple[float, int]] = []
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         """Return the instant that the clock shows."""
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + self._stepped + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
         """Return the seconds since the clock was made."""
@@ -45,6 +46,10 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock on."""
         self._elapsed += seconds
+
+    def step(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back; no time passes."""
+        self._stepped += by
 
     async def sleep(self, seconds: float) -> None:
         """Move the clock to the end of this sleep, once no other sleep ends before it."""
