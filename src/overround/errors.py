@@ -219,6 +219,27 @@ class DatabaseInUseError(DatabaseUnavailableError):
     """Another process runs the embedded database of this data directory."""
 
 
+class NotOwnerError(DatabaseUnavailableError):
+    """This service does not own the database yet, and may not write to it."""
+
+
+class OwnedElsewhereError(OverroundError):
+    """Another service owns the database; it is named."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"another service owns this database: {holder}; stop it first, or start with --standby")
+
+
+class OwnershipLostError(OverroundError):
+    """Another service has taken the database over; it is named."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        text = "`overround queue drain` writes the journal that stays here"
+        super().__init__(f"another service has taken the database over: {holder}; {text}")
+
+
 class DumpError(OverroundError):
     """A dump could not be written or read."""
 

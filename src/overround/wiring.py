@@ -25,6 +25,7 @@ from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.history import HistoryRepository
 from overround.db.listing_links import PostgresLinkRepository
+from overround.db.ownership import Holder, Ownership
 from overround.db.preparation import Preparation
 from overround.db.repositories import FactsRepository, PostgresWarmupRepository
 from overround.db.settings_overrides import PostgresOverrides
@@ -59,6 +60,7 @@ from overround.storage.write_queue import AsyncWriteQueue
 Queue = AsyncWriteQueue[AsyncEngine]
 BeforeCycle = Callable[[], Awaitable[None]]
 
+_LOOK = timedelta(seconds=1)
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
 
@@ -73,6 +75,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     keys: KeyRing
     overrides: PostgresOverrides
     history: HistoryRepository
+    ownership: Ownership
     ready: asyncio.Event
 
 
@@ -128,10 +131,15 @@ async def database_address(settings: Settings, *, ephemeral: bool = False, share
 
 
 @asynccontextmanager
-async def running_database(settings: Settings, *, ephemeral: bool = False) -> AsyncIterator[Database]:
-    """Reach the settings' database and bring it up to date; one that is away is waited for in the background.
+async def running_database(
+    settings: Settings, *, ephemeral: bool = False, standby: bool = False
+) -> AsyncIterator[Database]:
+    """Own the settings' database and bring it up to date; one that is away is waited for in the background.
+
+    `standby`: wait first, for as long as another service owns it.
 
     Raises:
+        OwnedElsewhereError: another service owns the database.
         DatabaseUnavailableError: the embedded server cannot be started.
         BookmakerMismatchError: the database numbers its bookmakers otherwise.
     """
@@ -139,10 +147,15 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
     async with database_address(settings, ephemeral=ephemeral) as url:
         engine = create_engine(url, "overround")
         numbers = {one.number: (one.slug, one.name) for one in bookmakers.values()}
-        preparation = Preparation(url, engine, numbers)
+        ownership = Ownership(url, Holder.here(settings.data_dir), SystemClock())
+        preparation = Preparation(url, engine, numbers, ownership)
         keys = KeyRing(PostgresKeyRepository(engine), preparation.ready, SystemClock())
         try:
-            async with preparation.kept_up(SystemClock()), keys.kept_fresh():
+            async with ownership.kept(), AsyncExitStack() as stack:
+                if standby:
+                    await ownership.wait_and_take()
+                await stack.enter_async_context(preparation.kept_up(SystemClock()))
+                await stack.enter_async_context(keys.kept_fresh())
                 yield Database(
                     engine=engine,
                     repository=PostgresWarmupRepository(engine, bookmakers.keys()),
@@ -151,6 +164,7 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
                     keys=keys,
                     overrides=PostgresOverrides(engine),
                     history=HistoryRepository(engine),
+                    ownership=ownership,
                     ready=preparation.ready,
                 )
         finally:
@@ -191,11 +205,13 @@ async def _started_service(
         path = await stack.enter_async_context(parts.write_path(context))
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
-        control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
+        permit = database.ownership.raise_if_elsewhere
+        control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up, permit)
         stack.push_async_callback(control.stop)
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
         jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
+        scheduler.every(_LOOK, control.stop_without_permit, "ownership-look")
         for job, name in ((maintenance.run, "maintenance"), (integrity.run_quietly, "integrity")):
             scheduler.every(_MAINTENANCE, job, name)
         stack.callback(scheduler.stop)
@@ -291,7 +307,11 @@ class _Parts:
 
     def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:
         return PostgresWriteHandler(
-            engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
+            engine,
+            catalogue=self._catalogue,
+            bookmaker_numbers=self._numbers,
+            clock=self._clock,
+            fence=self._database.ownership.hold,
         )
 
     def maintenance(self) -> Maintenance:

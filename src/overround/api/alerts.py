@@ -60,7 +60,15 @@ def _recovery(state: ApiState) -> Iterator[tuple[str, str]]:
 
 
 def _database_faults(state: ApiState) -> Iterator[tuple[str, str]]:
-    if not state.database_ready.is_set():
+    if state.ownership.elsewhere:
+        yield (
+            "owned_elsewhere",
+            (
+                f"another service owns the database: {state.ownership.elsewhere}; "
+                "this one fetches nothing, and keeps its journal until that one ends"
+            ),
+        )
+    elif not state.database_ready.is_set():
         yield "database_away", "the database is away: prices are journalled until it returns"
     elif not state.warm.is_set():
         yield "cache_filling", "the cache is being filled from the database"

@@ -28,6 +28,7 @@ _LEAST_MAPPED = 0.9
 _PARTS: Mapping[str, str] = MappingProxyType(
     {
         "database_away": "database",
+        "owned_elsewhere": "database",
         "partitions_short": "database",
         "cache_filling": "cache",
         "queue_stopped": "writer",
@@ -45,6 +46,7 @@ _PARTS: Mapping[str, str] = MappingProxyType(
 _REMEDIES: Mapping[str, str] = MappingProxyType(
     {
         "database_away": "bring PostgreSQL back: what waits is written by itself",
+        "owned_elsewhere": "stop one of the two; `overround queue drain` writes the journal of the one that ended",
         "partitions_short": "look for maintenance_failed in the log",
         "cache_filling": "wait: it takes seconds",
         "queue_stopped": "restart the service",

@@ -21,6 +21,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.db.history import HistoryRepository
 from overround.db.inventory import Inventory
+from overround.db.ownership import Ownership
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
 from overround.scheduling.integrity import IntegrityCheck
@@ -91,6 +92,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     coverage: CoverageBook
     history: HistoryRepository
     keys: KeyRing
+    ownership: Ownership
     inventory: Flight[Inventory]
     checks: Flight[Checked]
     places: tuple[Path, ...]

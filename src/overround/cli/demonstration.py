@@ -13,7 +13,7 @@ from overround.bookmakers.registry import load_bookmakers
 from overround.caching.reconciliation import reconcile
 from overround.cli.market import SPORTS, Market, MarketRequest, running_market
 from overround.cli.output import print_facts
-from overround.cli.web_server import Stopping, run_until_stopped, serve_app
+from overround.cli.web_server import Stopping, ended_by, listening, run_until_stopped, serve_app
 from overround.cli.workplace import Place
 from overround.scraping.progress import Progress, Stored
 from overround.settings import BookmakerSettings, Settings
@@ -86,9 +86,14 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
 
 async def serve(place: Place, request: MarketRequest, port: int, stopping: Stopping) -> None:
     """Serve page and API until a signal, scraping on a schedule."""
-    async with running_market(place.data_dir, request) as market, _service(place, market, scheduled=True) as service:
-        app = create_app(lambda: nullcontext(service))
-        await serve_app(app, stopping, host="127.0.0.1", port=port, data_dir=place.data_dir)
+    with listening("127.0.0.1", port) as listener:
+        async with (
+            running_market(place.data_dir, request) as market,
+            _service(place, market, scheduled=True) as service,
+            ended_by(service.database.ownership.lost, stopping),
+        ):
+            await serve_app(create_app(lambda: nullcontext(service)), stopping, listener, place.data_dir)
+            service.database.ownership.raise_if_lost()
 
 
 def report_on(place: Place, request: MarketRequest, cycles: int) -> DemoReport | None:

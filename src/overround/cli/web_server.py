@@ -5,12 +5,13 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from overround import process
 from overround.cli.service_file import announced
@@ -35,6 +36,10 @@ class Stopping:
         if self.asked:
             os._exit(_INTERRUPTED)
         self.asked = True
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask whoever is in charge to stop, for a reason of the service's own."""
         if self._stop is not None:
             self._stop()
 
@@ -67,26 +72,56 @@ def run_until_stopped(work: Callable[[Stopping], Coroutine[Any, Any, None]]) -> 
     process.run(main())
 
 
-async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, data_dir: Path) -> None:
-    """Serve until a signal; announce the address in the data directory and on stdout.
+async def serve_app(app: FastAPI, stopping: Stopping, listener: socket.socket, data_dir: Path) -> None:
+    """Serve on a socket until a signal; announce the address in the data directory and on stdout."""
+    address = address_of(listener)
+    config = uvicorn.Config(
+        app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
+    )
+    server = _Server(config)
 
-    Raises:
-        OverroundError: the port is taken.
-    """
-    with listening(host, port) as listener:
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
-        )
-        server = _Server(config)
+    def stop() -> None:
+        server.ask_to_exit()
+        app.state.stopping.set()  # streams do not end by themselves
 
-        def stop() -> None:
-            server.ask_to_exit()
-            app.state.stopping.set()  # streams do not end by themselves
+    with announced(data_dir, address), stopping.handled_by(stop):
+        print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
+        await server.serve([listener])
 
-        with announced(data_dir, address), stopping.handled_by(stop):
-            print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
-            await server.serve([listener])
+
+@contextlib.asynccontextmanager
+async def standing_by(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Answer with a small application during a block; the socket goes on listening after it."""
+    config = uvicorn.Config(app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1)
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener.dup()]), name="standby-server")
+    try:
+        yield
+    finally:
+        server.ask_to_exit()
+        await serving
+
+
+@contextlib.asynccontextmanager
+async def ended_by(event: asyncio.Event, stopping: Stopping) -> AsyncIterator[None]:
+    """Stop, during a block, as soon as an event is set."""
+
+    async def watch() -> None:
+        await event.wait()
+        stopping.stop()
+
+    watching = asyncio.create_task(watch(), name="stop-watch")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address that a listening socket is reached at."""
+    host, port, *_ = listener.getsockname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @contextlib.contextmanager

@@ -19,7 +19,12 @@ _SCHEMES = frozenset(("postgresql", "postgres"))
 
 
 def create_engine(
-    url: str, application_name: str, *, pool_size: int = 5, command_timeout: float = COMMAND_TIMEOUT
+    url: str,
+    application_name: str,
+    *,
+    pool_size: int = 5,
+    command_timeout: float = COMMAND_TIMEOUT,
+    connect_timeout: float = CONNECT_TIMEOUT,
 ) -> AsyncEngine:
     """Return an engine; it connects when first used. `application_name` is what the server's lists show.
 
@@ -42,7 +47,7 @@ def create_engine(
         pool_pre_ping=True,
         pool_recycle=_POOL_RECYCLE,
         connect_args={
-            "timeout": CONNECT_TIMEOUT,
+            "timeout": connect_timeout,
             "command_timeout": command_timeout,
             "server_settings": {"application_name": application_name, "timezone": "UTC", "jit": "off"},
         },

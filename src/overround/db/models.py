@@ -183,6 +183,34 @@ journal_watermarks = Table(
     _required("applied", BigInteger),
 )
 
+# The one service that may write. Each writing transaction reads the token for share; only a take-over changes it.
+owner = Table(
+    "owner",
+    metadata,
+    Column("only_one", Boolean, primary_key=True, server_default="true"),
+    _required("token", BigInteger),
+    _required("holder", Text),
+    _required("machine", Text),
+    _required("pid", BigInteger),
+    _required("taken_at", _INSTANT),
+)
+
+# The owner's sign of life, renewed every second, by the database's time: apart, so that it waits for no transaction.
+owner_seen = Table(
+    "owner_seen",
+    metadata,
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    _required("expires_at", _INSTANT),
+)
+
+# Up to where retention may drop, by table: it moves with the time that the service has run.
+retention_horizons = Table(
+    "retention_horizons",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    _required("horizon", _INSTANT),
+)
+
 # What people have decided about a listing whose bookmaker states no SportRadar id, or a wrong one.
 listing_links = Table(
     "listing_links",

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import driver_connection
+from overround.db.ownership import Fence, unfenced
 
 _ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
 # Whatever lies outside is no time at which anything was received.
@@ -55,12 +56,15 @@ def is_partition(table: str) -> bool:
     return parent in PARTITIONED and day.isdigit()
 
 
-async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]]) -> None:
-    """Create those partitions, by table and start, that do not exist; in a transaction of its own.
+async def create_partitions(
+    connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]], fence: Fence = unfenced
+) -> None:
+    """Create those partitions, by table and start, that do not exist; in a transaction of its own, behind a fence.
 
     A table is made first and attached then: that takes a lock which lets readers and writers go on.
     """
     async with connection.transaction():
+        await fence(connection)
         await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
         for partitioning, start in wanted:
             name = partitioning.name(start)
@@ -74,7 +78,7 @@ async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tup
             )
 
 
-async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelta) -> None:
+async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelta, fence: Fence = unfenced) -> None:
     """Create the partitions for the time from `now` to `ahead` of it."""
     wanted = [
         (partitioning, partitioning.start(now) + index * partitioning.length)
@@ -82,4 +86,4 @@ async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelt
         for index in range((partitioning.start(now + ahead) - partitioning.start(now)) // partitioning.length + 1)
     ]
     async with driver_connection(engine) as connection:
-        await create_partitions(connection, wanted)
+        await create_partitions(connection, wanted, fence)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.batch import BookmakerCounts, CurrentMarkets, Instants, RunKind, RunStatus, ScrapeRun, from_byte_planes
 from overround.db.engine import driver_connection, reachable_connection
+from overround.db.ownership import Fence, unfenced
 from overround.errors import BookmakerMismatchError
 from overround.event import Event, Listing
 from overround.stored import LatestRow, StoredListing
@@ -109,16 +110,18 @@ class BookmakerRepository:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def register(self, bookmakers: Mapping[int, tuple[str, str]]) -> None:
+    async def register(self, bookmakers: Mapping[int, tuple[str, str]], fence: Fence = unfenced) -> None:
         """Enter the installed bookmakers, as number -> (slug, name); those there already must be the same.
 
         Raises:
+            OwnershipLostError: another process owns the database.
             BookmakerMismatchError: a number or a slug belongs to another bookmaker.
         """
         numbers = list(bookmakers)
         slugs = [slug for slug, _ in bookmakers.values()]
         names = [name for _, name in bookmakers.values()]
         async with driver_connection(self._engine) as connection, connection.transaction():
+            await fence(connection)
             await connection.execute(_REGISTER, numbers, slugs, names)
             stored = {number: (slug, name) for number, slug, name in await connection.fetch(_BOOKMAKERS)}
             for number, (slug, name) in bookmakers.items():

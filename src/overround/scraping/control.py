@@ -1,13 +1,13 @@
 """Starting scrape runs from outside: one cycle at a time in the background, single events on demand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
 
 from overround.batch import RunKind, ScrapeRun
-from overround.errors import NothingToRetryError, RunInProgressError, UnknownRunError
+from overround.errors import NothingToRetryError, OwnedElsewhereError, RunInProgressError, UnknownRunError
 from overround.ports import EventScrape
 from overround.scraping.catching_up import CatchUp
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
@@ -28,11 +28,14 @@ class ScrapeController:
         context: ScrapeContext,
         cool_down: timedelta,
         catch_up: CatchUp | None = None,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         """Build it; a single event is scraped on demand no sooner than `cool_down` after its last time.
 
-        Nothing is scraped before the cache has caught up with the journal, where there is one.
+        Nothing is scraped before the cache has caught up with the journal, where there is one. `permit` is called
+        before each scrape, and raises an OwnedElsewhereError where another service is the one to scrape.
         """
+        self._permit = permit
         self._coordinator = coordinator
         self._catch_up = catch_up
         self._book = context.book
@@ -50,6 +53,7 @@ class ScrapeController:
         Raises:
             RunInProgressError: a cycle is under way.
             RecoveringError: the cache has not caught up yet.
+            OwnedElsewhereError: another service owns the database.
         """
         self._require_caught_up()
         self._begin(RunKind.CYCLE)
@@ -60,7 +64,9 @@ class ScrapeController:
 
         Raises:
             RunInProgressError: a cycle is under way.
+            OwnedElsewhereError: another service owns the database.
         """
+        self._permit()
         if self._catch_up is not None:
             await self._catch_up.done.wait()
         # Whoever waits may be cancelled; the cycle belongs to this controller and goes on.
@@ -80,6 +86,7 @@ class ScrapeController:
             NothingToRetryError: it has no failures whose events are to come.
             RunInProgressError: a cycle is under way.
             RecoveringError: the cache has not caught up yet.
+            OwnedElsewhereError: another service owns the database.
         """
         self._require_caught_up()
         targets = self._failed_targets(run_id)
@@ -95,6 +102,7 @@ class ScrapeController:
             UnknownEventError: nobody lists it.
             CoolingDownError: it was scraped on demand just before.
             RecoveringError: the cache has not caught up yet.
+            OwnedElsewhereError: another service owns the database.
         """
         self._require_caught_up()
         return await self._on_demand.scrape(sr_id)
@@ -118,7 +126,15 @@ class ScrapeController:
             self._cycle.cancel()
             await asyncio.gather(self._cycle, return_exceptions=True)
 
+    async def stop_without_permit(self) -> None:
+        """End what is being scraped where another service has turned out to be the one to scrape."""
+        try:
+            self._permit()
+        except OwnedElsewhereError:
+            await self.stop()
+
     def _require_caught_up(self) -> None:
+        self._permit()
         if self._catch_up is not None:
             self._catch_up.require_done()
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from overround.catalogue import Catalogue
 from overround.db.engine import driver_connection
 from overround.db.error_classes import sqlstate
+from overround.db.ownership import Fence, unfenced
 from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions, has_partition
 from overround.errors import ContentError
 from overround.ports import Clock
@@ -34,9 +35,16 @@ class PostgresWriteHandler:
     """The write handler; one may serve several journals, and several handlers one database."""
 
     def __init__(
-        self, engine: AsyncEngine, catalogue: Catalogue, bookmaker_numbers: Mapping[str, int], clock: Clock
+        self,
+        engine: AsyncEngine,
+        catalogue: Catalogue,
+        bookmaker_numbers: Mapping[str, int],
+        clock: Clock,
+        fence: Fence = unfenced,
     ) -> None:
+        """Build it; `fence` is the first thing in each transaction, and raises where this process may not write."""
         self._engine = engine
+        self._fence = fence
         self._catalogue = catalogue
         self._numbers = Numbers(bookmaker_numbers)
         self._clock = clock
@@ -57,6 +65,7 @@ class PostgresWriteHandler:
 
         Raises:
             DeadLetterRunError: that would be too much; nothing was written.
+            OwnershipLostError: another process owns the database; nothing was written.
             asyncpg.PostgresError, OSError, sqlalchemy.exc.DBAPIError: see `overround.db.error_classes`.
         """
         try:
@@ -88,6 +97,7 @@ class PostgresWriteHandler:
     ) -> WriteReport | None:
         began = self._clock.monotonic()
         async with connection.transaction():
+            await self._fence(connection)
             if not await _move_watermark(connection, journal_id, applied, todo[-1]):
                 return None
             await connection.execute(merge_sql.TRANSACTION_SETTINGS)
@@ -155,7 +165,7 @@ class PostgresWriteHandler:
     async def _prepare_partitions(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> None:
         missing = _partitions_of(batches) - self._partitions
         if missing:
-            await create_partitions(connection, missing)
+            await create_partitions(connection, missing, self._fence)
             self._partitions |= missing
 
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from overround.batch import WriteBatch
-from overround.errors import QueueClosedError
+from overround.errors import OwnershipLostError, QueueClosedError
 from overround.ports import Clock, Journal, WriteHandler
 from overround.storage.attempts import Attempts, Backoff
 from overround.storage.batch_codec import encode_batch, read_entry
@@ -170,7 +170,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         )
 
     async def _drain(self, deadline: float) -> bool:
-        if self._worker is None:
+        if self._worker is None or self._worker.done():
             return self._journal.stats().pending == 0
         try:
             async with asyncio.timeout(deadline):
@@ -231,5 +231,9 @@ def _ms_since(began: float, clock: Clock) -> float:
 
 
 def _report_death(worker: asyncio.Task[None]) -> None:
-    if not worker.cancelled() and (error := worker.exception()) is not None:
+    if worker.cancelled() or (error := worker.exception()) is None:
+        return
+    if isinstance(error, OwnershipLostError):
+        _log.error("write_queue_worker_ended", error=str(error))
+    else:
         _log.error("write_queue_worker_died", error=repr(error), exc_info=error)
