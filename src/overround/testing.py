@@ -79,6 +79,7 @@ class ScriptedBookmaker:
     def __init__(self, slug: str, clock: Clock) -> None:
         self.slug = slug
         self.board: dict[str, _BoardEntry] = {}
+        self._requests = count(1)
         self.failures: dict[str, list[FetchError]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.league_failure: FetchError | None = None
@@ -128,6 +129,7 @@ class ScriptedBookmaker:
     async def fetch_event(self, listing: Listing) -> Response:
         """Return the board's entry as bytes."""
         self.fetched.append(listing.listing_id)
+        number = next(self._requests)
         self.asked.set()
         entry = self.board.get(listing.listing_id)
         body = msgspec.json.encode(entry)
@@ -137,7 +139,7 @@ class ScriptedBookmaker:
             raise self.failures[listing.listing_id].pop(0)
         if entry is None:
             raise GoneError(self.slug, f"event {listing.listing_id}", "not on the board")
-        return Response(body=body, received_at=self._clock.now(), duration_ms=1)
+        return Response(body=body, received_at=self._clock.now(), duration_ms=1, number=number)
 
     def read(self, response: Response) -> Offer:
         """Return the offer that an answer of `fetch_event` holds."""
@@ -214,21 +216,14 @@ class MemoryWriteHandler:
                 self.latest[snapshot.sr_id, snapshot.bookmaker] = stored
 
     def _confirm(self, batch: WriteBatch) -> Sequence[tuple[int, str]]:
-        """Confirm what was the newest at the instant; return those for which there was none."""
+        """Confirm the snapshots that are named; return those that are not there."""
         missed = []
         for confirmed in batch.confirmed:
-            key = (confirmed.sr_id, confirmed.bookmaker)
-            known = [
-                stored
-                for stored in self.history
-                if (stored.snapshot.sr_id, stored.snapshot.bookmaker) == key
-                and stored.snapshot.captured_at <= confirmed.confirmed_at
-            ]
-            if not known:
-                missed.append(key)
-                continue
-            newest = max(known, key=lambda stored: stored.snapshot.captured_at)
-            newest.last_confirmed_at = max(newest.last_confirmed_at or confirmed.confirmed_at, confirmed.confirmed_at)
+            named = [stored for stored in self.history if stored.snapshot.snapshot_id == confirmed.snapshot_id]
+            if not named:
+                missed.append((confirmed.sr_id, confirmed.bookmaker))
+            for stored in named:
+                stored.last_confirmed_at = confirmed.confirmed_at
         return missed
 
 
