@@ -1,5 +1,6 @@
 """Exact prices, lines, market keys and snapshots: the arithmetic everything else stands on."""
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -8,6 +9,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import msgspec
+import uuid_utils
 
 from overround.errors import LineError, PriceError
 
@@ -75,11 +77,17 @@ class Unmapped(msgspec.Struct, frozen=True, gc=False):
     count: int = 1
 
 
+def _new_id() -> uuid.UUID:
+    return uuid.UUID(bytes=uuid_utils.uuid7().bytes)
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All of one bookmaker's markets for one event at one `received_at`.
 
     `complete`: a market of `covered` that is absent, and not in `unproven`, is no longer offered.
     `covered` are the catalogue markets that the bookmaker's mapping can produce at all.
+    `number` is that of the request that brought the body: requests count in the order in which they were sent,
+    whatever the clock shows. `snapshot_id` names the row that the snapshot becomes where it changed something.
     """
 
     sr_id: int
@@ -90,6 +98,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     covered: frozenset[str] = frozenset()
     unproven: frozenset[MarketKey] = frozenset()
     body_hash: bytes = b""
+    number: int = 0
+    snapshot_id: uuid.UUID = msgspec.field(default_factory=_new_id)
 
 
 def parse_price(text: str) -> int:

@@ -1,5 +1,6 @@
 """What the database gives back to the service."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
 
     sr_id: int
     bookmaker: str
+    snapshot_id: uuid.UUID
     captured_at: datetime
     last_confirmed_at: datetime | None
     body_hash: bytes

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
 
 import msgspec
@@ -391,13 +391,15 @@ class _Parts:
             backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
             on_missed=context.cache.unaccept,
         )
-        if options.ack_log is not None:
-            queue.on_accepted(AckLog(options.ack_log).note)
-        await queue.start()
-        try:
-            yield queue
-        finally:
-            await queue.stop(options.stop_deadline.total_seconds())
+        with ExitStack() as stack:
+            if options.ack_log is not None:
+                log = stack.enter_context(closing(AckLog(options.ack_log)))
+                queue.on_accepted(log.note)
+            await queue.start()
+            try:
+                yield queue
+            finally:
+                await queue.stop(options.stop_deadline.total_seconds())
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import pytest
@@ -168,19 +168,19 @@ async def test_of_one_transaction_the_last_is_the_latest(bench: Bench) -> None:
     assert list(await bench.latest()) == [mine[-1].snapshot_id, theirs.snapshot_id]
 
 
-async def test_a_confirmation_reaches_the_newest_of_its_instant(bench: Bench) -> None:
-    """It finds the snapshot that stood at its time, also one of the same batch, and only moves on."""
-    early, late = snapshot(NOON), snapshot(NOON + 10 * MINUTE)
-    between = [confirmation(NOON + minutes * MINUTE) for minutes in (3, 2)]
+async def test_a_confirmation_reaches_the_snapshot_that_it_names(bench: Bench) -> None:
+    """Whatever times they have: it may be of the same batch, and of several confirmations the last counts."""
+    early, late = snapshot(NOON), snapshot(NOON - 10 * MINUTE)
+    between = [confirmation(NOON + minutes * MINUTE, early) for minutes in (2, 3)]
     report = await bench.handler.write(JOURNAL, stamped(batch(early, confirmed=between), batch(late)))
     assert report.confirmed == 2
-    assert await bench.history() == [(early.snapshot_id, NOON + 3 * MINUTE), (late.snapshot_id, None)]
+    assert await bench.history() == [(late.snapshot_id, None), (early.snapshot_id, NOON + 3 * MINUTE)]
 
 
 async def test_a_confirmation_of_nothing_is_reported(bench: Bench) -> None:
-    """Where no snapshot stood at its time, or none at all, the confirmation is missed."""
-    too_early = confirmation(NOON - timedelta(seconds=1))
-    unknown = confirmation(NOON, sr_id=8, bookmaker="far")
-    report = await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=(too_early, unknown))))
+    """Where the snapshot that it names is not stored, the confirmation is missed."""
+    another = confirmation(NOON, snapshot(NOON))
+    unknown = confirmation(NOON, snapshot(NOON, sr_id=8, bookmaker="far"))
+    report = await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=(another, unknown))))
     assert report.confirmed == 0
     assert sorted(report.missed) == [(7, "near"), (8, "far")]

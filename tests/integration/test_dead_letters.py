@@ -99,6 +99,7 @@ async def test_each_kind_of_unit_stands_alone(handler: PostgresWriteHandler, eng
     bad_status = EventScrapeStatus(
         sr_id=8, bookmaker="near", outcome=ScrapeOutcome.FAILED, scraped_at=NOON, duration_ms=2**31, bytes=0
     )
+    stood = snapshot(NOON)
     mixed = WriteBatch(
         scrape_run_id=1,
         batch_index=0,
@@ -106,8 +107,8 @@ async def test_each_kind_of_unit_stands_alone(handler: PostgresWriteHandler, eng
         listings=(ListingWriteData(listing=listing("L8", 8, "nobody"), seen_at=NOON), *good.listings),
         statuses=(status, bad_status),
         run=run(RunStatus.RUNNING, events=2**31),
-        snapshots=(snapshot(NOON), snapshot(NOON, POISON["NUL in text"], sr_id=8)),
-        confirmed=(confirmation(NOON + MINUTE), confirmation(NOON + MINUTE, sr_id=2**63)),
+        snapshots=(stood, snapshot(NOON, POISON["NUL in text"], sr_id=8)),
+        confirmed=tuple(confirmation(NOON + MINUTE, one) for one in (stood, snapshot(NOON, sr_id=2**63))),
     )
     report = await handler.write(uuid.UUID(int=1), stamped(mixed))
     assert (report.snapshots, report.confirmed, report.dead, report.dead_snapshots) == (1, 1, 6, 2)
@@ -182,7 +183,8 @@ async def test_dead_letters_in_one_write_after_another_are_too_many_at_last(
 
 async def test_each_batch_is_recorded_in_its_transaction(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """`write_batches` has every applied batch once, with the hash of its bytes; old ones can be forgotten."""
-    batches = [batch(snapshot(NOON), confirmed=[confirmation(NOON)]), batch(snapshot(NOON + MINUTE))]
+    stood = snapshot(NOON)
+    batches = [batch(stood, confirmed=[confirmation(NOON, stood)]), batch(snapshot(NOON + MINUTE))]
     write = [msgspec.structs.replace(one, body=encode_batch(one.batch)) for one in stamped(*batches, epoch=5, first=10)]
     await handler.write(uuid.UUID(int=1), write)
     again = await handler.write(uuid.UUID(int=1), write)

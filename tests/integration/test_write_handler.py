@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import ConfirmedSnapshot, EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
+from overround.batch import EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
 from overround.clock import SystemClock
 from overround.db.engine import create_engine, while_connected
 from overround.db.error_classes import Exit, classify, is_away
@@ -79,29 +79,30 @@ async def test_times_that_a_complete_body_gives_to_all_markets_are_not_repeated(
 
 async def test_last_confirmed_is_null_until_a_confirmation(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """`last_confirmed_at` is NULL at insert, and a confirmation sets it on the newest row alone."""
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(snapshot(NOON + MINUTE))))
+    newest = snapshot(NOON + MINUTE)
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(newest)))
     assert await rows(engine, CONFIRMED) == [(NOON, None), (NOON + MINUTE, None)]
-    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 2 * MINUTE)]), first=3))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 2 * MINUTE, newest)]), first=3))
     assert (report.confirmed, report.missed) == (1, ())
     assert await rows(engine, CONFIRMED) == [(NOON, None), (NOON + MINUTE, NOON + 2 * MINUTE)]
 
 
-async def test_a_confirmation_only_moves_forward(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
-    """An older confirmation that comes later does not set the time back."""
-    late, early = confirmation(NOON + 9 * MINUTE), confirmation(NOON + MINUTE)
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(confirmed=[late])))
-    report = await handler.write(JOURNAL, stamped(batch(confirmed=[early]), first=3))
+async def test_the_confirmation_that_comes_last_counts(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """The clock may have been set back since the confirmation before it, and since the capture."""
+    stood = snapshot(NOON)
+    first, second = confirmation(NOON + 9 * MINUTE, stood), confirmation(NOON - MINUTE, stood)
+    await handler.write(JOURNAL, stamped(batch(stood), batch(confirmed=[first])))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[second]), first=3))
     assert report.confirmed == 1
-    assert await rows(engine, CONFIRMED) == [(NOON, NOON + 9 * MINUTE)]
+    assert await rows(engine, CONFIRMED) == [(NOON, NOON - MINUTE)]
 
 
 async def test_a_confirmation_in_a_transaction_with_its_successor_belongs_to_the_older_row(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """Of snapshot, confirmation and next snapshot in one transaction, the confirmation is of the first snapshot."""
-    steps = stamped(
-        batch(snapshot(NOON)), batch(confirmed=[confirmation(NOON + MINUTE)]), batch(snapshot(NOON + 2 * MINUTE))
-    )
+    stood, after = snapshot(NOON), snapshot(NOON + 2 * MINUTE)
+    steps = stamped(batch(stood), batch(confirmed=[confirmation(NOON + MINUTE, stood)]), batch(after))
     report = await handler.write(JOURNAL, steps)
     assert report.confirmed == 1
     assert await rows(engine, CONFIRMED) == [(NOON, NOON + MINUTE), (NOON + 2 * MINUTE, None)]
@@ -111,17 +112,18 @@ async def test_a_confirmation_finds_a_snapshot_of_an_earlier_partition(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """A price that has stood for weeks is confirmed in the partition in which it was captured."""
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(snapshot(NOON + timedelta(days=20), sr_id=8))))
-    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + timedelta(days=21))]), first=3))
+    stood, seen = snapshot(NOON), NOON + timedelta(days=21)
+    await handler.write(JOURNAL, stamped(batch(stood), batch(snapshot(NOON + timedelta(days=20), sr_id=8))))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(seen, stood)]), first=3))
     assert report.confirmed == 1
     assert (await rows(engine, CONFIRMED))[0] == (NOON, NOON + timedelta(days=21))
 
 
 async def test_a_confirmation_without_a_snapshot_is_reported(handler: PostgresWriteHandler) -> None:
     """Confirmations that find no row come back as (sr_id, bookmaker), and the others are written."""
-    unknown = [confirmation(NOON + MINUTE, sr_id=9), confirmation(NOON + MINUTE, bookmaker="far")]
-    confirmed = [confirmation(NOON + MINUTE), *unknown]
-    report = await handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=confirmed)))
+    stood, *others = snapshot(NOON), snapshot(NOON, sr_id=9), snapshot(NOON, bookmaker="far")
+    confirmed = [confirmation(NOON + MINUTE, one) for one in (stood, *others)]
+    report = await handler.write(JOURNAL, stamped(batch(stood, confirmed=confirmed)))
     assert report.confirmed == 1
     assert set(report.missed) == {(9, "near"), (7, "far")}
 
@@ -170,7 +172,8 @@ async def test_the_latest_state_moves_only_to_a_greater_place_in_the_order(
 
 async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """A failure in the last statement leaves no row and no moved watermark, and the batches can be offered again."""
-    good = batch(snapshot(NOON), confirmed=[confirmation(NOON + MINUTE)])
+    stood = snapshot(NOON)
+    good = batch(stood, confirmed=[confirmation(NOON + MINUTE, stood)])
     async with engine.begin() as connection:
         await connection.execute(text("alter table odds_snapshots rename column last_confirmed_at to gone"))
     with pytest.raises(asyncpg.UndefinedColumnError) as failure:
@@ -193,7 +196,7 @@ async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, en
         batch(snapshot(NOON, market(TOTAL, "line=\ud800", 2000))),
         batch(snapshot(NOON, bookmaker="nobody")),
         batch(snapshot(NOON, sr_id=2**63)),
-        batch(confirmed=[ConfirmedSnapshot(2**63, "near", NOON)]),
+        batch(confirmed=[confirmation(NOON, snapshot(NOON, sr_id=2**63))]),
         WriteBatch(scrape_run_id=1, batch_index=0, events=(event(home="R\x00ds"),)),
         WriteBatch(scrape_run_id=1, batch_index=0, run=run(RunStatus.RUNNING, events=2**31)),
     ],

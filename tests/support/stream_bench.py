@@ -74,7 +74,7 @@ class StreamBench:
         update_cache(self.cache, changes)
         self.hub.accepted(self._place(), changes)
         for one in changes.changed:
-            self.cache.accept(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.received_at)
+            self.cache.accept(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.snapshot_id)
 
     def evict(self) -> None:
         """Let the events that have started two hours ago leave."""

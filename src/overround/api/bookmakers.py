@@ -86,11 +86,11 @@ class BookmakersView(BaseModel):
 
 
 class Holding(msgspec.Struct):
-    """What the cache has of one bookmaker; `newest_at` is when its newest prices had arrived."""
+    """What the cache has of one bookmaker; `newest` are number and arrival of its newest body."""
 
     events: int = 0
     markets: int = 0
-    newest_at: datetime | None = None
+    newest: tuple[int, datetime] | None = None
 
 
 @router.get("")
@@ -110,14 +110,15 @@ def held(state: ApiState) -> Mapping[str, Holding]:
             continue
         holding.events += 1
         holding.markets += len(cached.markets)
-        holding.newest_at = max(holding.newest_at or cached.received_at, cached.received_at)
+        if holding.newest is None or (cached.number, cached.received_at) > holding.newest:
+            holding.newest = (cached.number, cached.received_at)
     return holdings
 
 
 def last_success(state: ApiState, slug: str, holding: Holding) -> datetime | None:
     """Return when usable prices last arrived; the cache knows of those from before the start."""
-    known = (state.fetchers[slug].statistics.figures().last_success_at, holding.newest_at)
-    return max((at for at in known if at is not None), default=None)
+    at = state.fetchers[slug].statistics.figures().last_success_at
+    return at if at is not None or holding.newest is None else holding.newest[1]
 
 
 def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
@@ -138,7 +139,7 @@ def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
         errors=figures.errors,
         latency_ms=_percentiles(figures),
         bytes=figures.bytes,
-        staleness_seconds=None if success is None else (state.clock.now() - success).total_seconds(),
+        staleness_seconds=None if success is None else max(0.0, (state.clock.now() - success).total_seconds()),
         events=holding.events,
         markets=holding.markets,
     )

@@ -152,7 +152,7 @@ def _freshness(listing: Listing | None, cached: CachedSnapshot | None, offered: 
     listing_id = None if listing is None else listing.listing_id
     if cached is None:
         return Freshness(listing_id, None, None, None, 0)
-    age = round((now - cached.confirmed_at).total_seconds(), 1)
+    age = round(max(0.0, (now - cached.confirmed_at).total_seconds()), 1)  # the clock may have been set back
     return Freshness(listing_id, cached.received_at, cached.confirmed_at, age, offered)
 
 

@@ -24,7 +24,7 @@ _OVERHEAD = 1000  # what an entry takes beside its bytes and its markets, about
 _MARKET_OVERHEAD = 30
 _DIGEST = 12
 
-Moved = tuple[datetime, datetime | None, datetime | None, Mapping[MarketKey, datetime]]
+Moved = tuple[datetime, datetime | None, datetime | None, Mapping[MarketKey, datetime], int]
 State = Moved | None
 """What differs whenever a bookmaker's cells do: `since` and `moved_at`, and what they say of confirmation."""
 Version = tuple[State, ...]

@@ -178,7 +178,7 @@ def _state(cached: CachedSnapshot | None) -> State:
         return None
     # After a complete body no cell states a time of confirmation of its own that depends on the event's.
     pinned = None if cached.confirmed_at == cached.received_at else cached.confirmed_at
-    return (cached.since, cached.moved_at, pinned, cached.lagging)
+    return (cached.since, cached.moved_at, pinned, cached.own_times, cached.rewinds)
 
 
 def _changed_since(old: Moved, new: Moved, cached: CachedSnapshot) -> Iterable[MarketKey] | None:

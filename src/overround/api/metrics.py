@@ -104,7 +104,7 @@ def _run_metrics(state: ApiState) -> Iterator[Metric]:
         labels=["bookmaker", "outcome"],
     )
     for slug, counts in finished.counts.items():
-        for outcome in ("changed", "confirmed", "incomplete", "stale", "failed"):
+        for outcome in ("changed", "confirmed", "incomplete", "overtaken", "failed"):
             snapshots.add_metric([slug, outcome], getattr(counts, outcome))
     errors = GaugeMetricFamily(
         f"{_FINISHED_RUNS}_last_errors", "Failures of the newest finished run, by class.", labels=["class"]

@@ -8,7 +8,7 @@ import msgspec
 
 from overround.batch import Instants, ListingWriteData, SnapshotWriteData
 from overround.caching.event_book import EventBook, KnownListing
-from overround.caching.odds_cache import CachedSnapshot, OddsCache
+from overround.caching.odds_cache import CachedSnapshot, OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
 from overround.collector import resting
 from overround.event import Event
@@ -88,18 +88,19 @@ def snapshot_to_cached_from_models(
     markets = dict(zip(found, map(MarketPrices, row.prices), strict=True))
     since = min(row.changed_at, default=captured_at)
     changed = {key: at for key, at in zip(found, row.changed_at, strict=True) if at != since}
-    lagging = {key: at for key, at in zip(found, row.confirmed_at, strict=bool(row.confirmed_at)) if at < captured_at}
-    for column in (markets, changed, lagging):
+    own = {key: at for key, at in zip(found, row.confirmed_at, strict=bool(row.confirmed_at)) if at != captured_at}
+    for column in (markets, changed, own):
         column.pop(_NO_MARKET, None)
     return CachedSnapshot(
-        received_at=max(captured_at, confirmed_at),
+        received_at=confirmed_at,
         confirmed_at=confirmed_at,
         since=since,
         markets=markets,
         changed=changed,
-        lagging=lagging,
+        own_times=own,
         moved_at=max(changed.values(), default=None),
         body_hash=row.body_hash,
+        row=SnapshotRow(row.snapshot_id, captured_at),
         accepted=True,
     )
 
@@ -116,9 +117,7 @@ def apply_journalled(
 ) -> None:
     """Put journalled snapshots over what the database had, oldest first."""
     for data in snapshots:
-        cached = cache.get(data.sr_id, data.bookmaker)
-        if cached is None or cached.received_at < data.captured_at:
-            cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
+        cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
 
 
 def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
@@ -151,7 +150,7 @@ def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnaps
         moved_at=max(since.values(), default=None),
         markets={**stored.markets, **newer.markets},
         changed=since,
-        lagging={**newer.lagging, **{key: stored.market_confirmed_at(key) for key in only_stored}},
+        own_times={**newer.own_times, **{key: stored.market_confirmed_at(key) for key in only_stored}},
     )
 
 
@@ -161,6 +160,7 @@ def _journalled_row(data: SnapshotWriteData) -> LatestRow:
     return LatestRow(
         sr_id=data.sr_id,
         bookmaker=data.bookmaker,
+        snapshot_id=data.snapshot_id,
         captured_at=at,
         last_confirmed_at=None,
         body_hash=data.body_hash,

@@ -175,7 +175,7 @@ def _figures(run: ScrapeRun, stored: Sequence[Stored], duration_ms: float) -> Cy
         run_id=run.run_id,
         status=run.status,
         events=run.events,
-        snapshots=changed + unchanged + sum(one.stale for one in counts),
+        snapshots=changed + unchanged + sum(one.overtaken for one in counts),
         changed=changed,
         unchanged=unchanged,
         failed=sum(one.failed for one in counts),

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
     SmallInteger,
     Table,
     Text,
@@ -144,6 +145,9 @@ odds_snapshots = Table(
     _required("bookmaker_id", SmallInteger),
     _required("body_hash", LargeBinary),
     *_packed_markets(),
+    # Four bytes each, at the end: eight more would cost a row sixteen.
+    _required("epoch", Integer),
+    _required("seq", Integer),
     Index("odds_snapshots_event_id_idx", "event_id", "bookmaker_id", "captured_at"),
     # Runs follow each other in the file: a few bytes tell which blocks hold a run.
     Index("odds_snapshots_scrape_run_id_idx", "scrape_run_id", postgresql_using="brin"),
@@ -174,6 +178,10 @@ latest_odds = Table(
     # Compressing is a third of a write's work in the server: it ends where two versions of a row fit on a page.
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05", "toast_tuple_target": "3900"},
 )
+
+# One row for each opening of a journal, which is a generation with an id of its own: its number in the order of all
+# generations, and up to where it is applied. The numbers leave room for generations that are told of late.
+epochs = Sequence("epochs", metadata=metadata, data_type=Integer, start=100, increment=100)
 
 journal_watermarks = Table(
     "journal_watermarks",

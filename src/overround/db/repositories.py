@@ -1,6 +1,7 @@
 """What the service reads from the database: at start to fill its cache, and to check itself."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -21,7 +22,7 @@ _ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
 
 _LATEST = """
 select
-    l.event_id, b.slug, l.captured_at,
+    l.event_id, b.slug, l.snapshot_id, l.captured_at,
     (
         select o.last_confirmed_at
         from odds_snapshots as o
@@ -229,6 +230,7 @@ def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
     return LatestRow(
         sr_id=row["event_id"],
         bookmaker=row["slug"],
+        snapshot_id=uuid.UUID(bytes=row["snapshot_id"].bytes),
         captured_at=row["captured_at"],
         last_confirmed_at=row["last_confirmed_at"],
         body_hash=row["body_hash"],

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
 
 import msgspec
 import structlog
@@ -48,7 +47,6 @@ class CatchUpProgress(msgspec.Struct, frozen=True, kw_only=True):
 class _Place(msgspec.Struct, frozen=True, gc=False):
     """Where in the journal a snapshot is."""
 
-    captured_at: datetime
     seq: int
     place: int
 
@@ -136,10 +134,7 @@ class CatchUp:
             self._context.runs.warm([rest.run] if rest.run else [], rest.scrape_run_id)
             for place in range(len(batch)):
                 label = batch.label(place)
-                known = self._newest.get((label.sr_id, label.bookmaker))
-                if known is None or known.captured_at < label.captured_at:
-                    newest = _Place(label.captured_at, entry.seq, place)
-                    self._newest[label.sr_id, label.bookmaker] = newest
+                self._newest[label.sr_id, label.bookmaker] = _Place(entry.seq, place)
                 await self._breathe()
 
     def _wanted(self) -> Sequence[tuple[int, Sequence[int]]]:

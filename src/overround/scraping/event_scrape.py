@@ -131,4 +131,5 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         covered=source.reader.covered,
         unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
         body_hash=offer.body_hash,
+        number=response.number,
     )

@@ -87,7 +87,7 @@ class BatchStore:
             self._stream.accepted(report.place, changes)
         for changed in changes.changed:
             snapshot = changed.snapshot
-            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.snapshot_id)
         enqueue = watch.lap()
         _count(tally, results, changes)
         markets_changed = sum(len(changed.markets) for changed in changes.changed)
@@ -156,11 +156,11 @@ def _outcomes(changes: BatchChanges) -> Outcomes:
 
 
 def _status(result: EventResult, outcomes: Outcomes) -> EventScrapeStatus:
-    failed = result.snapshot is None
+    outcome = outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.OVERTAKEN)
     return EventScrapeStatus(
         sr_id=result.sr_id,
         bookmaker=result.bookmaker,
-        outcome=ScrapeOutcome.FAILED if failed else outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.STALE),
+        outcome=ScrapeOutcome.FAILED if result.snapshot is None else outcome,
         scraped_at=result.scraped_at,
         duration_ms=result.duration_ms,
         bytes=result.bytes,
@@ -173,7 +173,7 @@ def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChange
         ("changed", [one.snapshot for one in changes.changed]),
         ("confirmed", [one.snapshot for one in changes.confirmed]),
         ("incomplete", [one.snapshot for one in changes.incomplete]),
-        ("stale", changes.stale),
+        ("overtaken", changes.overtaken),
     ):
         for bookmaker, count in Counter(snapshot.bookmaker for snapshot in snapshots).items():
             tally.count(bookmaker, what, count)

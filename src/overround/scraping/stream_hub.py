@@ -150,10 +150,10 @@ class StreamHub:
             return False
         held = self._states.setdefault(sr_id, {})
         before = held.get(bookmaker)
-        if before is not None and state.received_at <= before.received_at:
+        if before is not None and state.number < before.number:
             return False
         held[bookmaker] = state
-        self.newest[bookmaker] = max(self.newest.get(bookmaker, state.received_at), state.received_at)
+        self.newest[bookmaker] = state.received_at
         return True
 
     def _newly_told(self, sr_id: int) -> Iterable[Item]:

@@ -106,35 +106,34 @@ set snapshot_id = excluded.snapshot_id, captured_at = excluded.captured_at,
 where (l.epoch, l.seq) < (excluded.epoch, excluded.seq)
 """
 
-# A confirmation belongs to the snapshot that was the newest at its instant: a newer one may stand in
-# the same transaction already. Returns the confirmations that found none.
+# A confirmation names its snapshot: that the newest one by some clock is meant would be a guess. Of several that
+# name the same one, the last counts; one that comes late (`$6`) only fills a gap. Returns the confirmations that
+# found no snapshot.
 CONFIRM = """
-with target as (
-    select c.event_id, c.bookmaker_id, c.at, s.id, s.captured_at
-    from unnest($1::bigint[], $2::smallint[], $3::timestamptz[]) as c (event_id, bookmaker_id, at)
-    left join lateral (
-        select o.id, o.captured_at
-        from odds_snapshots as o
-        where o.event_id = c.event_id and o.bookmaker_id = c.bookmaker_id and o.captured_at <= c.at
-        order by o.captured_at desc
-        limit 1
-    ) as s on true
+with told as (
+    select *
+    from unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::uuid[], $5::timestamptz[], $6::boolean[])
+        with ordinality as c (event_id, bookmaker_id, at, id, captured_at, late, ord)
 ), moved as (
     update odds_snapshots as o
-    set last_confirmed_at = t.at
+    set last_confirmed_at = case when t.late then coalesce(o.last_confirmed_at, t.at) else t.at end
     from (
-        select event_id, bookmaker_id, captured_at, id, max(at) as at
-        from target
-        where id is not null
-        group by event_id, bookmaker_id, captured_at, id
+        select distinct on (event_id, bookmaker_id, captured_at, id) *
+        from told
+        order by event_id, bookmaker_id, captured_at, id, late, ord desc
     ) as t
     where o.event_id = t.event_id
         and o.bookmaker_id = t.bookmaker_id
         and o.captured_at = t.captured_at
         and o.id = t.id
-        and (o.last_confirmed_at is null or o.last_confirmed_at < t.at)
+    returning o.event_id, o.bookmaker_id, o.id
 )
-select event_id, bookmaker_id from target where id is null
+select t.event_id, t.bookmaker_id
+from told as t
+where not exists (
+    select from moved as m
+    where (m.event_id, m.bookmaker_id, m.id) = (t.event_id, t.bookmaker_id, t.id)
+)
 """
 
 # A dead letter goes in the transaction that applies its content, and once: who finds it gone has come too late.

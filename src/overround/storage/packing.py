@@ -29,6 +29,7 @@ from overround.storage.copy_format import (
     TextArrays,
     bigint,
     instant,
+    integer,
     integers,
     raw,
     row,
@@ -51,6 +52,8 @@ SNAPSHOT_COLUMNS = (
     "specifiers",
     "counts",
     "prices",
+    "epoch",
+    "seq",
 )
 
 
@@ -161,6 +164,8 @@ def _history_row(entry: _Entry, numbers: Numbers, texts: TextArrays) -> bytes:
             texts.encode(changed.specifiers),
             smallints(changed.counts),
             integers(changed.prices),
+            integer(entry.stamped.epoch),
+            integer(entry.stamped.seq),
         )
     )
 
@@ -199,9 +204,19 @@ def _joined(specifiers: Sequence[str]) -> str:
 
 
 def confirmation_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:
-    """Return the columns of all confirmations."""
-    confirmed = [one for stamped in batches for one in stamped.batch.confirmed]
-    return _columns((one.sr_id, numbers.of(one.bookmaker), one.confirmed_at) for one in confirmed)
+    """Return the columns of all confirmations; those that dead letters bring back are late."""
+    return _columns(
+        (
+            one.sr_id,
+            numbers.of(one.bookmaker),
+            one.confirmed_at,
+            one.snapshot_id,
+            one.captured_at,
+            stamped.batch.dead_letter is not None,
+        )
+        for stamped in batches
+        for one in stamped.batch.confirmed
+    )
 
 
 def status_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:

@@ -10,13 +10,15 @@ from overround.storage.frames import Frame
 class Segment:
     """The index of one file: 24 bytes of memory for each entry.
 
-    `size` is where the next frame goes; bytes behind it were never acknowledged.
+    `size` is where the next frame goes; bytes behind it were never acknowledged. `damaged`: bytes were
+    read that should hold an entry, or a header, and do not.
     """
 
     def __init__(self, name: str, first_seq: int, size: int) -> None:
         self.name = name
         self.first_seq = first_seq
         self.size = size
+        self.damaged = False
         self._seqs = array("Q")
         self._offsets = array("Q")
         self._times = array("q")
