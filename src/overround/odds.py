@@ -87,7 +87,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `complete`: a market of `covered` that is absent, and not in `unproven`, is no longer offered.
     `covered` are the catalogue markets that the bookmaker's mapping can produce at all.
     `number` is that of the request that brought the body: requests count in the order in which they were sent,
-    whatever the clock shows. `snapshot_id` names the row that the snapshot becomes where it changed something.
+    whatever the clock shows. `seen` are the monotonic seconds when the body was read: ages count from there, so that
+    no step of the wall clock changes them. `snapshot_id` names the row that the snapshot becomes where it changed
+    something.
     """
 
     sr_id: int
@@ -99,6 +101,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unproven: frozenset[MarketKey] = frozenset()
     body_hash: bytes = b""
     number: int = 0
+    seen: float = 0.0
     snapshot_id: uuid.UUID = msgspec.field(default_factory=_new_id)
 
 

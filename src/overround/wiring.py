@@ -32,6 +32,7 @@ from overround.db.settings_overrides import PostgresOverrides
 from overround.errors import SettingsError
 from overround.markets.coverage import CoverageBook, RecordingReader
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
+from overround.scheduling.clock_watch import ClockWatch
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
@@ -96,6 +97,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     warm: asyncio.Event
     catch_up: CatchUp
     maintenance: Maintenance
+    clock_watch: ClockWatch
     integrity: IntegrityCheck
     coverage: CoverageBook
     fetchers: Mapping[str, HttpFetcher]
@@ -211,6 +213,9 @@ async def _started_service(
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
         jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
+        clock_watch = ClockWatch(SystemClock())  # the machine's, whatever date the service's clock shows
+        database.ownership.on_renewed(clock_watch.compare)
+        scheduler.every(_LOOK, clock_watch.look, "clock-watch")
         scheduler.every(_LOOK, control.stop_without_permit, "ownership-look")
         for job, name in ((maintenance.run, "maintenance"), (integrity.run_quietly, "integrity")):
             scheduler.every(_MAINTENANCE, job, name)
@@ -230,6 +235,7 @@ async def _started_service(
             warm=path.warm,
             catch_up=path.catch_up,
             maintenance=maintenance,
+            clock_watch=clock_watch,
             integrity=integrity,
             coverage=parts.coverage,
             fetchers=parts.fetchers,

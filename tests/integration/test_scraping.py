@@ -304,7 +304,7 @@ async def test_integrity_follows_an_event_past_its_start(desk: DatabaseDesk) -> 
     async with desk.engine.begin() as connection:
         await connection.execute(text("delete from latest_odds where bookmaker_id = 1"))
     assert await counts(check) == (2, 1, 0)
-    desk.context.book.drop_started(desk.clock.now(), timedelta(0))
+    desk.context.book.drop_started(desk.clock.now(), desk.clock.monotonic(), timedelta(0))
     desk.cache.evict([1])
     assert await counts(check) == (0, 0, 0)
 

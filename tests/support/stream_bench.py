@@ -78,7 +78,9 @@ class StreamBench:
 
     def evict(self) -> None:
         """Let the events that have started two hours ago leave."""
-        self.cache.evict(self.book.drop_started(self.clock.now(), timedelta(hours=2)))
+        self.cache.evict(
+            self.book.drop_started(self.clock.now() - timedelta(hours=2), self.clock.monotonic(), timedelta())
+        )
         self.hub.sweep()
 
     def expected(self) -> Mapping[tuple[int, str], dict[str, Cell]]:
@@ -110,6 +112,7 @@ class StreamBench:
             sr_id=sr_id,
             bookmaker=slug,
             received_at=self.clock.now(),
+            seen=self.clock.monotonic(),
             markets={key: MarketPrices(one) for key, one in prices.items()},
             complete=complete,
             covered=COVERED,

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from overround.api.bookmakers import held, last_success
+from overround.api.bookmakers import held, seconds_since_success
 from overround.api.state import ApiState
 from overround.bookmakers.breaker import BreakerState
 from overround.scraping.catching_up import CatchUpProgress
@@ -102,6 +102,8 @@ def _worries(state: ApiState) -> Iterator[tuple[str, str]]:
     open_ones = [slug for slug in state.bookmakers if state.fetchers[slug].turns().breaker is not BreakerState.CLOSED]
     if open_ones:
         yield "bookmaker_left_alone", f"only probed, since so much failed: {_names(state, open_ones)}"
+    if reason := state.clock_watch.reason():
+        yield "clock_stepped", f"{reason}: times that people read may be wrong; order, ages and schedule are not"
     stale = _stale(state)
     if stale:
         yield "prices_stale", f"no prices for more than {_STALE_SECONDS / 60:.0f} minutes: {_names(state, stale)}"
@@ -111,9 +113,8 @@ def _worries(state: ApiState) -> Iterator[tuple[str, str]]:
 
 
 def _stale(state: ApiState) -> list[str]:
-    now = state.clock.now()
-    known = {slug: last_success(state, slug, holding) for slug, holding in held(state).items()}
-    return [slug for slug, at in known.items() if at is not None and (now - at).total_seconds() > _STALE_SECONDS]
+    known = {slug: seconds_since_success(state, slug, holding) for slug, holding in held(state).items()}
+    return [slug for slug, age in known.items() if age is not None and age > _STALE_SECONDS]
 
 
 def _names(state: ApiState, slugs: list[str]) -> str:

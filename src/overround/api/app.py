@@ -172,6 +172,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         warm=service.warm,
         catch_up=service.catch_up,
         maintenance=service.maintenance,
+        clock_watch=service.clock_watch,
         integrity=service.integrity,
         coverage=service.coverage,
         bookmakers=ShownNames(service.roster, names, service.settings.reference),

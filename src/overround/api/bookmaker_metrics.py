@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from overround.api.bookmakers import held, last_success
+from overround.api.bookmakers import held, last_success, seconds_since_success
 from overround.api.metric_families import buckets, labelled
 from overround.api.state import ApiState
 from overround.bookmakers.breaker import BreakerState
@@ -24,9 +24,10 @@ def bookmaker_metrics(state: ApiState) -> Iterator[Metric]:
 
 
 def _ages(state: ApiState) -> Iterator[Metric]:
-    now, holdings = state.clock.now(), held(state)
+    holdings = held(state)
     known = {slug: last_success(state, slug, holding) for slug, holding in holdings.items()}
     last = {slug: at for slug, at in known.items() if at is not None}
+    ages = {slug: seconds_since_success(state, slug, holding) for slug, holding in holdings.items()}
     yield labelled(
         GaugeMetricFamily(
             f"{_PREFIX}last_success_timestamp_seconds", "When prices last arrived.", labels=["bookmaker"]
@@ -35,7 +36,7 @@ def _ages(state: ApiState) -> Iterator[Metric]:
     )
     yield labelled(
         GaugeMetricFamily(f"{_PREFIX}staleness_seconds", "How old the newest prices are.", labels=["bookmaker"]),
-        {slug: (now - at).total_seconds() for slug, at in last.items()},
+        {slug: age for slug, age in ages.items() if age is not None},
     )
     yield labelled(
         GaugeMetricFamily(f"{_PREFIX}events", "Events with prices.", labels=["bookmaker"]),

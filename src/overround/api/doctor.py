@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from overround.api.alerts import Alert, Severity, alerts
-from overround.api.bookmakers import held, last_success
+from overround.api.bookmakers import held, seconds_since_success
 from overround.api.state import ApiState, State
 from overround.batch import RunStatus, ScrapeRun
 from overround.markets.coverage import summed
@@ -41,6 +41,7 @@ _PARTS: Mapping[str, str] = MappingProxyType(
         "integrity_broken": "integrity",
         "bookmaker_left_alone": "bookmakers",
         "prices_stale": "bookmakers",
+        "clock_stepped": "clock",
     }
 )
 _REMEDIES: Mapping[str, str] = MappingProxyType(
@@ -58,6 +59,7 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
         "journal_damaged": "look at the disk; the log names file and place",
         "integrity_broken": "report it: this must not happen",
         "bookmaker_left_alone": "look at last_error of GET /api/bookmakers; it closes with the first answer",
+        "clock_stepped": "set the machine's clock right, and let NTP keep it; it is shown for ten minutes after that",
         "prices_stale": "look at the errors of the newest runs: GET /api/scrape/runs",
         "low_disk": "free space: without any, prices are shown and not stored",
         "paused": "POST /api/scheduler/resume",
@@ -172,9 +174,9 @@ def _schedule_text(state: ApiState) -> str:
 
 
 def _bookmakers_text(state: ApiState) -> str:
-    now, holdings = state.clock.now(), held(state)
-    known = ((name, last_success(state, slug, holdings[slug])) for slug, name in state.bookmakers.items())
-    ages = (f"{name}: {'never' if at is None else f'{(now - at).total_seconds():.0f} s ago'}" for name, at in known)
+    holdings = held(state)
+    known = ((name, seconds_since_success(state, slug, holdings[slug])) for slug, name in state.bookmakers.items())
+    ages = (f"{name}: {'never' if age is None else f'{age:.0f} s ago'}" for name, age in known)
     return f"newest prices: {', '.join(ages)}"
 
 

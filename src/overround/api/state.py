@@ -24,6 +24,7 @@ from overround.db.inventory import Inventory
 from overround.db.ownership import Ownership
 from overround.markets.coverage import CoverageBook
 from overround.ports import Clock, WriteQueue
+from overround.scheduling.clock_watch import ClockWatch
 from overround.scheduling.integrity import IntegrityCheck
 from overround.scheduling.live_settings import LiveSettings
 from overround.scheduling.maintenance import Maintenance
@@ -88,6 +89,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     warm: asyncio.Event
     catch_up: CatchUp
     maintenance: Maintenance
+    clock_watch: ClockWatch
     integrity: IntegrityCheck
     coverage: CoverageBook
     history: HistoryRepository

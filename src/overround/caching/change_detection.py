@@ -145,6 +145,7 @@ def _first_sight(snapshot: Snapshot) -> ChangedSnapshot:
         markets=snapshot.markets,
         body_hash=snapshot.body_hash,
         number=snapshot.number,
+        seen=snapshot.seen,
         row=SnapshotRow(snapshot.snapshot_id, snapshot.received_at),
     )
     return ChangedSnapshot(snapshot=snapshot, markets=snapshot.markets, state=state, first=True)
@@ -161,6 +162,7 @@ def _unchanged_state(cached: CachedSnapshot, snapshot: Snapshot) -> CachedSnapsh
         own_times=_silent(cached, cached.markets, snapshot),
         body_hash=snapshot.body_hash,
         number=snapshot.number,
+        seen=snapshot.seen,
     )
 
 
@@ -192,6 +194,7 @@ def _changed_state(
         rewinds=cached.rewinds + bool(changed and snapshot.received_at <= (cached.moved_at or cached.since)),
         body_hash=snapshot.body_hash if complete else cached.body_hash,
         number=snapshot.number,
+        seen=snapshot.seen if complete else cached.seen,
         row=SnapshotRow(snapshot.snapshot_id, snapshot.received_at),
     )
 

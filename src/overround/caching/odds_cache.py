@@ -34,7 +34,9 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     have equal `markets`, `changed` and `previous`. `rewinds` counts the changes that came, by the clock, before the
     change before them: between two states with equal `rewinds` exactly the markets have moved whose `changed` is
     after the older one's `moved_at`, or more. `number` is that of the newest request that the state comes
-    from, 0 where it was read from the database or the journal. `row` is what a confirmation of the state confirms.
+    from, 0 where it was read from the database or the journal. `seen` are the monotonic seconds of `confirmed_at` in
+    this process: the age of the prices counts from there, whatever the wall clock does.
+    `row` is what a confirmation of the state confirms.
     """
 
     received_at: datetime
@@ -48,6 +50,7 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rewinds: int = 0
     body_hash: bytes = b""
     number: int = 0
+    seen: float = 0.0
     row: SnapshotRow | None = None
     accepted: bool = False
 

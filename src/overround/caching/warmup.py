@@ -10,10 +10,11 @@ from overround.batch import Instants, ListingWriteData, SnapshotWriteData
 from overround.caching.event_book import EventBook, KnownListing
 from overround.caching.odds_cache import CachedSnapshot, OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
+from overround.clock import monotonic_at
 from overround.collector import resting
 from overround.event import Event
 from overround.odds import MarketKey, MarketPrices
-from overround.ports import WarmupRepository
+from overround.ports import Clock, WarmupRepository
 from overround.stored import LatestRow, StoredListing
 
 _UNKNOWN_LEAGUE = ""
@@ -47,9 +48,16 @@ class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def warm_cache_from_db(
-    repository: WarmupRepository, cache: OddsCache, book: EventBook, catalogue: Catalogue, kickoff_after: datetime
+    repository: WarmupRepository,
+    cache: OddsCache,
+    book: EventBook,
+    catalogue: Catalogue,
+    kickoff_after: datetime,
+    clock: Clock | None = None,
 ) -> WarmupReport:
     """Fill cache and book with what the database holds of events that start after `kickoff_after`.
+
+    `clock` tells how old the prices are; without one, the process has held them since its monotonic clock began.
 
     What the cache has already, scraped while the database was away, stays; markets that only the
     database knows join it, so that the next complete body can tell that they are gone.
@@ -64,7 +72,7 @@ async def warm_cache_from_db(
     keys = SharedKeys(catalogue)
     with resting():
         async for row in repository.latest(kickoff_after):
-            cached = snapshot_to_cached_from_models(row, catalogue, keys)
+            cached = _aged(snapshot_to_cached_from_models(row, catalogue, keys), clock)
             cache.put(row.sr_id, row.bookmaker, _joined(cached, cache.get(row.sr_id, row.bookmaker)))
             held += len(cached.markets)
             total += len(row.markets)
@@ -72,6 +80,12 @@ async def warm_cache_from_db(
     return WarmupReport(
         events=len(book), snapshots=stats.snapshots, markets=stats.markets, unknown_markets=total - held
     )
+
+
+def _aged(cached: CachedSnapshot, clock: Clock | None) -> CachedSnapshot:
+    if clock is None:
+        return cached
+    return msgspec.structs.replace(cached, seen=monotonic_at(clock, cached.confirmed_at))
 
 
 def snapshot_to_cached_from_models(
@@ -113,11 +127,16 @@ def snapshot_to_cached_from_data(
 
 
 def apply_journalled(
-    cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue, keys: SharedKeys | None = None
+    cache: OddsCache,
+    snapshots: Iterable[SnapshotWriteData],
+    catalogue: Catalogue,
+    keys: SharedKeys | None = None,
+    clock: Clock | None = None,
 ) -> None:
-    """Put journalled snapshots over what the database had, oldest first."""
+    """Put journalled snapshots over what the database had, oldest first; `clock` tells how old they are."""
     for data in snapshots:
-        cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
+        cached = snapshot_to_cached_from_data(data, catalogue, keys)
+        cache.put(data.sr_id, data.bookmaker, _aged(cached, clock))
 
 
 def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:

@@ -152,7 +152,7 @@ class CatchUp:
             batch = OpenBatch(entry.body)
             for place in places:
                 snapshot = batch.snapshot(place)
-                apply_journalled(self._context.cache, [snapshot], self._context.catalogue, self._keys)
+                apply_journalled(self._context.cache, [snapshot], self._context.catalogue, self._keys, self._clock)
                 self._move(snapshots_taken=self.progress.snapshots_taken + 1)
                 await self._breathe()
 

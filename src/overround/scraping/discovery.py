@@ -118,10 +118,12 @@ class _Found:
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
+            key = _key(stated)
+            # Listed is listed: by a wrong clock, every kick-off may have passed, and nothing is gone for that.
+            self._seen.add(key)
             if stated.kickoff + grace < now:
                 continue
-            listing, key = _with_resolved_id(book, stated), _key(stated)
-            self._seen.add(key)
+            listing = _with_resolved_id(book, stated)
             known = book.listing(key)
             if known is not None and known.listing == listing and known.league == league.league and not known.gone_at:
                 self._fresh.pop(key, None)

@@ -359,7 +359,8 @@ class EventCoordinator:
 
     def _evict_started(self) -> None:
         context = self._context
-        started = context.book.drop_started(context.clock.now(), self._options.eviction_grace)
+        clock = context.clock
+        started = context.book.drop_started(clock.now(), clock.monotonic(), self._options.eviction_grace)
         if started:
             _log.info("events_evicted", events=len(started), cached=context.cache.evict(started))
 

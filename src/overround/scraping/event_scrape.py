@@ -88,7 +88,7 @@ async def scrape_listing(
     try:
         response = await source.client.fetch_event(listing)
         async with precedence.reading():
-            return _read(source, sr_id, listing, response)
+            return _read(source, sr_id, listing, response, clock.monotonic())
     except FetchError as error:
         failure, message = error.error_class, str(error)
     except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
@@ -104,7 +104,7 @@ async def scrape_listing(
     )
 
 
-def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> EventResult:
+def _read(source: Source, sr_id: int, listing: Listing, response: Response, seen: float) -> EventResult:
     offer = source.reader.read(response)
     stated = offer.listing.sr_id
     if stated is not None and stated != sr_id and not listing.linked:
@@ -116,12 +116,12 @@ def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> E
         scraped_at=response.received_at,
         duration_ms=response.duration_ms,
         bytes=response.bytes,
-        snapshot=_snapshot(source, sr_id, offer, response),
+        snapshot=_snapshot(source, sr_id, offer, response, seen),
         offer=offer,
     )
 
 
-def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> Snapshot:
+def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response, seen: float) -> Snapshot:
     return Snapshot(
         sr_id=sr_id,
         bookmaker=source.slug,
@@ -132,4 +132,5 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
         body_hash=offer.body_hash,
         number=response.number,
+        seen=seen,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -12,7 +11,7 @@ from overround.errors import FetchError
 from overround.ports import Clock
 from overround.scraping.event_scrape import Source
 
-_RETRY_AFTER = timedelta(hours=1)
+_RETRY_AFTER = 3600.0  # seconds
 _AT_MOST = 50  # fetches a cycle: this must never hold up the scrape
 
 _log = structlog.get_logger(__name__)
@@ -24,7 +23,7 @@ class ListingResolver:
     def __init__(self, sources: Mapping[str, Source], clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
-        self._asked: dict[tuple[str, str], datetime] = {}
+        self._asked: dict[tuple[str, str], float] = {}
 
     async def resolve(self, book: EventBook) -> Sequence[KnownListing]:
         """Return the unmatched listings whose body names their event, with the id filled in."""
@@ -33,7 +32,7 @@ class ListingResolver:
         return [known for known in found if known is not None]
 
     def _due(self, book: EventBook) -> Sequence[KnownListing]:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         unmatched = [known for known in book.known() if known.listing.sr_id is None and known.gone_at is None]
         keys = {(known.listing.bookmaker, known.listing.listing_id): known for known in unmatched}
         self._asked = {key: at for key, at in self._asked.items() if key in keys and now - at < _RETRY_AFTER}

@@ -69,7 +69,9 @@ class WarmUp:
         kickoff_after = clock.now() - self._grace
         for link in await self._links.links():
             context.book.link(link)
-        report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
+        report = await warm_cache_from_db(
+            repository, context.cache, context.book, context.catalogue, kickoff_after, clock
+        )
         context.runs.warm(await repository.runs(self._runs_remembered), await repository.last_run_id())
         self.done.set()
         duration = round((clock.monotonic() - began) * 1000, 1)
