@@ -322,7 +322,8 @@ class _Parts:
 
     def maintenance(self) -> Maintenance:
         database = self._database
-        return Maintenance(database.engine, database.ready, self._clock, self._settings.retention.model_dump())
+        keep = self._settings.retention.model_dump()
+        return Maintenance(database.engine, database.ready, self._clock, keep, database.ownership.hold)
 
     def integrity(self, context: ScrapeContext, path: "_WritePath") -> IntegrityCheck:
         cache, book, repository = context.cache, context.book, self._database.repository

@@ -2,6 +2,7 @@
 
 import math
 import uuid
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -13,8 +14,9 @@ from structlog.testing import capture_logs
 
 from overround.batch import EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, SnapshotWriteData, WriteBatch
 from overround.clock import SystemClock
-from overround.db.dead_letters import DeadLetterRepository, drop_old_batches
+from overround.db.dead_letters import DeadLetterRepository
 from overround.db.engine import driver_connection
+from overround.db.retention import keep_batches
 from overround.errors import DeadLetterRunError, UnknownDeadLetterError
 from overround.storage.batch_codec import body_hash, encode_batch
 from overround.storage.dead_letters import DeadLetters, shown_content
@@ -193,8 +195,8 @@ async def test_each_batch_is_recorded_in_its_transaction(handler: PostgresWriteH
     hashes = [body_hash(one.body) for one in write]
     assert await rows(engine, query) == [(5, 10, 1, 1, hashes[0]), (5, 11, 1, 0, hashes[1])]
     async with driver_connection(engine) as connection:
-        assert await drop_old_batches(connection, NOON) == 0
-        assert await drop_old_batches(connection, SystemClock().now()) == 2
+        assert await keep_batches(connection, NOON, timedelta()) == 0
+        assert await keep_batches(connection, SystemClock().now(), timedelta()) == 2
 
 
 async def test_an_unknown_dead_letter_is_named(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:

@@ -102,6 +102,14 @@ def _worries(state: ApiState) -> Iterator[tuple[str, str]]:
     open_ones = [slug for slug in state.bookmakers if state.fetchers[slug].turns().breaker is not BreakerState.CLOSED]
     if open_ones:
         yield "bookmaker_left_alone", f"only probed, since so much failed: {_names(state, open_ones)}"
+    if waiting := (state.maintenance.last.waiting if state.maintenance.last is not None else ()):
+        yield (
+            "retention_waits",
+            (
+                f"{len(waiting)} partitions are old by the clock, but not by the time that the service has run: "
+                f"{', '.join(waiting)}"
+            ),
+        )
     if reason := state.clock_watch.reason():
         yield "clock_stepped", f"{reason}: times that people read may be wrong; order, ages and schedule are not"
     stale = _stale(state)

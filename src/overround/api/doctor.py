@@ -42,6 +42,7 @@ _PARTS: Mapping[str, str] = MappingProxyType(
         "bookmaker_left_alone": "bookmakers",
         "prices_stale": "bookmakers",
         "clock_stepped": "clock",
+        "retention_waits": "database",
     }
 )
 _REMEDIES: Mapping[str, str] = MappingProxyType(
@@ -59,6 +60,7 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
         "journal_damaged": "look at the disk; the log names file and place",
         "integrity_broken": "report it: this must not happen",
         "bookmaker_left_alone": "look at last_error of GET /api/bookmakers; it closes with the first answer",
+        "retention_waits": "check the clock; if it is right, `overround db retain --until DATE` drops them",
         "clock_stepped": "set the machine's clock right, and let NTP keep it; it is shown for ten minutes after that",
         "prices_stale": "look at the errors of the newest runs: GET /api/scrape/runs",
         "low_disk": "free space: without any, prices are shown and not stored",

@@ -1,12 +1,13 @@
 """`overround db`: the schema of the database."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json
+from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json, print_rows
 
 app = typer.Typer(help="The database: bring it up to date, see what it holds.", no_args_is_help=True)
 
@@ -63,6 +64,43 @@ def restore(file: FileArgument, *, json: JsonOption = False) -> None:
         print_json(facts)
     else:
         print_facts("Restored", facts)
+
+
+@app.command()
+def retain(
+    *,
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, in UTC, whose rows stay.", metavar="DATE")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Drop history that ended before a day, after printing what that is; a service may run."""
+    with errors_as_one_line():
+        found = asyncio.run(_retain(until.replace(tzinfo=UTC), json=json))
+    if not found:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
+async def _retain(until: datetime, *, json: bool) -> bool:
+    import msgspec  # noqa: PLC0415 - command groups import lazily
+
+    from overround.cli.database_access import database  # noqa: PLC0415 - as above
+    from overround.clock import SystemClock  # noqa: PLC0415 - as above
+    from overround.db.engine import reachable_connection  # noqa: PLC0415 - as above
+    from overround.db.ownership import beside_owner  # noqa: PLC0415 - as above
+    from overround.db.retention import droppable, retain  # noqa: PLC0415 - as above
+
+    if until > SystemClock().now():
+        raise fail("--until is a day to come", ExitCode.USAGE)
+    async with database("overround db retain") as engine, reachable_connection(engine) as connection:
+        listed = await droppable(connection, until)
+        rows: list[dict[str, object]] = msgspec.to_builtins(listed)
+        if json:
+            print_json({"until": f"{until:%Y-%m-%d}", "dropped": rows})
+        else:
+            print_rows(f"Dropped: what ended before {until:%Y-%m-%d}", ("name", "table", "rows"), rows)
+        await retain(connection, until, listed, beside_owner)
+        return bool(listed)
 
 
 async def _dump(file: Path) -> int:

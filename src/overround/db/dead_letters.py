@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -27,8 +26,6 @@ _KINDS = "select kind, count(*) from dead_letters group by kind order by kind"
 _DROP = "delete from dead_letters where id = any ($1::bigint[]) returning id"
 
 _DROP_ALL = "delete from dead_letters returning id"
-
-_DROP_OLD_BATCHES = "delete from write_batches where applied_at < $1"
 
 _WATERMARKS = """
 select max(epoch) as epoch, count(*) as journals, (select max(applied_at) from write_batches) as applied_at
@@ -109,9 +106,3 @@ class DeadLetterRepository:
         async with reachable_connection(self._engine) as connection:
             found = await (connection.fetch(_DROP_ALL) if ids is None else connection.fetch(_DROP, list(ids)))
         return sorted(row["id"] for row in found)
-
-
-async def drop_old_batches(connection: asyncpg.Connection, before: datetime) -> int:
-    """Forget the batches applied before an instant; return how many."""
-    status: str = await connection.execute(_DROP_OLD_BATCHES, before)
-    return int(status.rpartition(" ")[2])

@@ -59,6 +59,11 @@ async def unfenced(_: asyncpg.Connection) -> None:
     """Let everybody write: for tools and tests that are alone with their database."""
 
 
+async def beside_owner(connection: asyncpg.Connection) -> None:
+    """Hold whatever ownership there is: the fence of a command that writes while a service may own the database."""
+    await connection.fetchrow(_HOLD)
+
+
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """A process that owns or wants to: `name` for people; `machine` and `pid` tell whether it is still alive."""
 
