@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.storage.frames import (
+from overround.storage.journal.frames import (
     FILE_HEADER_SIZE,
     FRAME_HEADER_SIZE,
     Damage,
@@ -20,7 +20,7 @@ from overround.storage.frames import (
     scan,
     unpacked,
 )
-from overround.storage.segments import SegmentLog
+from overround.storage.journal.segments import SegmentLog
 from overround.testing import FakeDisk
 
 GOLDEN = Path(__file__).parents[1] / "data" / "journal_format_1"

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from overround import process
+from overround import runtime as process
+from overround.api.app import create_app, service_of
+from overround.api.framework.standby import StandbyApp
 from overround.cli.service_file import announced
-from overround.errors import OverroundError
+from overround.errors import OverroundError, SettingsError
+from overround.settings import Settings
 
 SHUTDOWN_SECONDS = 10  # for requests under way
 _UNSENT = 64 * 1024  # bytes
@@ -168,3 +172,28 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def serve_settings(settings: Settings, stopping: Stopping, *, standby: bool = False) -> None:
+    """Serve what the settings describe until a signal; the port is taken before anything else is done.
+
+    `standby`: wait first for as long as another service owns the database; the port answers meanwhile.
+
+    Raises:
+        OverroundError: the port is taken, another service owns the database, or the service cannot start.
+        OwnershipLostError: another service has taken the database over.
+        SettingsError: a standby without a database that others can reach.
+    """
+    if standby and settings.database_url is None:
+        raise SettingsError("a standby needs OVERROUND_DATABASE_URL: the embedded database ends with its service")
+    with listening(settings.host, settings.port) as listener:
+        async with AsyncExitStack() as waiting, AsyncExitStack() as stack:
+            if standby:
+                print(f"Overround stands by at {address_of(listener)}", flush=True)  # noqa: T201 - the command's result
+                await waiting.enter_async_context(standing_by(StandbyApp(), listener))
+            service = await stack.enter_async_context(service_of(settings, standby=standby))
+            ownership = service.database.ownership
+            await waiting.aclose()
+            async with ended_by(ownership.lost, stopping):
+                await serve_app(create_app(lambda: nullcontext(service)), stopping, listener, settings.data_dir)
+            ownership.raise_if_lost()

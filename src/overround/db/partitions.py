@@ -1,6 +1,6 @@
-"""Partitions of the two tables that grow: made before they are written to, dropped when they are old."""
+"""The partitions of the large tables: made ahead of time, dropped by retention."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -48,12 +48,6 @@ SNAPSHOTS = Partitioning(
 )
 STATUSES = Partitioning(table="event_scrape_status", length=_DAY)
 PARTITIONED: Mapping[str, Partitioning] = MappingProxyType({each.table: each for each in (SNAPSHOTS, STATUSES)})
-
-
-def is_partition(table: str) -> bool:
-    """Return whether a table's name is that of one of our partitions."""
-    parent, _, day = table.rpartition("_")
-    return parent in PARTITIONED and day.isdigit()
 
 
 async def create_partitions(

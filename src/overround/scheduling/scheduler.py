@@ -6,13 +6,13 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from overround.batch import RunKind
 from overround.clock import SystemClock
 from overround.ports import Clock
+from overround.records.batch import RunKind
+from overround.records.writing import FillState
 from overround.scheduling.jobs import JobState, scrape_all_platforms
 from overround.scheduling.repetition import Repetition
 from overround.settings import ScheduleSettings
-from overround.writing import FillState
 
 _log = structlog.get_logger(__name__)
 
