@@ -11,17 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import driver_connection
 from overround.db.ownership import unfenced
-from overround.db.partitions import (
-    SNAPSHOTS,
-    STATUSES,
-    Droppable,
-    RetentionReport,
-    droppable,
-    keep_partitions,
-    moved,
-    prepare_partitions,
-    retain,
-)
+from overround.db.partitions import SNAPSHOTS, STATUSES, prepare_partitions
+from overround.db.retention import Droppable, RetentionReport, droppable, keep_partitions, moved, retain
 from overround.testing import ManualClock
 from overround.upkeep.maintenance import Maintenance
 from tests.support.desk import START

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from overround.access.sessions import Sessions
-from overround.caching.event_book import EventBook
+from overround.access.tokens import Sessions
+from overround.caching.event_register import EventRegister
 from overround.clock import monotonic_at
-from overround.event import LeagueListings
+from overround.records.event import LeagueListings
 from overround.scheduling.clock_watch import SHOWN_FOR, ClockWatch
 from overround.scraping.discovery import Sweep, entering
 from overround.testing import ManualClock
@@ -23,15 +23,15 @@ def clock() -> ManualClock:
     return ManualClock(START)
 
 
-def book_of_one(clock: ManualClock) -> EventBook:
+def book_of_one(clock: ManualClock) -> EventRegister:
     """Return a book that knows one listing of one event, entered as a discovery does."""
-    book = EventBook()
+    book = EventRegister()
     discover(book, clock)
     assert len(book) == 1
     return book
 
 
-def discover(book: EventBook, clock: ManualClock) -> None:
+def discover(book: EventRegister, clock: ManualClock) -> None:
     """Enter a sweep in which the listing is listed."""
     league = LeagueListings(bookmaker="betpawa", league="one", listings=(listing("betpawa", "a", 1),))
     for _ in entering(book, Sweep(leagues=(league,), failures=()), ("betpawa",), clock.now(), GRACE):

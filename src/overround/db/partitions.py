@@ -1,6 +1,6 @@
 """The partitions of the large tables: made ahead of time, dropped by retention."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 

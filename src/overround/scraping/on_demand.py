@@ -8,7 +8,13 @@ import msgspec
 import structlog
 
 from overround.caching.odds_cache import OddsCache
-from overround.errors import CoolingDownError, NothingToRetryError, OwnedElsewhereError, RunInProgressError, UnknownRunError
+from overround.errors import (
+    CoolingDownError,
+    NothingToRetryError,
+    OwnedElsewhereError,
+    RunInProgressError,
+    UnknownRunError,
+)
 from overround.fetching.admission import urgent
 from overround.ports import Clock, EventScrape, MarketChange
 from overround.records.batch import RunKind, ScrapeRun

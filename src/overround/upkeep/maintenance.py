@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import driver_connection
 from overround.db.ownership import Fence, unfenced
-from overround.db.partitions import RetentionReport, keep_batches, keep_partitions
+from overround.db.retention import RetentionReport, keep_batches, keep_partitions
 from overround.db.size import database_bytes
 from overround.ports import Clock
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from overround.api.problems import problem
+from overround.api.framework.problems import problem
 
 _TEXT = "this service stands by: another one owns the database"
 _RETRY_AFTER = "5"  # seconds
