@@ -45,6 +45,7 @@ from overround.simulator.parameters import EPOCH
 from overround.storage.memory_journal import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
+from overround.testing import MemoryWriteHandler
 from overround.writing import StampedBatch, WriteReport
 from scripts.benchmark_normalise import DECODERS
 from scripts.pipeline.bodies import Collector, ListingBodies, MemoryClient, Template
@@ -72,17 +73,12 @@ class PointRequest(msgspec.Struct, frozen=True, kw_only=True):
     database: bool = False
 
 
-class Sink:
+class Sink(MemoryWriteHandler):
     """Implements the `WriteHandler` port: takes everything, keeps nothing."""
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Nothing is applied from before."""
-        del journal_id
-        return 0
-
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Count."""
-        del journal_id
+        del generation, confirmed
         return WriteReport(
             batches=len(batches),
             snapshots=sum(len(one.batch.snapshots) for one in batches),

@@ -44,7 +44,12 @@ def create_engine(
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": command_timeout,
-            "server_settings": {"application_name": application_name, "timezone": "UTC", "jit": "off"},
+            "server_settings": {
+                "application_name": application_name,
+                "timezone": "UTC",
+                "jit": "off",
+                "synchronous_commit": "on",
+            },
         },
     )
 

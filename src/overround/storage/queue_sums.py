@@ -19,7 +19,7 @@ class QueueSums:
     """
 
     def __init__(self, clock: Clock, recovered_to: int) -> None:
-        """Count from now on; an earlier process accepted the batches up to that seq."""
+        """Count from now on; an earlier process accepted the batches up to that position."""
         self._clock = clock
         self._recovered_to = recovered_to
         self._accounts: dict[int, int] = {}
@@ -57,13 +57,13 @@ class QueueSums:
             if not self._entering:
                 self._overtaken.clear()
 
-    def accept(self, seq: int, batch: WriteBatch) -> None:
+    def accept(self, position: int, batch: WriteBatch) -> None:
         """Count a batch that the journal has."""
-        if seq in self._overtaken:
+        if position in self._overtaken:
             return
         self.accepted += 1
         self.accepted_snapshots += _summed(batch)
-        self._accounts[seq] = _summed(batch)
+        self._accounts[position] = _summed(batch)
 
     def commit_of(self, batches: Sequence[StampedBatch], report: WriteReport, seconds: float) -> None:
         """Count a transaction over these batches that took so long."""
@@ -85,12 +85,12 @@ class QueueSums:
         self.bisections += report.tries > 1 or report.dead > 0
 
     def _close_account(self, stamped: StampedBatch) -> None:
-        if stamped.seq <= self._recovered_to:
+        if stamped.position <= self._recovered_to:
             self.recovered_snapshots += _summed(stamped.batch)
-        elif self._accounts.pop(stamped.seq, None) is None:
-            self.accept(stamped.seq, stamped.batch)
-            del self._accounts[stamped.seq]
-            self._overtaken.add(stamped.seq)
+        elif self._accounts.pop(stamped.position, None) is None:
+            self.accept(stamped.position, stamped.batch)
+            del self._accounts[stamped.position]
+            self._overtaken.add(stamped.position)
 
 
 def _summed(batch: WriteBatch) -> int:

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from overround.storage.frames import Frame
+from overround.writing import Generation
 
 
 class Segment:
@@ -14,8 +15,10 @@ class Segment:
     read that should hold an entry, or a header, and do not.
     """
 
-    def __init__(self, name: str, first_seq: int, size: int) -> None:
+    def __init__(self, name: str, first_seq: int, size: int, generation: Generation) -> None:
         self.name = name
+        self.generation = generation
+        self.delivered_at: float | None = None
         self.first_seq = first_seq
         self.size = size
         self.damaged = False
