@@ -21,7 +21,7 @@ _NOTE = "released"
 _NOT_OURS = frozenset({_LOCK, _SPARE, DAMAGED, _NOTE, f"{_NOTE}.part"})
 _CHUNK = 1 << 20  # bytes read at once
 _SECTOR = 4096  # what is given up where the disk cannot read
-_TRIES = 3  # to read a sector, before it is given up
+TRIES = 3  # to read a sector, before it is given up
 _PAUSE = 0.2  # seconds between these tries: a drive that resets itself answers again by then
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
@@ -326,7 +326,7 @@ class FileWindow:
         edges = range(offset - offset % _SECTOR + _SECTOR, offset + size, _SECTOR)
         spans = list(pairwise([offset, *edges, offset + size]))
         sectors: dict[int, bytes | None] = dict.fromkeys(start for start, _ in spans)
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             if attempt and None in sectors.values():
                 self._disk.pause()
             for start, end in spans:
