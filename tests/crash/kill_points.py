@@ -167,6 +167,14 @@ class KillingDisk:
         """Read from a file."""
         return self._disk.read(name, offset, size)
 
+    def note(self, data: bytes) -> None:
+        """Note beside the files."""
+        self._disk.note(data)
+
+    def noted(self) -> bytes:
+        """Return the note."""
+        return self._disk.noted()
+
     def remove(self, name: str) -> None:
         """Delete a file, unless the process dies first."""
         self._killer.passing(KillPoint.BEFORE_UNLINK)

@@ -138,7 +138,7 @@ async def test_a_killed_owner_leaves_its_entries_and_no_lock(tmp_path: Path) -> 
         bodies = [int(entry.body) for entry in await journal.read(0, 100_000)]
         assert bodies == list(range(1, len(bodies) + 1))
         assert len(bodies) >= int(told[-1])
-        assert (await journal.append(b"next")).seq >= len(bodies) + 1
+        assert (await journal.append(b"next")).position >= len(bodies) + 1
 
 
 async def test_a_backlog_is_read_in_bounded_pieces(tmp_path: Path) -> None:

@@ -12,14 +12,26 @@ from structlog.testing import capture_logs
 from overround.errors import DamagedFilesError, JournalWriteError
 from overround.storage.disk import TRIES
 from overround.storage.frames import FILE_HEADER_SIZE, Frame, scan
-from overround.storage.segments import NewEntry, SegmentLog
+from overround.storage.segments import NewEntry, SegmentLog, Tail
 from overround.testing import DiskCall, DiskFault, FakeDisk
 from tests.unit.test_frames import Held
 
 SEGMENT = 400  # bytes: a few entries each
 ERRNOS = tuple(
     getattr(errno, name)
-    for name in ("EIO", "EMFILE", "ENFILE", "EACCES", "EPERM", "ENOENT", "ENOSPC", "EDQUOT", "EROFS", "ENOMEM", "ESTALE")
+    for name in (
+        "EIO",
+        "EMFILE",
+        "ENFILE",
+        "EACCES",
+        "EPERM",
+        "ENOENT",
+        "ENOSPC",
+        "EDQUOT",
+        "EROFS",
+        "ENOMEM",
+        "ESTALE",
+    )
 )
 CALLS = st.sampled_from(list(DiskCall))
 FOREIGN = b"not a journal" * 20
@@ -43,7 +55,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
         self.at_risk: set[int] = set()
         self.offered = 0
         self.released = 0
-        self.log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), 5)
+        self.log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), tail=Tail(0))
         self.log.open()
 
     @rule(call=CALLS, number=st.sampled_from(ERRNOS), times=st.integers(1, 4), skipped=st.integers(0, 4))
@@ -142,7 +154,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
     def _start(self) -> None:
         """Open the journal; a start that is refused leaves every file as it was."""
         before = self._contents()
-        log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), 5)
+        log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), tail=Tail(0))
         try:
             log.open()
         except OSError:
@@ -154,7 +166,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
             self._open(log)
         self.disk.errors.clear()
         self.log = log
-        self.log.advance(self.released)  # the database's watermark
+        self.log.release(self.released)  # the database's watermark
         self._compare()
         self.at_risk.clear()
 
@@ -181,7 +193,9 @@ class DiskErrorMachine(RuleBasedStateMachine):
         newest = max(self.held, default=0)
         reports = [one for one in self.logs if one["event"] == "journal_damage" and one["first_seq"]]
         return {
-            seq for one in reports for seq in range(one["first_seq"], (one["last_seq"] or max(newest, one["first_seq"])) + 1)
+            seq
+            for one in reports
+            for seq in range(one["first_seq"], (one["last_seq"] or max(newest, one["first_seq"])) + 1)
         }
 
     def _contents(self) -> dict[str, bytes]:
