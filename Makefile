@@ -11,7 +11,7 @@ WEB := src/overround/web/static/.built
 WEB_MODULES := web/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public -type f) web/index.html web/vite.config.ts web/tsconfig.json web/package.json
 NPM := web/npm.sh
-SOURCES := src tests scripts
+SOURCES := src tests benchmarks tools scripts
 
 # The stamp holds the path of the checkout: console scripts and the editable install name it, so a
 # moved checkout needs a new environment, and so does one whose interpreter has been removed.
@@ -49,8 +49,8 @@ test-page: $(STAMP) $(WEB) ## Run the tests of the page in Chromium, which is in
 	$(PYTEST) tests/browser $(ARGS)
 
 docs: $(STAMP) ## Write docs/api.md and the page's types from the OpenAPI document
-	$(BIN)/python -m scripts.api_docs
-	$(BIN)/python -m scripts.api_types
+	$(BIN)/python -m tools.api_docs
+	$(BIN)/python -m tools.api_types
 
 check: check-format check-lint check-types check-layers check-house check-docker check-web ## Format, lint, types, import layers, house rules, Dockerfile, the page's types (-k: go on after a finding)
 
@@ -67,13 +67,13 @@ check-layers: $(STAMP)
 	$(BIN)/lint-imports --no-logo
 
 check-house: $(STAMP)
-	$(BIN)/python -m scripts.house_rules
+	$(BIN)/python -m tools.house_rules
 
 check-docker: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 check-web: $(WEB_MODULES)
-	$(BIN)/python -m scripts.api_types --check
+	$(BIN)/python -m tools.api_types --check
 	$(NPM) run --silent types
 
 format: $(STAMP) ## Format the code and apply safe lint fixes
@@ -81,28 +81,28 @@ format: $(STAMP) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff check --fix $(SOURCES)
 
 bench: $(STAMP) ## Measure the whole pipeline against its budgets; writes to docs/benchmarks
-	$(BIN)/python -m scripts.benchmark_pipeline $(ARGS)
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
 bench-growth: $(STAMP) ## Measure how cost and memory grow, up to 20,000 events at 10 bookmakers
-	$(BIN)/python -m scripts.benchmark_growth $(ARGS)
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-smoke: $(STAMP) ## Check a small run: counts exactly, ratios with wide margins
-	$(BIN)/python -m scripts.benchmark_smoke $(ARGS)
+	$(BIN)/python -m benchmarks.smoke $(ARGS)
 
 bench-normalise: $(STAMP) ## Measure normalising the recordings against bare decoding
-	$(BIN)/python scripts/benchmark_normalise.py $(ARGS)
+	$(BIN)/python -m benchmarks.normalise $(ARGS)
 
 bench-writer: $(STAMP) ## Measure the write handler alone on PostgreSQL
-	$(BIN)/python scripts/benchmark_writer.py $(ARGS)
+	$(BIN)/python -m benchmarks.writer $(ARGS)
 
 bench-journal: $(STAMP) ## Measure the journal alone: synced appends beside bare ones, opening a backlog
-	$(BIN)/python scripts/benchmark_journal.py $(ARGS)
+	$(BIN)/python -m benchmarks.journal $(ARGS)
 
 bench-api: $(STAMP) ## Measure the API against a bare route, while a cycle runs
-	$(BIN)/python -m scripts.benchmark_api $(ARGS)
+	$(BIN)/python -m benchmarks.api $(ARGS)
 
 bench-streams: $(STAMP) ## Measure the live stream: 200 clients, 20 of them slow, while cycles run
-	$(BIN)/python -m scripts.benchmark_streams $(ARGS)
+	$(BIN)/python -m benchmarks.streams $(ARGS)
 
 screenshots: $(STAMP) $(WEB) ## Take the pictures of docs/screenshots anew, in Chromium
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)

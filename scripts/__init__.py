@@ -1,1 +1,1 @@
-"""What measures and checks Overround, run from a checkout."""
+"""Entry points whose paths others rely on; the code is in benchmarks/ and tools/."""

@@ -6,7 +6,7 @@ import msgspec
 
 from overround.errors import FetchError
 from overround.ports import Clock, SimulatedAnswer, SimulatedBookmaker
-from overround.response import Response
+from overround.records.response import Response
 
 Interceptor = Callable[[str, Mapping[str, str], bytes], bytes | FetchError | None]
 

@@ -146,8 +146,8 @@ class JournalUnreadableError(OverroundError):
         self.errno = error.errno
         reason = error.strerror or str(error)
         super().__init__(
-            f"the journal cannot be read: {path}: {reason}; what it holds may be in no database yet,"
-            " so the service does not start without it, and nothing was changed"
+            f"the journal cannot be read: {path}: {reason}; it may hold prices that no database has, so the service"
+            " does not start until the user that runs it can read and write there; nothing was changed"
         )
 
 

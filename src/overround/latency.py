@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import deque
 from itertools import accumulate
 
-from overround.writing import Latency
+from overround.records.writing import Latency
 
 _WINDOW = 1024
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds

@@ -3,17 +3,17 @@
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
-from overround.batch import RunKind, ScrapeRun, WriteBatch
 from overround.catalogue import Catalogue
-from overround.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
-from overround.odds import MarketKey, MarketPrices
-from overround.response import Response
-from overround.stored import LatestRow, StoredListing
-from overround.writing import (
+from overround.records.batch import RunKind, ScrapeRun, WriteBatch
+from overround.records.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
+from overround.records.odds import MarketKey, MarketPrices
+from overround.records.response import Response
+from overround.records.stored import LatestRow, StoredListing
+from overround.records.writing import (
     Generation,
     HistoryGap,
     JournalEntry,
@@ -37,8 +37,6 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait that long."""
 
-
-Notification_contra = TypeVar("Notification_contra", contravariant=True)
 
 # Bookmakers
 
@@ -388,13 +386,6 @@ class LinkRepository(Protocol):
 
 
 # Progress and control
-
-
-class Publisher(Protocol[Notification_contra]):
-    """Takes notifications; never blocks, never fails."""
-
-    def publish(self, notification: Notification_contra) -> None:
-        """Hand a notification to whoever listens."""
 
 
 class MarketChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,13 +12,13 @@ from itertools import count
 
 import msgspec
 
-from overround.batch import SnapshotWriteData, WriteBatch
 from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError, WatermarkWentBackError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
-from overround.odds import MarketKey, MarketPrices
 from overround.ports import Clock
-from overround.response import Response
-from overround.writing import HistoryGap, StampedBatch, Watermark, WriteReport
+from overround.records.batch import SnapshotWriteData, WriteBatch
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer
+from overround.records.odds import MarketKey, MarketPrices
+from overround.records.response import Response
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 
 
 class ManualClock:

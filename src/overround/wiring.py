@@ -4,65 +4,68 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.access.keyring import KeyRing
-from overround.batch import WriteBatch
-from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
-from overround.bookmakers.statistics import WatchedReader
-from overround.bookmakers.unchanged import UnchangedBodies
-from overround.caching.event_book import EventBook
+from overround.caching.event_register import EventRegister
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
-from overround.db.api_keys import PostgresKeyRepository
+from overround.configuration.live_settings import LiveSettings
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.history import HistoryRepository
-from overround.db.listing_links import PostgresLinkRepository
 from overround.db.preparation import Preparation
-from overround.db.repositories import FactsRepository, PostgresWarmupRepository
-from overround.db.settings_overrides import PostgresOverrides
+from overround.db.repositories import (
+    FactsRepository,
+    PostgresKeyRepository,
+    PostgresLinkRepository,
+    PostgresOverrides,
+    PostgresWarmupRepository,
+)
 from overround.errors import SettingsError
-from overround.markets.coverage import CoverageBook, RecordingReader
+from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
+from overround.fetching.known_bodies import UnchangedBodies
+from overround.fetching.statistics import WatchedReader
 from overround.ports import Bookmaker, BookmakerOptions, Clock, Journal, ScrapeControl, WriteQueue
-from overround.scheduling.integrity import IntegrityCheck
-from overround.scheduling.live_settings import LiveSettings
-from overround.scheduling.maintenance import Maintenance
+from overround.pricing.coverage import CoverageBook, RecordingReader
+from overround.records.batch import WriteBatch
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
-from overround.scraping.catching_up import CatchUp
-from overround.scraping.control import ScrapeController
+from overround.scraping.enabled_bookmakers import EnabledBookmakers
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
 from overround.scraping.linking import ListingLinker
-from overround.scraping.progress import ProgressHub
+from overround.scraping.on_demand import ScrapeController
 from overround.scraping.rewriting import StateRewriter
-from overround.scraping.roster import Roster
 from overround.scraping.runs import RunBook
-from overround.scraping.stream_hub import StreamHub
-from overround.scraping.warm_up import WarmUp
+from overround.scraping.start_up import CatchUp, WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
-from overround.storage.disk import LocalDisk
-from overround.storage.inline import InlineWriter
-from overround.storage.journal import SegmentedJournal
-from overround.storage.memory_journal import MemoryJournal
+from overround.storage.journal.disk import LocalDisk, refuse_unreadable
+from overround.storage.journal.memory import MemoryJournal
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.storage.watermarks import Watermarks
-from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
+from overround.streaming.hub import StreamHub
+from overround.streaming.progress import ProgressHub
+from overround.upkeep.integrity import IntegrityCheck
+from overround.upkeep.maintenance import Maintenance
 
 Queue = AsyncWriteQueue[AsyncEngine]
 BeforeCycle = Callable[[], Awaitable[None]]
 
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
+_LANDING_SECONDS = 3.0  # for the answers under way when the service is told to stop: a slow one takes as long
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +101,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     integrity: IntegrityCheck
     coverage: CoverageBook
     fetchers: Mapping[str, HttpFetcher]
-    roster: Roster
+    roster: EnabledBookmakers
     live: LiveSettings
     stream: StreamHub
 
@@ -136,7 +139,9 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
     Raises:
         DatabaseUnavailableError: the embedded server cannot be started.
         BookmakerMismatchError: the database numbers its bookmakers otherwise.
+        JournalUnreadableError: the journal, which is opened later, is not ours to read.
     """
+    refuse_unreadable(_journal_folder(settings))
     bookmakers = load_bookmakers()
     async with database_address(settings, ephemeral=ephemeral) as url:
         engine = create_engine(url, "overround")
@@ -195,7 +200,8 @@ async def _started_service(
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
         await stack.enter_async_context(StateRewriter(context, coordinator.store, path.lost).running())
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
-        stack.push_async_callback(control.stop)
+        stack.push_async_callback(control.stop, _LANDING_SECONDS)
+        stack.callback(parts.stop_asking)
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
         jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
@@ -248,7 +254,7 @@ class _Parts:
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
-        self._book = EventBook()
+        self._book = EventRegister()
         self.stream = StreamHub(self._book, clock)
         self._numbers = {one.slug: one.number for one in bookmakers.values()}
 
@@ -266,9 +272,9 @@ class _Parts:
 
     def roster(
         self, bookmakers: Mapping[str, Bookmaker], options: Mapping[str, BookmakerOptions], session: ClientSession
-    ) -> Roster:
+    ) -> EnabledBookmakers:
         everyone = {slug: self.source(bookmakers[slug], one, session) for slug, one in options.items()}
-        return Roster(everyone, [slug for slug, one in options.items() if one.enabled])
+        return EnabledBookmakers(everyone, [slug for slug, one in options.items() if one.enabled])
 
     def warm_up(self, context: ScrapeContext, caught_up: asyncio.Event) -> WarmUp:
         database, grace = self._database, self._settings.scraping.eviction_grace
@@ -297,6 +303,11 @@ class _Parts:
         return PostgresWriteHandler(
             engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
         )
+
+    def stop_asking(self) -> None:
+        """Let no bookmaker be asked from now on."""
+        for fetcher in self.fetchers.values():
+            fetcher.stop_asking()
 
     def maintenance(self) -> Maintenance:
         database = self._database
@@ -328,7 +339,7 @@ class _Parts:
         options = self._settings.queue
         if options.journal == "memory":
             return MemoryJournal(SystemClock(), options.max_bytes)
-        disk = LocalDisk(self._settings.data_dir / "journal")
+        disk = LocalDisk(_journal_folder(self._settings))
         return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes)
 
     @asynccontextmanager
@@ -386,6 +397,10 @@ class _Parts:
                 yield queue
             finally:
                 await queue.stop(options.stop_deadline.total_seconds())
+
+
+def _journal_folder(settings: Settings) -> Path:
+    return settings.data_dir / "journal"
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from scripts.oracle_check import Check
 
-from overround.batch import ScrapeRun
-from overround.cli.market import SPORTS, Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_market
+from overround.records.batch import ScrapeRun
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
-from overround.simulator.faults import Fault, FaultName
+from overround.simulator.server.faults import Fault, FaultName
 from overround.wiring import Service, running_database, running_service
 from tests.support.service import Api, serving
+from tools.oracle_check import Check
 
 VICTIM = "sportybet"
 OTHERS = ("betpawa", "bet9ja")
@@ -30,7 +30,7 @@ SCRAPING = ScrapingSettings(horizon=None, sports=SPORTS, max_attempts=1, retry_c
 class Drill:
     """A simulated market with its service, its API, and the model to compare with."""
 
-    def __init__(self, api: Api, market: Market) -> None:
+    def __init__(self, api: Api, market: DemoMarket) -> None:
         self.api = api
         self.check = Check(api.service, market)
 

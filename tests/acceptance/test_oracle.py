@@ -1,10 +1,9 @@
 """Cache and stored history against the market model, cycle by cycle, with every fault the simulator knows."""
 
-from scripts.fault_table import table
-from scripts.oracle_check import check
-
 from overround.cli.market import MarketRequest
-from overround.simulator.faults import FaultName
+from overround.simulator.server.faults import FaultName
+from tools.fault_table import table
+from tools.oracle_check import check
 
 MARKET = MarketRequest(events=24, seed=3)
 

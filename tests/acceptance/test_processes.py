@@ -81,7 +81,7 @@ def simulator(upcoming: Path) -> Iterator[Callable[[int], int]]:
         stop()
         if port < 0:
             return port
-        module = "overround.simulator.server"
+        module = "overround.simulator.server.loopback"
         command = [sys.executable, "-m", module, "--captures", str(upcoming), "--port", str(port)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
         running.append(process)

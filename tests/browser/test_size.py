@@ -3,7 +3,7 @@
 import gzip
 import re
 
-from overround.api.web import STATIC
+from overround.api.framework.web import STATIC
 
 MOST_BYTES = 350_000
 

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import load_bookmakers, merged_options
 from overround.catalogue import Catalogue, load_catalogue
 from overround.errors import ErrorClass, FetchError, GoneError
-from overround.event import DiscoveryFailure, LeagueListings, Listing
+from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
 from overround.ports import Bookmaker, BookmakerClient, Recording, SimulatedAnswer, SimulatedBookmaker
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing
 from overround.settings import BookmakerSettings
-from overround.simulator.captures import default_recordings_dir, load_recordings
-from overround.simulator.server import build_app, listening
+from overround.simulator.server.captures import default_recordings_dir, load_recordings
+from overround.simulator.server.loopback import build_app, listening
 from overround.testing import ManualClock
 
 TOY = Path(__file__).parent.parent / "toy"

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from overround.errors import JournalFullError, QueueClosedError
 from overround.ports import Journal
-from overround.storage.disk import LocalDisk
-from overround.storage.journal import SegmentedJournal
-from overround.storage.memory_journal import MemoryJournal
+from overround.records.writing import JournalEntry
+from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.memory import MemoryJournal
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.testing import FakeDisk, ManualClock
-from overround.writing import JournalEntry
 
 ROOM = 10_000  # bytes
 JournalFactory = Callable[[Path], Journal]

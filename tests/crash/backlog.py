@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-from overround.batch import (
+from overround.catalogue import load_catalogue
+from overround.clock import SystemClock
+from overround.records.batch import (
     CurrentMarketData,
     CurrentMarkets,
     MarketWriteData,
@@ -20,12 +22,10 @@ from overround.batch import (
     WriteBatch,
     current_markets,
 )
-from overround.catalogue import load_catalogue
-from overround.clock import SystemClock
-from overround.event import Event
+from overround.records.event import Event
 from overround.storage.batch_codec import encode_batch
-from overround.storage.disk import LocalDisk
-from overround.storage.journal import SegmentedJournal
+from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.segmented import SegmentedJournal
 from tests.crash.journalled import Journalled, behind
 from tests.crash.service import ServiceProcess, Site, site
 from tests.crash.table import Row

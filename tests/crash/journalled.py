@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from overround.batch import SnapshotWriteData
 from overround.catalogue import load_catalogue
 from overround.clock import SystemClock
-from overround.odds import price_text, shown_price
+from overround.records.batch import SnapshotWriteData
+from overround.records.odds import price_text, shown_price
 from overround.storage.batch_codec import read_entry
-from overround.storage.disk import LocalDisk
-from overround.storage.journal import SegmentedJournal
+from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.segmented import SegmentedJournal
 
 _ROOM = 1 << 40
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from overround.ports import DiskStorage, Journal, WriteHandler
-from overround.writing import Generation, JournalEntry, JournalStats, StampedBatch, WriteReport
+from overround.records.writing import Generation, JournalEntry, JournalStats, StampedBatch, WriteReport
 from tests.support.forwarding import ForwardingHandler
 
 

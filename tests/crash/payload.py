@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from overround.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData, WriteBatch, current_markets
+from overround.records.batch import CurrentMarketData, MarketWriteData, SnapshotWriteData, WriteBatch, current_markets
 from tests.integration.write_data import HANDICAP, NUMBERS, RESULT, TOTAL
 
 EVENTS = 6

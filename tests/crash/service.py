@@ -221,7 +221,7 @@ async def site() -> AsyncIterator[Site]:
     """Set up a place and the market; nothing of it is left behind."""
     with tempfile.TemporaryDirectory(prefix="overround-crash-") as name:
         directory = Path(name)
-        command = (sys.executable, "-m", "overround.simulator.server", *_MARKET)
+        command = (sys.executable, "-m", "overround.simulator.server.loopback", *_MARKET)
         prices = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
         place = None
         try:

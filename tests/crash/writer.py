@@ -19,9 +19,9 @@ from overround.db.embedded import DATABASE, USER
 from overround.db.engine import create_engine
 from overround.ports import Journal
 from overround.storage.attempts import Backoff
-from overround.storage.disk import LocalDisk
-from overround.storage.journal import SegmentedJournal
-from overround.storage.memory_journal import MemoryJournal
+from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.memory import MemoryJournal
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from tests.crash.kill_points import Killer, KillingDisk, KillingHandler, KillingJournal, KillPoint

@@ -8,8 +8,8 @@ import jsonschema_rs
 import pytest
 
 from overround.api.app import create_app
-from overround.api.openapi import CODES, FAILURES, operations
-from overround.api.reference import reference
+from overround.api.framework.openapi import CODES, FAILURES, operations
+from overround.api.framework.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = create_app().openapi()
@@ -53,6 +53,6 @@ def test_every_endpoint_says_how_it_fails(name: str) -> None:
 def test_every_code_is_documented() -> None:
     """The codes in the source and the codes in the document are the same."""
     documented = CODES.keys() | {code for failure in FAILURES for code in failure.codes}
-    sources = [path.read_text("utf-8") for path in (ROOT / "src/overround/api").glob("*.py")]
+    sources = [path.read_text("utf-8") for path in (ROOT / "src/overround/api").rglob("*.py")]
     used = {next(filter(None, found)) for source in sources for found in CODE.findall(source)}
     assert used == documented

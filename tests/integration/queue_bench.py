@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import MarketWriteData, SnapshotWriteData, WriteBatch
 from overround.catalogue import load_catalogue
 from overround.ports import WriteHandler
+from overround.records.batch import MarketWriteData, SnapshotWriteData, WriteBatch
+from overround.records.writing import StampedBatch, WriteReport
 from overround.storage.attempts import Backoff
-from overround.storage.memory_journal import MemoryJournal
+from overround.storage.journal.memory import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.testing import ManualClock
-from overround.writing import StampedBatch, WriteReport
 from tests.support.forwarding import ForwardingHandler
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from overround.api.event_schemas import EventPage, SingleEvent
+from overround.api.events.schemas import EventPage, SingleEvent
 from tests.support.service import Api, running_api
 
 SLUGS = ["betpawa", "sportybet", "bet9ja"]

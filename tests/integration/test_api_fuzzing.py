@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from overround.api.app import create_app
-from overround.api.openapi import operations
+from overround.api.framework.openapi import operations
 from overround.settings import SecuritySettings
 from tests.support.service import running_api
 

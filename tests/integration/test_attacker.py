@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.api.app import create_app
-from overround.api.openapi import operations
+from overround.api.framework.openapi import operations
+from overround.records.stored import Role
 from overround.settings import SecuritySettings
-from overround.stored import Role
 from tests.integration.test_security import Keys, add_key
 from tests.support.service import Api, running_api
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from overround.batch import EventScrapeStatus, RunKind, ScrapeOutcome, WriteBatch
 from overround.clock import SystemClock
-from overround.scraping.catching_up import SMALL_BACKLOG, CatchUp
+from overround.records.batch import EventScrapeStatus, RunKind, ScrapeOutcome, WriteBatch
+from overround.records.writing import JournalEntry
+from overround.scraping.start_up import SMALL_BACKLOG, CatchUp
 from overround.settings import QueueSettings, Settings
-from overround.simulator.child import SimulatorHandle, running_simulator
+from overround.simulator.server.child import SimulatorHandle, running_simulator
 from overround.storage.batch_codec import encode_batch
-from overround.storage.disk import LocalDisk
-from overround.storage.journal import SegmentedJournal
-from overround.storage.memory_journal import MemoryJournal
+from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.memory import MemoryJournal
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.testing import ManualClock
-from overround.writing import JournalEntry
 from tests.integration.write_data import MINUTE, batch, market, snapshot
 from tests.support.desk import START, Desk
 from tests.support.service import Api, replay_settings, replaying_service, serving

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from overround.cli.main import app
 from overround.cli.service_file import announced
-from overround.stored import Role
+from overround.records.stored import Role
 from tests.integration.test_dead_letters_access import submit
 from tests.integration.test_security import add_key
 from tests.support.service import Api, running_api

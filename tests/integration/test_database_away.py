@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.caching.reconciliation import reconcile
 from overround.db.embedded import running_postgres
 from overround.db.engine import create_engine
-from overround.simulator.child import running_simulator
+from overround.simulator.server.child import running_simulator
+from overround.upkeep.reconciliation import reconcile
 from overround.wiring import running_database, running_service
 from tests.support.service import Api, replay_settings, replaying_service, running_api
 

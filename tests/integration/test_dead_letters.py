@@ -11,15 +11,22 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from overround.batch import EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, SnapshotWriteData, WriteBatch
 from overround.clock import SystemClock
 from overround.db.dead_letters import DeadLetterRepository, drop_old_batches
 from overround.db.engine import driver_connection
 from overround.errors import DeadLetterRunError, UnknownDeadLetterError
+from overround.records.batch import (
+    EventScrapeStatus,
+    ListingWriteData,
+    RunStatus,
+    ScrapeOutcome,
+    SnapshotWriteData,
+    WriteBatch,
+)
+from overround.records.writing import StampedBatch
 from overround.storage.batch_codec import body_hash, encode_batch
 from overround.storage.dead_letters import DeadLetters, shown_content
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.writing import StampedBatch
 from tests.integration.write_data import (
     CATALOGUE,
     MINUTE,

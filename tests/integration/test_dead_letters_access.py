@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
-from overround.batch import MarketWriteData, SnapshotWriteData, WriteBatch
 from overround.cli.main import app
 from overround.cli.service_file import announced
+from overround.records.batch import MarketWriteData, SnapshotWriteData, WriteBatch
 from tests.integration.write_data import rows
 from tests.support.service import Api, running_api
 

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from overround.batch import RunKind, WriteBatch
 from overround.db.repositories import BookmakerRepository
 from overround.errors import JournalWriteError
+from overround.records.batch import RunKind, WriteBatch
 from overround.testing import FakeDisk
 from overround.wiring import Queue
 from tests.support.database_desk import NUMBERS, DatabaseDesk

@@ -11,9 +11,9 @@ from typer.testing import CliRunner, Result
 from overround.access.tokens import mint_key
 from overround.cli.main import app
 from overround.clock import SystemClock
-from overround.db.api_keys import PostgresKeyRepository
 from overround.db.engine import create_engine
-from overround.stored import ApiKey, Role
+from overround.db.repositories import PostgresKeyRepository
+from overround.records.stored import ApiKey, Role
 
 Run = Callable[..., "asyncio.Future[Result]"]
 

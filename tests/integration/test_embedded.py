@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from overround.db import server_home
-from overround.db.embedded import running_postgres, shared_postgres, stop_leftover
+from overround.db.embedded import running_postgres, shared_postgres
 from overround.db.engine import create_engine
 from overround.db.server_home import ServerHome, ServerUser, home_of
 from overround.errors import DatabaseUnavailableError
@@ -133,8 +133,6 @@ async def test_a_second_owner_is_refused(place: Path) -> None:
         with pytest.raises(DatabaseUnavailableError, match=str(owner.pid)):
             async with running_postgres(place):
                 pass
-        with pytest.raises(DatabaseUnavailableError, match=str(owner.pid)):
-            await stop_leftover(place)
         assert processes(place)
 
 
@@ -169,22 +167,14 @@ async def test_a_server_left_behind_is_replaced(place: Path) -> None:
     assert processes(place) == []
 
 
-async def test_a_server_left_behind_can_be_stopped(place: Path) -> None:
-    """`stop_leftover` stops such a server, and says when there was none."""
-    with owner_process(place) as owner:
-        kill_with_guardian(owner)
-        assert await stop_leftover(place)
-        assert processes(place) == []
-        assert not await stop_leftover(place)
-
-
 async def test_a_pid_that_is_another_program_now_is_left_alone(place: Path) -> None:
-    """A stale pid file that names a living process of somebody else does not get that process stopped."""
+    """A stale pid file that names a living process, here this one, does not get it stopped by the next start."""
     async with running_postgres(place):
         pass
     pid_file = home_of(place).cluster / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n" + "\n".join(["x"] * 6) + "\nready\n", "ascii")
-    assert not await stop_leftover(place)
+    async with running_postgres(place) as url, asked(url) as user:
+        assert user == "overround"
 
 
 @pytest.mark.parametrize("after", [0, 0.03, 0.2, 0.4, 0.6, 0.8, 1.0])

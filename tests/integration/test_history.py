@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.api.history_schemas import HistoryModel
-from overround.batch import MarketWriteData, SnapshotWriteData, WriteBatch
+from overround.api.history.routes import HistoryModel
 from overround.catalogue import load_catalogue
 from overround.db.history import HistoryRepository
+from overround.records.batch import MarketWriteData, SnapshotWriteData, WriteBatch
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     HANDICAP,

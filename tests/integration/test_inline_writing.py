@@ -7,10 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.catalogue import load_catalogue
-from overround.odds import MarketPrices
+from overround.records.odds import MarketPrices
 from overround.scraping.event_coordinator import EventCoordinator
-from overround.storage.inline import InlineWriter
-from overround.storage.write_handler import PostgresWriteHandler
+from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from tests.support.database_desk import NUMBERS, DatabaseDesk, running_desk
 from tests.support.desk import OPTIONS, OVER_UNDER, Desk, listing, result_prices
 

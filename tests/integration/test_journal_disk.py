@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from overround.clock import SystemClock
 from overround.errors import JournalLockedError, JournalWriteError
 from overround.ports import DiskStorage
-from overround.storage.disk import FileWindow, LocalDisk
-from overround.storage.journal import SegmentedJournal
+from overround.storage.journal.disk import FileWindow, LocalDisk
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.testing import FakeDisk, ManualClock
 
 MEGABYTE = 1_000_000
@@ -25,8 +25,8 @@ OWNER = """
 import asyncio, sys
 from pathlib import Path
 from overround.clock import SystemClock
-from overround.storage.disk import LocalDisk
-from overround.storage.journal import SegmentedJournal
+from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.segmented import SegmentedJournal
 
 async def own(folder):
     journal = SegmentedJournal(LocalDisk(folder), SystemClock(), max_bytes=1_000_000)

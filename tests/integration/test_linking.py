@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.listing_links import PostgresLinkRepository
+from overround.db.repositories import PostgresLinkRepository
 from overround.errors import DatabaseUnavailableError, UnknownEventError, UnknownListingError
-from overround.event import ListingLink
+from overround.records.event import ListingLink
 from overround.scraping.linking import ListingLinker, candidates
 from tests.support.desk import Desk, listing, result_prices
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.clock import SystemClock
-from overround.db.settings_overrides import PostgresOverrides
+from overround.db.repositories import PostgresOverrides
 from overround.settings import BookmakerSettings, ScheduleSettings
 from tests.support.service import Api, running_api
 

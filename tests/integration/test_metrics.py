@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from overround.api.request_meter import UNMATCHED
+from overround.api.framework.request_meter import UNMATCHED
 from tests.support.service import Api, running_api
 
 ALERTS = Path(__file__).parents[2] / "docs" / "operations" / "alerts.yml"

@@ -10,15 +10,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import CurrentMarketData
 from overround.clock import SystemClock
 from overround.db import migrate
 from overround.db.engine import create_engine
 from overround.db.migration_run import configured, run_migrations
 from overround.db.models import metadata
-from overround.db.partitions import is_partition, prepare_partitions
+from overround.db.partitions import PARTITIONED, prepare_partitions
 from overround.db.repositories import BookmakerRepository
 from overround.errors import DatabaseUnavailableError
+from overround.records.batch import CurrentMarketData
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     CATALOGUE,
@@ -56,6 +56,12 @@ where connamespace = 'public'::regnamespace and contype in ('p', 'u', 'f')
     and conrelid::regclass::text <> 'alembic_version'
 order by 1, 2
 """
+
+
+def is_partition(table: str) -> bool:
+    """Tell whether a table's name is that of a partition."""
+    parent, _, day = table.rpartition("_")
+    return parent in PARTITIONED and day.isdigit()
 
 
 async def test_an_empty_database_is_brought_to_the_newest_revision(empty_database_url: str) -> None:

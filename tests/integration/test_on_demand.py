@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from overround.batch import RunKind, RunStatus
 from overround.errors import (
     BlockedError,
     CoolingDownError,
@@ -13,8 +12,9 @@ from overround.errors import (
     UnknownEventError,
     UnknownRunError,
 )
-from overround.scraping.control import ScrapeController
-from overround.scraping.progress import RunFinished
+from overround.records.batch import RunKind, RunStatus
+from overround.scraping.on_demand import ScrapeController
+from overround.streaming.progress import RunFinished
 from tests.support.desk import RESULT, Desk, listing, result_prices
 
 COOL_DOWN = timedelta(seconds=5)

@@ -6,10 +6,9 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.partitions import SNAPSHOTS, prepare_partitions
-from overround.db.retention import RetentionReport, keep_partitions
-from overround.scheduling.maintenance import Maintenance
+from overround.db.partitions import SNAPSHOTS, RetentionReport, keep_partitions, prepare_partitions
 from overround.testing import ManualClock
+from overround.upkeep.maintenance import Maintenance
 from tests.support.desk import START
 
 KEEP = {"odds_snapshots": timedelta(days=90), "event_scrape_status": timedelta(days=7)}

@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
 from overround.caching.odds_cache import OddsCache
 from overround.clock import SystemClock
 from overround.errors import RunInProgressError
+from overround.records.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
+from overround.records.writing import JournalEntry, QueueStats, fill_state
 from overround.scheduling.jobs import scrape_all_platforms
 from overround.scheduling.scheduler import SchedulePlan, ScrapeScheduler
-from overround.scraping.control import ScrapeController
-from overround.writing import JournalEntry, QueueStats, fill_state
+from overround.scraping.on_demand import ScrapeController
 from tests.support.desk import KICKOFF, Desk, listing, result_prices
 
 

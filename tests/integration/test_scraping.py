@@ -11,14 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from overround.batch import RunStatus
 from overround.db.repositories import PostgresWarmupRepository
 from overround.errors import BlockedError, QueueClosedError, TransientFetchError, UnknownEventError
-from overround.odds import MarketPrices, State
-from overround.scheduling.integrity import IntegrityCheck
-from overround.scraping.control import ScrapeController
+from overround.records.batch import RunStatus
+from overround.records.odds import MarketPrices, State
+from overround.scraping.on_demand import ScrapeController
+from overround.scraping.run_targets import EventTarget, choose_targets
 from overround.scraping.runs import RunTally
-from overround.scraping.targets import EventTarget, choose_targets
+from overround.upkeep.integrity import IntegrityCheck
 from tests.support.database_desk import NUMBERS, DatabaseDesk, running_desk
 from tests.support.desk import OVER_UNDER, RESULT, listing, result_prices
 

@@ -13,10 +13,10 @@ from overround.access.tokens import mint_key
 from overround.api.app import service_of
 from overround.cli.main import app
 from overround.clock import SystemClock
-from overround.db.api_keys import PostgresKeyRepository
+from overround.db.repositories import PostgresKeyRepository
 from overround.errors import SettingsError
+from overround.records.stored import ApiKey, Role
 from overround.settings import SecuritySettings, Settings
-from overround.stored import ApiKey, Role
 from tests.support.service import Api, running_api
 
 

@@ -15,9 +15,9 @@ from aiohttp import ClientConnectorError, ClientSession
 from overround.bookmakers.registry import load_bookmakers
 from overround.catalogue import load_catalogue
 from overround.errors import OverroundError, SettingsError
-from overround.odds import State
-from overround.simulator.captures import Captures, default_recordings_dir, load_recordings
-from overround.simulator.child import running_simulator
+from overround.records.odds import State
+from overround.simulator.server.captures import Captures, default_recordings_dir, load_recordings
+from overround.simulator.server.child import running_simulator
 
 SHIPPED = default_recordings_dir()
 
@@ -138,7 +138,7 @@ async def test_child_ends_with_its_block() -> None:
 
 PARENT = """
 import asyncio
-from overround.simulator.child import running_simulator
+from overround.simulator.server.child import running_simulator
 
 async def main():
     async with running_simulator():

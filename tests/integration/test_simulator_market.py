@@ -8,7 +8,6 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
-from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
 from overround.bookmakers.registry import merged_options
 from overround.errors import (
     BlockedError,
@@ -18,14 +17,15 @@ from overround.errors import (
     ThrottledError,
     TransientFetchError,
 )
-from overround.event import DiscoveryFailure, LeagueListings, Listing
+from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
 from overround.ports import BookmakerClient
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing
 from overround.settings import BookmakerSettings
-from overround.simulator.arguments import Options
-from overround.simulator.child import SimulatorHandle, running_simulator
-from overround.simulator.faults import Fault, FaultName
-from overround.simulator.oracle import Oracle
-from overround.simulator.parameters import Parameters
+from overround.simulator.model.parameters import Parameters
+from overround.simulator.server.arguments import Options
+from overround.simulator.server.child import SimulatorHandle, running_simulator
+from overround.simulator.server.faults import Fault, FaultName
+from overround.simulator.server.oracle import Oracle
 from overround.testing import ManualClock
 from tests.support.simulated import BOOKMAKERS, CATALOGUE, SLUGS, shared_model
 

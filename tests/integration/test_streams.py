@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohappyeyeballs import AddrInfoType
-from scripts.stream_mirror import Mirror
 
-from overround.api import stream_client
-from overround.cli.market import Market, MarketRequest, running_market
+from benchmarks.stream_mirror import Mirror
+from overround.cli.market import DemoMarket, MarketRequest, running_market
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
+from overround.streaming import client as stream_client
 from overround.wiring import Service, running_database, running_service
 from tests.support.service import Api, serving
 
@@ -29,7 +29,7 @@ TICKS_UNSEEN = 5
 class Bench:
     """A service on a simulated market, and its API."""
 
-    def __init__(self, api: Api, market: Market) -> None:
+    def __init__(self, api: Api, market: DemoMarket) -> None:
         self.api = api
         self.market = market
 

@@ -3,8 +3,8 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import RunStatus, WriteBatch
 from overround.db.repositories import FactsRepository
+from overround.records.batch import RunStatus, WriteBatch
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     HANDICAP,

@@ -4,11 +4,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import ListingWriteData, RunStatus, WriteBatch
 from overround.db.repositories import BookmakerRepository, FactsRepository, PostgresWarmupRepository
 from overround.errors import BookmakerMismatchError
+from overround.records.batch import ListingWriteData, RunStatus, WriteBatch
+from overround.records.stored import StoredListing
 from overround.storage.write_handler import PostgresWriteHandler
-from overround.stored import StoredListing
 from tests.integration.write_data import (
     MINUTE,
     NOON,

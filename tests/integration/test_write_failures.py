@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from overround.batch import MarketWriteData, WriteBatch
 from overround.db.dead_letters import DeadLetterRepository
 from overround.errors import SettingsError
 from overround.latency import LatencyWindow
+from overround.records.batch import MarketWriteData, WriteBatch
+from overround.records.writing import WriterState
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Attempts, Backoff
 from overround.storage.dead_letters import DeadLetters
 from overround.testing import ManualClock
-from overround.writing import WriterState
 from tests.integration.queue_bench import START, Bench, batch
 from tests.integration.write_data import rows
 

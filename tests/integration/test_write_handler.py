@@ -7,13 +7,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
 from overround.clock import SystemClock
 from overround.db.engine import create_engine, while_connected
 from overround.db.error_classes import Exit, classify, is_away
 from overround.db.repositories import BookmakerRepository, FactsRepository
-from overround.storage.inline import InlineWriter
-from overround.storage.write_handler import PostgresWriteHandler
+from overround.records.batch import EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
+from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from tests.integration.write_data import (
     CATALOGUE,
     MINUTE,

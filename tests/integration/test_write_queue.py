@@ -6,8 +6,8 @@ import uuid
 import pytest
 from structlog.testing import capture_logs
 
-from overround.batch import ConfirmedSnapshot, WriteBatch
 from overround.errors import QueueClosedError
+from overround.records.batch import ConfirmedSnapshot, WriteBatch
 from tests.integration.queue_bench import START, Bench, batch
 
 

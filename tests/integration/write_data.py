@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import (
+from overround.catalogue import Catalogue, Market
+from overround.records.batch import (
     ConfirmedSnapshot,
     CurrentMarketData,
     EventScrapeStatus,
@@ -21,9 +22,8 @@ from overround.batch import (
     WriteBatch,
     current_markets,
 )
-from overround.catalogue import Catalogue, Market
-from overround.event import Event, Listing
-from overround.writing import StampedBatch
+from overround.records.event import Event, Listing
+from overround.records.writing import StampedBatch
 
 NOON = datetime(2026, 1, 7, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from overround.caching.change_detection import classify_batch_changes, prepare, update_cache
 from overround.caching.odds_cache import OddsCache
-from overround.odds import REMOVED, MarketKey, MarketPrices, Snapshot
+from overround.records.odds import REMOVED, MarketKey, MarketPrices, Snapshot
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 KEYS = [MarketKey("match_result"), MarketKey("total_goals", "line=2.5"), MarketKey("corners"), MarketKey("new")]

@@ -12,8 +12,8 @@ from overround.bookmakers.betpawa.normalise import BetpawaNormaliser
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
 from overround.catalogue import Catalogue, load_catalogue
 from overround.errors import FetchError
-from overround.event import Offer
 from overround.ports import Normaliser
+from overround.records.event import Offer
 from tests.wire_bodies import (
     BEFORE,
     Json,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.caching.event_book import EventBook, KnownListing
-from overround.event import LeagueListings, Listing
+from overround.caching.event_register import EventRegister, KnownListing
+from overround.records.event import LeagueListings, Listing
 from overround.scraping.discovery import Sweep, enter_listings, entering
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -54,7 +54,7 @@ def sweeps(draw: st.DrawFn) -> Sweep:
 @given(st.lists(sweeps(), min_size=1, max_size=5))
 def test_after_a_sweep_matching_everything_anew_changes_nothing(several: list[Sweep]) -> None:
     """Looking at changed events alone leaves the book as looking at all of them would."""
-    book = EventBook()
+    book = EventRegister()
     for number, sweep in enumerate(several):
         now = START + timedelta(minutes=5 * number)
         for _ in entering(book, sweep, PRECEDENCE, now, GRACE):
@@ -67,7 +67,7 @@ def test_after_a_sweep_matching_everything_anew_changes_nothing(several: list[Sw
 @given(st.lists(sweeps(), min_size=1, max_size=4))
 def test_a_sweep_that_comes_again_brings_nothing(several: list[Sweep]) -> None:
     """The same answers once more differ in nothing, and count as seen."""
-    book = EventBook()
+    book = EventRegister()
     for sweep in several:
         for _ in entering(book, sweep, PRECEDENCE, START, GRACE):
             pass

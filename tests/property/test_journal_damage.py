@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from overround.errors import JournalFormatError, JournalWriteError
-from overround.storage.frames import FILE_HEADER_SIZE, FileHeader, Frame, encode_header, scan
-from overround.storage.segments import SEQ_GAP, NewEntry, SegmentLog, Tail
+from overround.storage.journal.frames import FILE_HEADER_SIZE, FileHeader, Frame, encode_header, scan
+from overround.storage.journal.segments import SEQ_GAP, NewEntry, SegmentLog, Tail
 from overround.testing import FakeDisk
 from tests.unit.test_frames import Held
 

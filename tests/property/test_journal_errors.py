@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from structlog.testing import capture_logs
 
 from overround.errors import DamagedFilesError, JournalWriteError
-from overround.storage.disk import TRIES
-from overround.storage.frames import FILE_HEADER_SIZE, Frame, scan
-from overround.storage.segments import NewEntry, SegmentLog, Tail
+from overround.storage.journal.disk import TRIES
+from overround.storage.journal.frames import FILE_HEADER_SIZE, Frame, scan
+from overround.storage.journal.segments import NewEntry, SegmentLog, Tail
 from overround.testing import DiskCall, DiskFault, FakeDisk
 from tests.unit.test_frames import Held
 
@@ -192,11 +192,8 @@ class DiskErrorMachine(RuleBasedStateMachine):
         """Return the seqs that reports of damage gave up; at the very end nothing tells how many there were."""
         newest = max(self.held, default=0)
         reports = [one for one in self.logs if one["event"] == "journal_damage" and one["first_seq"]]
-        return {
-            seq
-            for one in reports
-            for seq in range(one["first_seq"], (one["last_seq"] or max(newest, one["first_seq"])) + 1)
-        }
+        spans = [(one["first_seq"], one["last_seq"] or max(newest, one["first_seq"])) for one in reports]
+        return {seq for first, last in spans for seq in range(first, last + 1)}
 
     def _contents(self) -> dict[str, bytes]:
         disk = self.disk.copy()
@@ -215,5 +212,5 @@ class DiskErrorMachine(RuleBasedStateMachine):
         return self.offered.to_bytes(4, "big") * 10
 
 
-DiskErrorMachine.TestCase.settings = settings(deadline=None, max_examples=800, stateful_step_count=30)
+DiskErrorMachine.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=30)
 TestDiskErrors = DiskErrorMachine.TestCase

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from overround.errors import JournalWriteError
-from overround.storage.frames import FILE_HEADER_SIZE
-from overround.storage.journal import SegmentedJournal
+from overround.records.writing import JournalEntry
+from overround.storage.journal.frames import FILE_HEADER_SIZE
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.testing import FakeDisk, ManualClock
-from overround.writing import JournalEntry
 
 ROOM = 1_000_000  # never reached: room for everything is the contract suite's subject
 SEGMENT = 600  # bytes

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overround.bookmakers.mapping import Entry, MarketMapping, Split, Target, load_mappings
-from overround.bookmakers.wire_forms import own_names, wire_market
+from overround.bookmakers.mapping.bookmaker_mapping import Entry, MarketMapping, Split, Target, load_mappings
+from overround.bookmakers.mapping.wire_forms import own_names, wire_market
 from overround.catalogue import Catalogue, SpecifierKind, load_catalogue
-from overround.odds import MarketKey, canonical_line, specifiers_text
+from overround.records.odds import MarketKey, canonical_line, specifiers_text
 
 BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 CATALOGUE: Catalogue = load_catalogue()

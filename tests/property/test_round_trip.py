@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from overround.bookmakers.mapping import Entry, MarketMapping, load_mappings
-from overround.bookmakers.rendering import WireMarkets
-from overround.bookmakers.simulation import Size
-from overround.odds import MarketKey
-from overround.simulator.oracle import Expected
+from overround.bookmakers.kit.rendering import WireMarkets
+from overround.bookmakers.kit.simulation import Size
+from overround.bookmakers.mapping.bookmaker_mapping import Entry, MarketMapping, load_mappings
+from overround.records.odds import MarketKey
+from overround.simulator.server.oracle import Expected
 from tests.support.simulated import CATALOGUE, SLUGS, Market, market, shared_model, simulations
 
 EVENTS = 30

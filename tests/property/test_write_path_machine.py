@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from overround.records.writing import StampedBatch, WriteReport
 from overround.storage.attempts import Backoff
-from overround.storage.journal import SegmentedJournal
+from overround.storage.journal.segmented import SegmentedJournal
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.testing import FakeDisk, ManualClock, MemoryWriteHandler
-from overround.writing import StampedBatch, WriteReport
 from tests.crash.payload import BatchMaker
 from tests.support.forwarding import ForwardingHandler
 

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import ScrapeRun, WriteBatch
 from overround.catalogue import load_catalogue
 from overround.db.repositories import BookmakerRepository
+from overround.records.batch import ScrapeRun, WriteBatch
+from overround.records.writing import JournalEntry, QueueStats
 from overround.scraping.event_coordinator import EventCoordinator
-from overround.storage.memory_journal import MemoryJournal
+from overround.storage.journal.memory import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
-from overround.writing import JournalEntry, QueueStats
 from tests.support.desk import OPTIONS, Desk, listing, result_prices
 
 NUMBERS = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from overround.caching.event_book import EventBook
+from overround.caching.event_register import EventRegister
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
-from overround.event import Listing
-from overround.odds import MarketKey, MarketPrices
 from overround.ports import BatchWriter, WriteQueue
+from overround.records.event import Listing
+from overround.records.odds import MarketKey, MarketPrices
 from overround.scraping.event_coordinator import CycleOptions, EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
-from overround.scraping.progress import ProgressHub
 from overround.scraping.runs import RunBook
+from overround.streaming.progress import ProgressHub
 from overround.testing import ManualClock, ScriptedBookmaker
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -68,7 +68,7 @@ class Desk:
         self.context = ScrapeContext(
             sources={slug: Source(slug=slug, client=book, reader=book) for slug, book in self.books.items()},
             cache=OddsCache(),
-            book=EventBook(),
+            book=EventRegister(),
             runs=RunBook(self.clock),
             catalogue=load_catalogue(),
             clock=self.clock,
@@ -82,6 +82,6 @@ class Desk:
         return self.context.cache
 
     @property
-    def book(self) -> EventBook:
+    def book(self) -> EventRegister:
         """Return the event book."""
         return self.context.book

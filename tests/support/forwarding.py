@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from overround.ports import WriteHandler
-from overround.writing import HistoryGap, StampedBatch, Watermark, WriteReport
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 
 
 class ForwardingHandler:

@@ -17,7 +17,7 @@ from overround.api.app import ServiceFactory, create_app
 from overround.cli.web_server import listening
 from overround.clock import OffsetClock
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
-from overround.simulator.child import SimulatorHandle, running_simulator
+from overround.simulator.server.child import SimulatorHandle, running_simulator
 from overround.wiring import Service, running_database, running_service
 
 Changes = Mapping[str, BookmakerSettings]

@@ -5,17 +5,17 @@ from functools import cache
 
 import msgspec
 
+from overround.bookmakers.kit.simulation import Simulation, Size
 from overround.bookmakers.registry import load_bookmakers
-from overround.bookmakers.simulation import Simulation, Size
 from overround.catalogue import load_catalogue
-from overround.event import LeagueListings, Listing, Offer
 from overround.ports import BookmakerClient, Normaliser, SimulatedBookmaker
-from overround.response import Response
-from overround.simulator.faults import decompressed
-from overround.simulator.model import Model
-from overround.simulator.oracle import Oracle, simulations_of
-from overround.simulator.parameters import EPOCH, Parameters
-from overround.simulator.worlds import ModelWorld, Present
+from overround.records.event import LeagueListings, Listing, Offer
+from overround.records.response import Response
+from overround.simulator.model.market import Model
+from overround.simulator.model.parameters import EPOCH, Parameters
+from overround.simulator.server.faults import decompressed
+from overround.simulator.server.oracle import Oracle, simulations_of
+from overround.simulator.server.worlds import ModelWorld, Present
 from overround.testing import ManualClock
 
 CATALOGUE = load_catalogue()

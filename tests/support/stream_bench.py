@@ -7,23 +7,22 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from scripts.stream_mirror import Cell, Mirror
-
-from overround.api.event_desk import EventDesk
-from overround.api.event_json import MarketWriter, key_text
-from overround.api.fragments import MAX_BYTES, Fragments
+from benchmarks.stream_mirror import Cell, Mirror
+from overround.api.events.desk import EventDesk
+from overround.api.events.fragments import MAX_BYTES, Fragments
 from overround.api.state import ApiState
-from overround.api.stream_client import AGAIN, Beat, StreamClient, StreamFigures
-from overround.api.stream_json import StreamFilter, StreamWriter
-from overround.batch import ListingWriteData, WriteBatch
 from overround.caching.cells import cell_of
 from overround.caching.change_detection import classify_batch_changes, update_cache
-from overround.caching.event_book import EventBook, KnownListing
+from overround.caching.event_register import EventRegister, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import load_catalogue
-from overround.event import Event
-from overround.odds import MarketKey, MarketPrices, Snapshot
-from overround.scraping.stream_hub import StreamHub
+from overround.records.batch import ListingWriteData, WriteBatch
+from overround.records.event import Event
+from overround.records.odds import MarketKey, MarketPrices, Snapshot
+from overround.streaming.client import AGAIN, Beat, StreamClient, StreamFigures
+from overround.streaming.hub import StreamHub
+from overround.streaming.market_json import MarketWriter, key_text
+from overround.streaming.messages import StreamFilter, StreamWriter
 from overround.testing import ManualClock
 from tests.support.desk import KICKOFF, START, listing
 
@@ -39,7 +38,7 @@ class StreamBench:
 
     def __init__(self, max_bytes: int = 10_000_000) -> None:
         self.clock = ManualClock(START)
-        self.cache, self.book = OddsCache(), EventBook()
+        self.cache, self.book = OddsCache(), EventRegister()
         self.hub = StreamHub(self.book, self.clock, max_bytes)
         writer = MarketWriter(load_catalogue(), SLUGS, dict.fromkeys(SLUGS, COVERED), "us")
         self.writer = StreamWriter(self.hub, writer)

@@ -3,12 +3,11 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from overround.access.buckets import TokenBuckets
 from overround.access.keyring import REFRESHED_EVERY, KeyRing
-from overround.access.sessions import Sessions
-from overround.access.tokens import mint_key, presented_key
+from overround.access.policy import TokenBuckets
+from overround.access.tokens import Sessions, mint_key, presented_key
 from overround.errors import DatabaseUnavailableError
-from overround.stored import ApiKey, Role
+from overround.records.stored import ApiKey, Role
 from overround.testing import ManualClock
 
 

@@ -1,7 +1,8 @@
 import math
 
 import pytest
-from scripts.pipeline.efficiency import mean_latency
+
+from benchmarks.pipeline.efficiency import mean_latency
 
 
 def test_mean_of_equal_median_and_p95_is_the_median() -> None:

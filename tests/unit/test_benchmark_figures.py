@@ -1,9 +1,9 @@
 import pytest
-from scripts.pipeline.budgets import Budget
-from scripts.pipeline.integrity import require_sound
-from scripts.pipeline.markdown import table
-from scripts.pipeline.records import Check, Spread, spread
 
+from benchmarks.pipeline.budgets import Budget
+from benchmarks.pipeline.integrity import require_sound
+from benchmarks.pipeline.markdown import table
+from benchmarks.pipeline.records import Check, Spread, spread
 from overround.errors import OverroundError
 
 

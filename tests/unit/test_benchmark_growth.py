@@ -1,9 +1,10 @@
 from datetime import UTC, datetime
 
 import pytest
-from scripts.pipeline.machine import this_machine
-from scripts.pipeline.results import LARGE, SMALL, Growth, GrowthPoint
-from scripts.pipeline.yardstick import Yardstick
+
+from benchmarks.pipeline.machine import this_machine
+from benchmarks.pipeline.results import LARGE, SMALL, Growth, GrowthPoint
+from benchmarks.pipeline.yardstick import Yardstick
 
 
 def point(size: tuple[int, int], cost: float, decode: float) -> GrowthPoint:

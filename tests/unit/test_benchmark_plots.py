@@ -1,6 +1,6 @@
 from xml.etree import ElementTree as ET
 
-from scripts.pipeline.plots import Bars, bar_plot, line_plot
+from benchmarks.pipeline.plots import Bars, bar_plot, line_plot
 
 SERIES = {"3 <bookmakers>": [(1000.0, 0.5), (10_000.0, 0.7)], "10": [(3000.0, 0.6)]}
 

@@ -7,8 +7,8 @@ import pytest
 from overround.bookmakers.bet9ja.normalise import Bet9jaNormaliser
 from overround.catalogue import load_catalogue
 from overround.errors import BlockedError, GoneError, MalformedError
-from overround.event import Offer
-from overround.odds import Dropped, MarketKey, Unmapped
+from overround.records.event import Offer
+from overround.records.odds import Dropped, MarketKey, Unmapped
 from tests.wire_bodies import AFTER, BEFORE, KICKOFF, Json, encoded, naija_body, naija_live_body
 
 RESULT = MarketKey("match_result")

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overround.errors import ContentError, DeadLetterRunError
+from overround.records.writing import StampedBatch
 from overround.storage.bisection import LetterRun, Search
 from overround.storage.units import Placed, Unit, units_of
-from overround.writing import StampedBatch
 from tests.integration.write_data import MINUTE, NOON, batch, snapshot
 
 WITHOUT_LIMIT = 10_000

@@ -5,15 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from overround.bookmakers.breaker import Breaker, BreakerPolicy, BreakerState
-from overround.bookmakers.outcome import Outcome
+from overround.fetching.circuit_breaker import Breaker, BreakerPolicy, BreakerState, RequestOutcome
 
 POLICY = BreakerPolicy(in_a_row=3, newest=10, failed_share=0.5, pause=5, longest_pause=20)
-FAILURES = (Outcome.FAILED, Outcome.COMPLAINED)
-OTHERS = (Outcome.ANSWERED, Outcome.UNUSABLE)
+FAILURES = (RequestOutcome.FAILED, RequestOutcome.COMPLAINED)
+OTHERS = (RequestOutcome.ANSWERED, RequestOutcome.UNUSABLE)
 
 
-def end(breaker: Breaker, *outcomes: Outcome, now: float = 0.0) -> None:
+def end(breaker: Breaker, *outcomes: RequestOutcome, now: float = 0.0) -> None:
     """Start and end a request for each outcome."""
     for outcome in outcomes:
         turn = breaker.start(now)
@@ -24,13 +23,13 @@ def end(breaker: Breaker, *outcomes: Outcome, now: float = 0.0) -> None:
 def opened() -> Breaker:
     """Return a breaker that opened at 0."""
     breaker = Breaker(POLICY, 0.0)
-    end(breaker, *[Outcome.FAILED] * 3)
+    end(breaker, *[RequestOutcome.FAILED] * 3)
     assert breaker.state is BreakerState.OPEN
     return breaker
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_failures_in_a_row_open_it(failure: Outcome) -> None:
+def test_failures_in_a_row_open_it(failure: RequestOutcome) -> None:
     """The third failure in a row opens it, with the reason; nothing starts before the pause is over."""
     breaker = Breaker(POLICY, 0.0)
     end(breaker, failure, failure)
@@ -42,26 +41,32 @@ def test_failures_in_a_row_open_it(failure: Outcome) -> None:
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_share_of_failures_opens_it(other: Outcome) -> None:
+def test_a_share_of_failures_opens_it(other: RequestOutcome) -> None:
     """Failures that are never three in a row open it once half of the newest ten have failed."""
     breaker = Breaker(POLICY, 0.0)
-    end(breaker, *[Outcome.FAILED, other] * 4, other)
+    end(breaker, *[RequestOutcome.FAILED, other] * 4, other)
     assert breaker.state is BreakerState.CLOSED
-    end(breaker, Outcome.FAILED)
+    end(breaker, RequestOutcome.FAILED)
     assert breaker.reason == "5 of the newest 10 requests failed"
 
 
 def test_requests_that_say_nothing_change_nothing() -> None:
     """Cancelled requests neither open it nor break a row of failures."""
     breaker = Breaker(POLICY, 0.0)
-    end(breaker, Outcome.FAILED, Outcome.ABANDONED, Outcome.FAILED, *[Outcome.ABANDONED] * 50)
+    end(
+        breaker,
+        RequestOutcome.FAILED,
+        RequestOutcome.ABANDONED,
+        RequestOutcome.FAILED,
+        *[RequestOutcome.ABANDONED] * 50,
+    )
     assert not breaker.refuses(0.0)
-    end(breaker, Outcome.FAILED)
+    end(breaker, RequestOutcome.FAILED)
     assert breaker.state is BreakerState.OPEN
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_an_answered_probe_closes_it(other: Outcome) -> None:
+def test_an_answered_probe_closes_it(other: RequestOutcome) -> None:
     """After the pause one request is sent, and no other beside it; its answer closes the breaker."""
     breaker = opened()
     probe = breaker.start(5.0)
@@ -76,31 +81,31 @@ def test_failed_probes_double_the_pause() -> None:
     """Each failed probe doubles the pause, up to the longest; an answered one brings the first pause back."""
     breaker, now, pauses = opened(), 5.0, []
     for _ in range(3):
-        end(breaker, Outcome.FAILED, now=now)
+        end(breaker, RequestOutcome.FAILED, now=now)
         assert breaker.retry_at is not None
         pauses.append(breaker.retry_at - now)
         now = breaker.retry_at
     assert pauses == [10, 20, 20]
-    end(breaker, Outcome.ANSWERED, *[Outcome.FAILED] * 3, now=now)
+    end(breaker, RequestOutcome.ANSWERED, *[RequestOutcome.FAILED] * 3, now=now)
     assert breaker.retry_at == now + 5
 
 
 def test_a_cancelled_probe_leaves_its_place_to_the_next() -> None:
     """A probe that was cancelled says nothing: the next request probes at once."""
     breaker = opened()
-    end(breaker, Outcome.ABANDONED, now=5.0)
+    end(breaker, RequestOutcome.ABANDONED, now=5.0)
     assert breaker.state is BreakerState.OPEN
     assert not breaker.refuses(5.0)
     assert breaker.start(5.0) is not None
 
 
-@given(st.sampled_from(Outcome))
-def test_what_started_before_says_nothing_about_now(late: Outcome) -> None:
+@given(st.sampled_from(RequestOutcome))
+def test_what_started_before_says_nothing_about_now(late: RequestOutcome) -> None:
     """A request from before the breaker opened neither closes it nor counts as the probe."""
     breaker = Breaker(POLICY, 0.0)
     early = breaker.start(0.0)
     assert early is not None
-    end(breaker, *[Outcome.FAILED] * 3)
+    end(breaker, *[RequestOutcome.FAILED] * 3)
     breaker.ended(early, late, 1.0)
     assert (breaker.state, breaker.retry_at) == (BreakerState.OPEN, 5.0)
     assert breaker.start(5.0) is not None
@@ -133,8 +138,8 @@ class BreakerMachine(RuleBasedStateMachine):
             self.turns.append(turn)
 
     @precondition(lambda self: self.turns)
-    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
-    def end(self, data: st.DataObject, outcome: Outcome) -> None:
+    @rule(data=st.data(), outcome=st.sampled_from(RequestOutcome))
+    def end(self, data: st.DataObject, outcome: RequestOutcome) -> None:
         """End one of them."""
         turn = self.turns.pop(data.draw(st.integers(0, len(self.turns) - 1)))
         self.breaker.ended(turn, outcome, self.now)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overround.catalogue import Market
-from overround.markets.comparison import Offers, Outcome, compare, market_margin
-from overround.odds import MarketPrices, approximate_margin, margin
+from overround.pricing.comparison import Offers, Outcome, compare, market_margin
+from overround.records.odds import MarketPrices, approximate_margin, margin
 
 RESULT = Market(
     number=1, key="result", name="Result", group="main", outcomes=("home", "draw", "away"), probability_sum=1

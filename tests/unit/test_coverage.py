@@ -3,11 +3,11 @@
 import msgspec
 
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
-from overround.bookmakers.unchanged import UnchangedBodies
 from overround.catalogue import load_catalogue
-from overround.markets.coverage import Coverage, CoverageBook, RecordingReader, event_coverage, summed
-from overround.markets.reports import coverage_report
-from overround.response import Response
+from overround.fetching.known_bodies import UnchangedBodies
+from overround.pricing.coverage import Coverage, CoverageBook, RecordingReader, event_coverage, summed
+from overround.pricing.reports import coverage_report
+from overround.records.response import Response
 from tests.wire_bodies import BEFORE, Json, encoded, sporty_body, sporty_market, sporty_outcome
 
 ODD = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.batch import (
+from overround.records.batch import (
     CurrentMarketData,
     MarketWriteData,
     SnapshotWriteData,

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
-from scripts.demo_smoke import objections
+
+from tools.demo_smoke import objections
 
 CYCLE = {"events": 3, "snapshots": 8, "changed": 0, "unchanged": 8, "failed": 0, "duration_ms": 12.5}
 GOOD = {

@@ -9,9 +9,9 @@ import pytest
 
 from overround.bookmakers.registry import load_bookmakers
 from overround.catalogue import load_catalogue
-from overround.event import DiscoveryFailure, LeagueListings, Listing
 from overround.ports import Recording
-from overround.simulator.captures import default_recordings_dir
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing
+from overround.simulator.server.captures import default_recordings_dir
 from overround.testing import ManualClock
 from tests.replayed import Interceptor, ReplayFetcher
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.storage.frames import (
+from overround.records.writing import Generation
+from overround.storage.journal.frames import (
     FILE_HEADER_SIZE,
     FRAME_HEADER_SIZE,
     Damage,
@@ -20,9 +21,8 @@ from overround.storage.frames import (
     scan,
     unpacked,
 )
-from overround.storage.segments import SegmentLog
+from overround.storage.journal.segments import SegmentLog
 from overround.testing import FakeDisk
-from overround.writing import Generation
 
 GOLDEN = Path(__file__).parents[1] / "data" / "journal_format_1"
 JOURNAL = uuid.UUID(int=0x0123456789ABCDEF0123456789ABCDEF)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from overround.scheduling.growth import Growth
+from overround.upkeep.maintenance import Growth
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,12 +1,14 @@
 from collections.abc import Mapping
 
 import pytest
-from scripts.house_rules import (
+
+from tools.house_rules import (
     MACHINE_FOLDERS,
     REGISTRY_HOSTS,
     check_python,
     check_text,
     parse,
+    shavings,
     unused_supervision_points,
 )
 
@@ -31,7 +33,7 @@ def lines_of_function(count: int) -> str:
 
 
 BREACHES: Mapping[str, tuple[str, str, str]] = {
-    "file-length": ("file-length", SOURCE, "x = 1\n" * 401),
+    "file-length": ("file-length", SOURCE, "x = 1\n" * 601),
     "function-length": ("function-length", SOURCE, lines_of_function(51)),
     "nesting": ("nesting", SOURCE, nested(5)),
     "nesting in else": ("nesting", SOURCE, nested(4) + "\n" + "    " * 4 + "else:\n" + "    " * 5 + "for y in x: pass"),
@@ -67,7 +69,7 @@ BREACHES: Mapping[str, tuple[str, str, str]] = {
 }
 
 GOOD: Mapping[str, tuple[str, str]] = {
-    "file of the greatest length": (SOURCE, "x = 1\n" * 400),
+    "file of the greatest length": (SOURCE, "x = 1\n" * 600),
     "long table of a bookmaker's markets": ("src/overround/bookmakers/toy/markets.py", "x = 1\n" * 900),
     "function of the greatest length": (SOURCE, lines_of_function(50)),
     "deepest nesting": (SOURCE, nested(4)),
@@ -149,6 +151,42 @@ def test_supervision_point_without_need_is_reported() -> None:
     module = parse(SOURCE, "def f():\n    try: x()\n    except Exception: pass\ndef g(): pass")
     findings = unused_supervision_points([module], ["caching/example.py:f", "caching/example.py:g"])
     assert [finding.message for finding in findings] == ["caching/example.py:g is listed, and catches nothing"]
+
+
+def of_package(**texts: str) -> dict[str, str]:
+    """Return files of a made-up package: a name's double underscore separates folders."""
+    return {f"src/shop/{name.replace('__', '/')}.py": text for name, text in texts.items()}
+
+
+def test_small_module_of_one_importer_needs_a_reason() -> None:
+    """A module of fewer than 60 lines that one other module imports is reported, at 60 lines no longer."""
+    files = of_package(till="from shop.coins import add\n", coins="def add(): ...\n" * 59)
+    (finding,) = shavings(files)
+    assert (finding.path, finding.rule) == ("src/shop/coins.py", "shaving")
+    assert finding.message.startswith("59 lines for shop.till alone")
+    assert list(shavings(of_package(till="import shop.coins\n", coins="x = 1\n" * 60))) == []
+
+
+def test_module_of_several_importers_needs_no_reason() -> None:
+    """A small module is a room of its own once two modules import it; nobody's is no shaving either."""
+    files = of_package(till="import shop.coins", safe="from shop import coins", coins="x = 1\n")
+    assert list(shavings(files)) == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "good"),
+    [
+        ("Coins.\n\nApart because a till for cards loads nothing of it.", True),
+        ("Apart because it is pure.", True),
+        ("Coins, apart because it is so.", False),
+        ("Coins.\n\nApart because ", False),
+        ("Coins.\n\nApart because\nit is pure.", False),
+    ],
+)
+def test_reason_stands_at_the_start_of_a_line(docstring: str, *, good: bool) -> None:
+    """The reason is a line of the module's docstring that begins with `Apart because` and goes on."""
+    files = of_package(till="import shop.coins", coins=f'"""{docstring}"""\n')
+    assert (list(shavings(files)) == []) is good
 
 
 @pytest.mark.parametrize("host", REGISTRY_HOSTS)

@@ -3,8 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from overround.scraping.event_scrape import EventResult
-from overround.scraping.landing import Landing
+from overround.scraping.event_scrape import EventResult, Landing
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

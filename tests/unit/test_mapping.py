@@ -2,11 +2,11 @@
 
 import pytest
 
-from overround.bookmakers.mapping import MarketMapping, Memo, Split, read_mapping
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Split, read_mapping
 from overround.catalogue import Catalogue, load_catalogue
 from overround.catalogue.definitions import read_definitions
 from overround.errors import CatalogueError, LineError
-from overround.odds import MarketKey
+from overround.records.odds import MarketKey
 
 TOTALS = """
 [[market]]

@@ -8,10 +8,10 @@ from overround.bookmakers.registry import load_bookmakers
 from overround.catalogue import Catalogue, load_catalogue
 from overround.catalogue.overrides import parse_overrides
 from overround.cli.offer_view import offer_before_kickoff
-from overround.markets.checks import Finding, check_event
-from overround.markets.probabilities import Priced
-from overround.odds import MarketKey, MarketPrices
-from overround.simulator.captures import default_recordings_dir
+from overround.pricing.checks import Finding, check_event
+from overround.pricing.probabilities import Priced
+from overround.records.odds import MarketKey, MarketPrices
+from overround.simulator.server.captures import default_recordings_dir
 from tests.support.simulated import market, shared_model
 from tests.wire_bodies import (
     Json,

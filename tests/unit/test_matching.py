@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from overround.event import Listing
+from overround.records.event import Listing
 from overround.scraping.matching import Matched, conflict_between, match_listings
 from tests.support.desk import KICKOFF, START, listing
 

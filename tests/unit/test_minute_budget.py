@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.bookmakers.minute import MinuteBudget
+from overround.fetching.admission import MinuteBudget
 
 
 @given(st.integers(1, 20), st.lists(st.floats(0, 20), max_size=100))

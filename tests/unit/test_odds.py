@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overround.errors import LineError, PriceError
-from overround.odds import (
+from overround.records.odds import (
     REMOVED,
     MarketKey,
     MarketPrices,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from overround.bookmakers.mapping import load_mappings
+from overround.bookmakers.mapping.bookmaker_mapping import load_mappings
 from overround.bookmakers.registry import load_bookmakers, refuse_unknown_bookmakers
 from overround.catalogue import Catalogue, load_catalogue, read_overrides
 from overround.catalogue.overrides import parse_overrides
 from overround.errors import CatalogueError
-from overround.odds import MarketKey
+from overround.records.odds import MarketKey
 
 PACKAGE = "overround.bookmakers.bet9ja"
 OWN = """# mine

@@ -1,6 +1,6 @@
 """Runs: ids that grow, counts that add up, a status that follows from them."""
 
-from overround.batch import RunKind, RunStatus, ScrapeRun
+from overround.records.batch import RunKind, RunStatus, ScrapeRun
 from overround.scraping.runs import RunBook, RunTally
 from overround.testing import ManualClock
 from tests.support.desk import START

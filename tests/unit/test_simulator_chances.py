@@ -5,10 +5,10 @@ from itertools import permutations, product
 
 import pytest
 
-from overround.odds import MarketKey
-from overround.simulator.bets import UnknownBetError, reading
-from overround.simulator.chances import Chances, View
-from overround.simulator.expectancy import Expectancy
+from overround.records.odds import MarketKey
+from overround.simulator.model.bets import UnknownBetError, reading
+from overround.simulator.model.chances import Chances, View
+from overround.simulator.model.expectancy import Expectancy
 from tests.support.simulated import CATALOGUE, Market, market, shared_model
 
 CHANCES = Chances(CATALOGUE)

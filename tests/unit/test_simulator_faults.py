@@ -4,9 +4,9 @@ import pytest
 
 from overround.errors import SettingsError
 from overround.ports import SimulatedAnswer
-from overround.simulator.arguments import Options, fault_of, fault_text, options_from, parsed
-from overround.simulator.faults import Conduct, Fault, FaultName, Faults
-from overround.simulator.latency import Latency
+from overround.simulator.server.arguments import Options, fault_of, fault_text, options_from, parsed
+from overround.simulator.server.faults import Conduct, Fault, FaultName, Faults
+from overround.simulator.server.latency import AnswerLatency
 
 ANSWER = SimulatedAnswer(status=200, body=b'{"whole":"body"}', subject="event 1")
 
@@ -96,7 +96,7 @@ def test_impossible_options_are_refused(wrong: dict[str, int | str]) -> None:
 
 def test_latency_has_the_observed_median_and_tail() -> None:
     """Half of the answers take up to the median, and 1 in 20 longer than the 95th percentile."""
-    latency = Latency(1, "betpawa", (337, 517))
+    latency = AnswerLatency(1, "betpawa", (337, 517))
     times = sorted(latency.seconds() for _ in range(4000))
     assert times[2000] == pytest.approx(0.337, rel=0.05)
     assert times[3800] == pytest.approx(0.517, rel=0.07)

@@ -8,14 +8,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from overround.bookmakers.simulation import Size
-from overround.odds import State
-from overround.simulator.anomalies import Anomalies
-from overround.simulator.fixtures import FixtureList
-from overround.simulator.leagues import leagues_for
-from overround.simulator.model import Model
-from overround.simulator.oracle import Oracle
-from overround.simulator.parameters import EPOCH, Parameters
+from overround.bookmakers.kit.simulation import Size
+from overround.records.odds import State
+from overround.simulator.model.anomalies import Anomalies
+from overround.simulator.model.fixtures import FixtureList
+from overround.simulator.model.leagues import leagues_for
+from overround.simulator.model.market import Model
+from overround.simulator.model.parameters import EPOCH, Parameters
+from overround.simulator.server.oracle import Oracle
 from tests.support.simulated import CATALOGUE, SLUGS, market, shared_model, simulations
 
 EVENTS = 30

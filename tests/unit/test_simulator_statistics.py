@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 import pytest
 
-from overround.odds import MarketKey, MarketPrices, margin
-from overround.simulator.oracle import Expected, Oracle
+from overround.records.odds import MarketKey, MarketPrices, margin
+from overround.simulator.server.oracle import Expected, Oracle
 from tests.support.simulated import SLUGS, shared_model
 
 EVENTS = 100

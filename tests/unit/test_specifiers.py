@@ -2,8 +2,8 @@
 
 import pytest
 
-from overround.bookmakers.patterns import Pattern
-from overround.bookmakers.specifiers import canonical_value
+from overround.bookmakers.mapping.patterns import Pattern
+from overround.bookmakers.mapping.rules import canonical_value
 from overround.catalogue import SpecifierKind
 from overround.errors import CatalogueError, LineError
 

@@ -5,8 +5,8 @@ import pytest
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
 from overround.catalogue import load_catalogue
 from overround.errors import BlockedError, GoneError, MalformedError
-from overround.event import Offer
-from overround.odds import Dropped, MarketKey, Unmapped
+from overround.records.event import Offer
+from overround.records.odds import Dropped, MarketKey, Unmapped
 from tests.wire_bodies import AFTER, BEFORE, KICKOFF, Json, encoded, sporty_body, sporty_market, sporty_outcome
 
 RESULT = MarketKey("match_result")

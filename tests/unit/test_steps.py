@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overround.markets.steps import Point, closing, in_force, opening, steps, within
+from overround.api.history.series import Point, closing, in_force, opening, steps, within
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -6,15 +6,15 @@ import uuid
 import msgspec
 import pytest
 
-from overround.batch import WriteBatch
 from overround.errors import JournalWriteError
 from overround.ports import BatchWriter, WriteQueue
+from overround.records.batch import WriteBatch
+from overround.records.writing import JournalEntry, QueueStats
 from overround.scraping.event_coordinator import EventCoordinator
-from overround.scraping.stream_hub import StreamHub
-from overround.scraping.stream_log import Confirmed, Gone, Item, Moved, Told
-from overround.storage.inline import InlineWriter
+from overround.storage.write_handler import InlineWriter
+from overround.streaming.hub import StreamHub
+from overround.streaming.log import Confirmed, Gone, Item, Moved, Told
 from overround.testing import MemoryWriteHandler
-from overround.writing import JournalEntry, QueueStats
 from tests.support.desk import OPTIONS, Desk, listing, result_prices
 
 GENERATION = uuid.UUID(int=3)

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from overround.bookmakers.adaptive import AdaptiveLimit
-from overround.bookmakers.outcome import Outcome
 from overround.bookmakers.registry import configured_options, load_bookmakers
+from overround.configuration.live_settings import LiveSettings
+from overround.configuration.tuning import paths_of, tuning_of, with_overrides
 from overround.errors import DatabaseUnavailableError, SettingsError
-from overround.scheduling.live_settings import LiveSettings
-from overround.scheduling.tuning import paths_of, tuning_of, with_overrides
-from overround.scraping.roster import Roster
+from overround.fetching.admission import AdaptiveLimit
+from overround.fetching.circuit_breaker import RequestOutcome
+from overround.scraping.enabled_bookmakers import EnabledBookmakers
 from overround.settings import BookmakerSettings, Settings
 from overround.testing import ManualClock
 from tests.support.desk import Desk
@@ -104,7 +104,7 @@ async def test_without_the_database_nothing_is_changed() -> None:
 def test_a_roster_changes() -> None:
     """Who is switched off is no longer among those asked, is still found, and is still shown."""
     desk = Desk("betpawa", "sportybet", "bet9ja")
-    roster = Roster(desk.context.sources, ["betpawa", "sportybet"])
+    roster = EnabledBookmakers(desk.context.sources, ["betpawa", "sportybet"])
     assert (list(roster), roster.shown) == (["betpawa", "sportybet"], ("betpawa", "sportybet"))
     roster.switch("betpawa", on=False)
     roster.switch("bet9ja", on=True)
@@ -121,7 +121,7 @@ def test_a_limit_that_changes_keeps_what_was_learnt() -> None:
     assert limit.allowed == 20
     limit.set_limit(4)
     assert limit.allowed == 4
-    limit.ended(limit.generation, Outcome.COMPLAINED)
+    limit.ended(limit.generation, RequestOutcome.COMPLAINED)
     assert limit.allowed == 2
     limit.set_limit(20)
     assert (limit.allowed, limit.limit) == (2, 20)

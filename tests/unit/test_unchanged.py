@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from overround.bookmakers.unchanged import UnchangedBodies, body_digest
 from overround.errors import GoneError
-from overround.event import Listing, Offer
-from overround.odds import MarketKey, MarketPrices
-from overround.response import KnownBody, Response
+from overround.fetching.known_bodies import UnchangedBodies, body_digest
+from overround.records.event import Listing, Offer
+from overround.records.odds import MarketKey, MarketPrices
+from overround.records.response import KnownBody, Response
 
 KICKOFF = datetime(2026, 11, 25, 20, tzinfo=UTC)
 BEFORE = KICKOFF - timedelta(hours=1)

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from overround.bookmakers.unpacking import TooLargeError, unpacked
+from overround.fetching.unpacking import TooLargeError, unpacked
 
 BODY = b'{"prices": [2.10, 3.30]}' * 50
 

@@ -5,8 +5,7 @@ from uuid import uuid4
 
 import msgspec
 
-from overround.batch import CurrentMarketData, ListingWriteData, MarketWriteData, SnapshotWriteData, current_markets
-from overround.caching.event_book import EventBook
+from overround.caching.event_register import EventRegister
 from overround.caching.odds_cache import OddsCache
 from overround.caching.warmup import (
     apply_journalled,
@@ -15,9 +14,16 @@ from overround.caching.warmup import (
     snapshot_to_cached_from_models,
 )
 from overround.catalogue import load_catalogue
-from overround.event import Event
-from overround.odds import MarketPrices
-from overround.stored import LatestRow
+from overround.records.batch import (
+    CurrentMarketData,
+    ListingWriteData,
+    MarketWriteData,
+    SnapshotWriteData,
+    current_markets,
+)
+from overround.records.event import Event
+from overround.records.odds import MarketPrices
+from overround.records.stored import LatestRow
 from tests.support.desk import KICKOFF, OVER_UNDER, RESULT, START, listing
 
 CATALOGUE = load_catalogue()
@@ -101,7 +107,7 @@ def test_the_journal_counts_in_its_own_order() -> None:
 
 def test_journalled_events_and_listings_are_known() -> None:
     """What was journalled last stands: an event's new kick-off, a listing that vanished and is back."""
-    book = EventBook()
+    book = EventRegister()
     event = Event(sr_id=1, sport="football", home="A", away="B", kickoff=START, country="Utopia", tournament="Cup")
     here = listing("betpawa", "a")
     gone = ListingWriteData(listing=here, seen_at=EARLIER, gone_at=START)

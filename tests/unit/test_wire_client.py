@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from scripts.wire_client import GZIP, WireClient
 
+from benchmarks.wire_client import GZIP, WireClient
 from overround.errors import OverroundError
 
 BODY = bytes(300_000)

@@ -12,7 +12,7 @@ import structlog
 from overround.access.tokens import presented_key
 from overround.errors import DatabaseUnavailableError
 from overround.ports import Clock
-from overround.stored import ApiKey
+from overround.records.stored import ApiKey
 
 REFRESHED_EVERY = 5.0  # seconds: how long a revoked key may still work
 _NOBODY = bytes(32)  # compared with where no such key is, so that both cases take as long

@@ -1,11 +1,13 @@
-"""When a key is needed."""
+"""When a key is needed, and how often a client may ask: a bucket of tokens each, refilled steadily."""
 
 import ipaddress
+from collections import OrderedDict
 
 import structlog
 
 from overround.access.keyring import KeyRing
 from overround.errors import SettingsError
+from overround.ports import Clock
 from overround.settings import Settings
 
 _USUAL = frozenset(("127.0.0.1", "::1"))  # every request asks
@@ -46,3 +48,45 @@ def refuse_without_keys(settings: Settings, keys: KeyRing) -> None:
         f"{where}, and there is no API key: make one with `overround keys create NAME --role operate`, "
         "or listen on 127.0.0.1"
     )
+
+
+_MOST_CLIENTS = 10_000
+
+
+class TokenBuckets:
+    """How often each client may do something: `per_minute` in the long run, and `burst` at once.
+
+    Memory is bounded: beyond `most_clients` the one that was away longest is forgotten, and would
+    begin with a full bucket.
+    """
+
+    def __init__(self, clock: Clock, per_minute: float, burst: float, most_clients: int = _MOST_CLIENTS) -> None:
+        self._clock = clock
+        self._rate = per_minute / 60
+        self._burst = burst
+        self._most = most_clients
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens, at that instant
+
+    @property
+    def clients(self) -> int:
+        """Return how many clients are remembered."""
+        return len(self._levels)
+
+    def take(self, client: str) -> float:
+        """Take a token; return 0, or for how many seconds there will be none."""
+        wait = self.wait(client)
+        if not wait:
+            tokens, now = self._levels[client]
+            self._levels[client] = (tokens - 1, now)
+        return wait
+
+    def wait(self, client: str) -> float:
+        """Return for how many seconds a client will find no token; 0 where there is one."""
+        now = self._clock.monotonic()
+        tokens, then = self._levels.get(client, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - then) * self._rate)
+        self._levels[client] = (tokens, now)
+        self._levels.move_to_end(client)
+        if len(self._levels) > self._most:
+            self._levels.popitem(last=False)
+        return 0.0 if tokens >= 1 else (1 - tokens) / self._rate

@@ -1,4 +1,4 @@
-"""API keys as people hold them: `ork_<id>_<secret>`.
+"""Credentials: API keys as `ork_<id>_<secret>`, and the random tokens of browser sessions.
 
 The secret is 256 random bits. Nobody finds it by guessing, with or without its digest, so one round of
 SHA-256 protects it at rest as well as a slow hash would. Slow hashes are for passwords, which people
@@ -8,8 +8,12 @@ choose; here one would only make every request slow.
 import hashlib
 import re
 import secrets
+from collections import OrderedDict
+from datetime import datetime, timedelta
 
 import msgspec
+
+from overround.ports import Clock
 
 _PREFIX = "ork"
 _TOKEN = re.compile(rf"{_PREFIX}_([0-9a-f]{{8}})_[A-Za-z0-9_-]{{43}}")
@@ -48,3 +52,45 @@ def presented_key(token: str) -> PresentedKey | None:
 def digest_of(token: str) -> bytes:
     """Return what is kept in place of a key or of a session's token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+_MOST = 10_000
+_TOKEN_BYTES = 32
+_LONGEST = 100  # characters of a cookie that is worth hashing
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is logged in, and until when."""
+
+    key_id: str
+    ends: datetime
+
+
+class Sessions:
+    """The sessions of this process, in memory: a restart ends them. Beyond a number the oldest one ends."""
+
+    def __init__(self, clock: Clock, lifetime: timedelta, most: int = _MOST) -> None:
+        self._clock = clock
+        self._most = most
+        self._open: OrderedDict[bytes, Session] = OrderedDict()
+        self.lifetime = lifetime
+
+    def begin(self, key_id: str) -> str:
+        """Begin a session for the holder of a key, and return its token."""
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        # Kept by digest: what is in memory opens nothing, and looking it up by time tells nothing.
+        self._open[digest_of(token)] = Session(key_id=key_id, ends=self._clock.now() + self.lifetime)
+        while len(self._open) > self._most:
+            self._open.popitem(last=False)
+        return token
+
+    def key_of(self, token: str) -> str | None:
+        """Return the id of the key that a session was begun with; None where there is no such session."""
+        if len(token) > _LONGEST:
+            return None
+        session = self._open.get(digest_of(token))
+        return None if session is None or session.ends <= self._clock.now() else session.key_id
+
+    def end(self, token: str) -> None:
+        """End a session, if there is one."""
+        self._open.pop(digest_of(token), None)

@@ -9,50 +9,39 @@ import psutil
 from fastapi import FastAPI
 
 from overround.access.policy import key_required, refuse_without_keys
-from overround.api import (
-    bookmakers,
-    coverage,
-    database,
-    dead_letters,
-    doctor,
-    event_csv,
-    events,
-    health,
-    history,
-    integrity,
-    keys,
-    listings,
-    market_checks,
-    markets,
-    metrics,
-    queue,
-    reference,
-    scheduler,
-    scrape,
-    sessions,
-    status,
-    stream,
-    tuning,
-    web,
-)
-from overround.api.event_desk import current_desk, new_desk
-from overround.api.event_encoder import EventEncoder
-from overround.api.flight import Flight
-from overround.api.loop_lag import LoopLag
-from overround.api.middleware import Admission, RequestContext
-from overround.api.openapi import DescribedApi
-from overround.api.price_checks import check_cache
-from overround.api.problems import install_problem_handlers
-from overround.api.progress_board import ProgressBoard
-from overround.api.request_meter import MeterMiddleware, RequestMeter
-from overround.api.security import Guard
-from overround.api.spare_time import SpareTime
+from overround.api.admin import keys, sessions, tuning
+from overround.api.bookmakers import listings
+from overround.api.bookmakers import routes as bookmakers
+from overround.api.events import csv_export as event_csv
+from overround.api.events import routes as events
+from overround.api.events.desk import current_desk, new_desk
+from overround.api.events.encoder import EventEncoder, SpareTime
+from overround.api.framework import reference, web
+from overround.api.framework.loop_lag import LoopLag
+from overround.api.framework.middleware import Admission, RequestContext
+from overround.api.framework.openapi import DescribedApi
+from overround.api.framework.problems import install_problem_handlers
+from overround.api.framework.request_meter import MeterMiddleware, RequestMeter
+from overround.api.framework.security import Guard
+from overround.api.framework.shared_task import SharedTask
+from overround.api.history import routes as history
+from overround.api.markets import checks as market_checks
+from overround.api.markets import coverage
+from overround.api.markets import routes as markets
+from overround.api.markets.price_checks import check_cache
+from overround.api.operations import database, doctor, health, metrics, status
+from overround.api.scrape import routes as scrape
+from overround.api.scrape import scheduler
+from overround.api.scrape.progress_board import ProgressBoard
 from overround.api.state import ApiState, ShownNames
-from overround.api.stream_desk import StreamDesk
+from overround.api.streams import routes as stream
+from overround.api.streams.desk import StreamDesk
+from overround.api.write_queue import dead_letters, integrity
+from overround.api.write_queue import routes as queue
 from overround.clock import SystemClock
 from overround.db.inventory import inventory
 from overround.logs import configure_logs
-from overround.process import settled
+from overround.runtime import settled
 from overround.settings import Settings
 from overround.storage.disk_room import places_of
 from overround.wiring import Service, running_database, running_service
@@ -189,8 +178,8 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         history=service.database.history,
         keys=service.database.keys,
         places=places_of(service.settings),
-        inventory=Flight(lambda: inventory(service.database.engine)),
-        checks=Flight(lambda: check_cache(context.cache, context.book, context.catalogue)),
+        inventory=SharedTask(lambda: inventory(service.database.engine)),
+        checks=SharedTask(lambda: check_cache(context.cache, context.book, context.catalogue)),
     )
 
 

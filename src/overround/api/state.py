@@ -11,35 +11,35 @@ import psutil
 from fastapi import Depends, Request
 
 from overround.access.keyring import KeyRing
-from overround.api.flight import Flight
-from overround.api.loop_lag import LoopLag
-from overround.api.price_checks import Checked
-from overround.api.request_meter import RequestMeter
-from overround.bookmakers.fetcher import HttpFetcher
-from overround.caching.event_book import EventBook
+from overround.api.framework.loop_lag import LoopLag
+from overround.api.framework.request_meter import RequestMeter
+from overround.api.framework.shared_task import SharedTask
+from overround.api.markets.price_checks import Checked
+from overround.caching.event_register import EventRegister
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
+from overround.configuration.live_settings import LiveSettings
 from overround.db.history import HistoryRepository
 from overround.db.inventory import Inventory
-from overround.markets.coverage import CoverageBook
+from overround.fetching.http import HttpFetcher
 from overround.ports import Clock, WriteQueue
-from overround.scheduling.integrity import IntegrityCheck
-from overround.scheduling.live_settings import LiveSettings
-from overround.scheduling.maintenance import Maintenance
+from overround.pricing.coverage import CoverageBook
 from overround.scheduling.scheduler import ScrapeScheduler
-from overround.scraping.catching_up import CatchUp
-from overround.scraping.control import ScrapeController
+from overround.scraping.enabled_bookmakers import EnabledBookmakers
 from overround.scraping.linking import ListingLinker
-from overround.scraping.progress import ProgressHub
-from overround.scraping.roster import Roster
-from overround.scraping.stream_hub import StreamHub
+from overround.scraping.on_demand import ScrapeController
+from overround.scraping.start_up import CatchUp
 from overround.storage.dead_letters import DeadLetters
+from overround.streaming.hub import StreamHub
+from overround.streaming.progress import ProgressHub
+from overround.upkeep.integrity import IntegrityCheck
+from overround.upkeep.maintenance import Maintenance
 
 
 class ShownNames(Mapping[str, str]):
     """Names by slug, the reference first, of the bookmakers that are on or were so since the start."""
 
-    def __init__(self, roster: Roster, names: Mapping[str, str], reference: str) -> None:
+    def __init__(self, roster: EnabledBookmakers, names: Mapping[str, str], reference: str) -> None:
         self._roster = roster
         self._names = names
         self._reference = reference
@@ -77,7 +77,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     catalogue: Catalogue
     cache: OddsCache
-    book: EventBook
+    book: EventRegister
     control: ScrapeController
     linker: ListingLinker
     scheduler: ScrapeScheduler
@@ -91,15 +91,15 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     coverage: CoverageBook
     history: HistoryRepository
     keys: KeyRing
-    inventory: Flight[Inventory]
-    checks: Flight[Checked]
+    inventory: SharedTask[Inventory]
+    checks: SharedTask[Checked]
     places: tuple[Path, ...]
     bookmakers: Mapping[str, str]
     covered: Mapping[str, frozenset[str]]
     reference: str
     fetchers: Mapping[str, HttpFetcher]
     installed: Mapping[str, str]
-    roster: Roster
+    roster: EnabledBookmakers
     live: LiveSettings
     stream: StreamHub
     progress: ProgressHub

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from overround.caching.odds_cache import CachedSnapshot
-from overround.odds import MarketKey, MarketPrices
+from overround.records.odds import MarketKey, MarketPrices
 
 
 class Cell(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from overround.caching.odds_cache import CachedSnapshot, OddsCache, SnapshotRow
-from overround.odds import REMOVED, MarketKey, MarketPrices, Snapshot
+from overround.records.odds import REMOVED, MarketKey, MarketPrices, Snapshot
 
 _NONE_CHANGED: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from overround.odds import MarketKey, MarketPrices
+from overround.records.odds import MarketKey, MarketPrices
 
 _NO_PRICES: Mapping[MarketKey, tuple[int, ...]] = MappingProxyType({})
 _NO_TIMES: Mapping[MarketKey, datetime] = MappingProxyType({})

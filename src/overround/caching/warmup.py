@@ -6,15 +6,15 @@ from itertools import chain
 
 import msgspec
 
-from overround.batch import Instants, ListingWriteData, SnapshotWriteData
-from overround.caching.event_book import EventBook, KnownListing
+from overround.caching.event_register import EventRegister, KnownListing
 from overround.caching.odds_cache import CachedSnapshot, OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
-from overround.collector import resting
-from overround.event import Event
-from overround.odds import MarketKey, MarketPrices
+from overround.gc_pauses import resting
 from overround.ports import WarmupRepository
-from overround.stored import LatestRow, StoredListing
+from overround.records.batch import Instants, ListingWriteData, SnapshotWriteData
+from overround.records.event import Event
+from overround.records.odds import MarketKey, MarketPrices
+from overround.records.stored import LatestRow, StoredListing
 
 _UNKNOWN_LEAGUE = ""
 
@@ -47,7 +47,7 @@ class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def warm_cache_from_db(
-    repository: WarmupRepository, cache: OddsCache, book: EventBook, catalogue: Catalogue, kickoff_after: datetime
+    repository: WarmupRepository, cache: OddsCache, book: EventRegister, catalogue: Catalogue, kickoff_after: datetime
 ) -> WarmupReport:
     """Fill cache and book with what the database holds of events that start after `kickoff_after`.
 
@@ -120,7 +120,7 @@ def apply_journalled(
         cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
 
 
-def enter_journalled(book: EventBook, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
+def enter_journalled(book: EventRegister, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
     """Enter journalled events and listings over what the database had, oldest first."""
     for event in events:
         book.put_event(event)

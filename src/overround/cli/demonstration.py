@@ -8,16 +8,16 @@ from datetime import timedelta
 import msgspec
 
 from overround.api.app import create_app
-from overround.batch import ScrapeRun
 from overround.bookmakers.registry import load_bookmakers
-from overround.caching.reconciliation import reconcile
-from overround.cli.market import SPORTS, Market, MarketRequest, running_market
+from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_market
 from overround.cli.output import print_facts
 from overround.cli.web_server import Stopping, run_until_stopped, serve_app
 from overround.cli.workplace import Place
-from overround.scraping.progress import Progress, Stored
+from overround.records.batch import ScrapeRun
 from overround.settings import BookmakerSettings, Settings
-from overround.simulator.child import SimulatorHandle
+from overround.simulator.server.child import SimulatorHandle
+from overround.streaming.progress import Progress, Stored
+from overround.upkeep.reconciliation import reconcile
 from overround.wiring import Service, running_database, running_service
 
 _INTERVAL = timedelta(seconds=30)
@@ -115,7 +115,7 @@ async def run_cycles(place: Place, request: MarketRequest, cycles: int) -> DemoR
 
 
 @asynccontextmanager
-async def _service(place: Place, market: Market, *, scheduled: bool) -> AsyncIterator[Service]:
+async def _service(place: Place, market: DemoMarket, *, scheduled: bool) -> AsyncIterator[Service]:
     settings = _settings(place, market.simulator, scheduled=scheduled)
     async with running_database(settings, ephemeral=place.temporary) as database:
         market.begin_after(await database.facts.last_instant())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from overround.api.doctor import CRITICAL, OK, WARNING, CheckView, Diagnosis, disk_checks, worst
+from overround.api.operations.doctor import CRITICAL, OK, WARNING, CheckView, Diagnosis, disk_checks, worst
 from overround.bookmakers.registry import configured_options, load_bookmakers, refuse_unknown_bookmakers
 from overround.catalogue import load_catalogue
 from overround.cli.database_access import database

@@ -10,7 +10,7 @@ import typer
 from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
 
 if TYPE_CHECKING:
-    from overround.markets.probabilities import Priced
+    from overround.pricing.probabilities import Priced
 
 _STYLES: Mapping[str, str] = MappingProxyType({"ok": "", "warning": "yellow", "critical": "red"})
 _MOST = 10_000  # findings to name
@@ -102,7 +102,7 @@ def _check_integrity(*, json: bool) -> None:
 
 def _captured(paths: list[Path]) -> "Iterator[tuple[str, Mapping[str, Priced]]]":
     """Yield the prices of captured events by bookmaker; bodies of the same match belong together."""
-    from overround.cli.captured import capture_files, reader  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.captures import capture_files, reader  # noqa: PLC0415 - command groups import lazily
     from overround.settings import Settings  # noqa: PLC0415 - as above
 
     read = reader(Settings().mapping_file)
@@ -122,8 +122,8 @@ def _captured(paths: list[Path]) -> "Iterator[tuple[str, Mapping[str, Priced]]]"
 
 def _captured_report(paths: list[Path]) -> Mapping[str, Any]:
     from overround.catalogue import load_catalogue  # noqa: PLC0415 - command groups import lazily
-    from overround.markets.checks import check_event  # noqa: PLC0415 - as above
-    from overround.markets.reports import finding  # noqa: PLC0415 - as above
+    from overround.pricing.checks import check_event  # noqa: PLC0415 - as above
+    from overround.pricing.reports import finding  # noqa: PLC0415 - as above
 
     events, catalogue = dict(_captured(paths)), load_catalogue()
     found = [finding(sr_id, one) for sr_id, prices in events.items() for one in check_event(prices, catalogue)]

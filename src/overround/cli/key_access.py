@@ -10,9 +10,9 @@ import msgspec
 from overround.access.tokens import mint_key
 from overround.cli.database_access import database
 from overround.clock import SystemClock
-from overround.db.api_keys import PostgresKeyRepository
 from overround.db.migrate import upgrade
-from overround.stored import ApiKey, Role
+from overround.db.repositories import PostgresKeyRepository
+from overround.records.stored import ApiKey, Role
 
 
 def role_of(text: str) -> Role | None:

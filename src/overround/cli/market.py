@@ -9,8 +9,8 @@ import msgspec
 
 from overround.clock import OffsetClock, SystemClock
 from overround.errors import SettingsError
-from overround.simulator.arguments import options_from
-from overround.simulator.child import SimulatorHandle, running_simulator
+from overround.simulator.server.arguments import options_from
+from overround.simulator.server.child import SimulatorHandle, running_simulator
 
 _RECORD = "simulation.json"
 _TICK_SECONDS = 30  # as long as the demo's cycle: kick-offs come closer as fast as for the person who watches
@@ -43,7 +43,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
         return self.epoch + timedelta(seconds=self.tick_seconds) * max(self.tick, 0)
 
 
-class Market:
+class DemoMarket:
     """The running bookmakers, and the time by which they and the service live."""
 
     def __init__(self, simulator: SimulatorHandle, record: _Record | None, file: Path) -> None:
@@ -80,7 +80,7 @@ class Market:
 
 
 @asynccontextmanager
-async def running_market(data_dir: Path, request: MarketRequest) -> AsyncIterator[Market]:
+async def running_market(data_dir: Path, request: MarketRequest) -> AsyncIterator[DemoMarket]:
     """Run the bookmakers in a process of their own.
 
     Raises:
@@ -89,7 +89,7 @@ async def running_market(data_dir: Path, request: MarketRequest) -> AsyncIterato
     file = data_dir / _RECORD
     if request.captures is not None:
         async with running_simulator(request.captures) as simulator:
-            yield Market(simulator, None, file)
+            yield DemoMarket(simulator, None, file)
         return
     record = _stored(file, request) or _Record(
         seed=request.seed, events=request.events, sports=SPORTS, epoch=SystemClock().now().replace(microsecond=0)
@@ -102,7 +102,7 @@ async def running_market(data_dir: Path, request: MarketRequest) -> AsyncIterato
         tick_seconds=record.tick_seconds,
     )
     async with running_simulator(options=options) as simulator:
-        yield Market(simulator, record, file)
+        yield DemoMarket(simulator, record, file)
 
 
 def _stored(file: Path, request: MarketRequest) -> _Record | None:

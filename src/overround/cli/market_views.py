@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from overround.catalogue import Catalogue, Market
-from overround.cli.captured import Reader
-from overround.odds import MarketKey, MarketPrices, price_text, shown_price
+from overround.cli.captures import CaptureReader
+from overround.records.odds import MarketKey, MarketPrices, price_text, shown_price
 
 _SHOWN: Final = 30
 _NAMED: Final = 4
@@ -64,7 +64,7 @@ def _print_losses(console: Console, found: Mapping[str, Any]) -> None:
         console.print(dropped)
 
 
-def price_changes(path: Path, before: Reader, after: Reader) -> Iterator[dict[str, Any]]:
+def price_changes(path: Path, before: CaptureReader, after: CaptureReader) -> Iterator[dict[str, Any]]:
     """Yield every outcome of a capture whose price is not the same with the second reader's mappings."""
     old, new = before.read(path).offer, after.read(path).offer
     if old is None or new is None:

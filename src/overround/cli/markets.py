@@ -30,7 +30,7 @@ def list_(
     """List the markets of the catalogue."""
     from overround.catalogue import load_catalogue  # noqa: PLC0415 - command groups import lazily
     from overround.cli.market_views import print_definitions  # noqa: PLC0415 - as above
-    from overround.markets.reports import definition  # noqa: PLC0415 - as above
+    from overround.pricing.reports import definition  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
         catalogue = load_catalogue(_mapping_file())
@@ -47,7 +47,7 @@ def list_(
 def show(key: Annotated[str, typer.Argument(help="The market's key.")], *, json: JsonOption = False) -> None:
     """Show one market: what it means, its outcomes in order, and who offers it."""
     from overround.catalogue import load_catalogue  # noqa: PLC0415 - command groups import lazily
-    from overround.markets.reports import definition  # noqa: PLC0415 - as above
+    from overround.pricing.reports import definition  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
         catalogue = load_catalogue(_mapping_file())
@@ -87,7 +87,7 @@ def try_(
     json: JsonOption = False,
 ) -> None:
     """Show exactly which prices a mapping file of your own would add, change or remove; exit 4 if none."""
-    from overround.cli.captured import capture_files, reader  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.captures import capture_files, reader  # noqa: PLC0415 - command groups import lazily
     from overround.cli.market_views import price_changes, print_changes  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
@@ -103,9 +103,9 @@ def try_(
 
 
 def _captured_coverage(paths: list[Path]) -> dict[str, Any]:
-    from overround.cli.captured import capture_files, reader  # noqa: PLC0415 - command groups import lazily
-    from overround.markets.coverage import event_coverage  # noqa: PLC0415 - as above
-    from overround.markets.reports import coverage_report  # noqa: PLC0415 - as above
+    from overround.cli.captures import capture_files, reader  # noqa: PLC0415 - command groups import lazily
+    from overround.pricing.coverage import event_coverage  # noqa: PLC0415 - as above
+    from overround.pricing.reports import coverage_report  # noqa: PLC0415 - as above
 
     read = reader(_mapping_file())
     found = [read.read(path) for path in capture_files(paths)]

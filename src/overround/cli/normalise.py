@@ -11,8 +11,8 @@ from overround.cli.output import ExitCode, errors_as_one_line, fail, print_json
 
 if TYPE_CHECKING:
     from overround.catalogue import Catalogue
-    from overround.event import Offer
     from overround.ports import Normaliser
+    from overround.records.event import Offer
 
 STDIN: Final = "-"
 

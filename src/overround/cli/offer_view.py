@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from overround.catalogue import Catalogue
-from overround.event import Offer
-from overround.odds import MarketKey, MarketPrices, outcome_state, price_text, shown_price, specifiers_of
 from overround.ports import Normaliser
+from overround.records.event import Offer
+from overround.records.odds import MarketKey, MarketPrices, outcome_state, price_text, shown_price, specifiers_of
 
 BEFORE_ANY_KICKOFF: Final = datetime(1, 1, 1, tzinfo=UTC)
 # A capture does not say when it was made; an hour before kick-off its event had not started.

@@ -1,4 +1,7 @@
-"""A progress bar per bookmaker for a run under way."""
+"""A progress bar per bookmaker for a run under way.
+
+Apart because Rich is loaded only where a person watches.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -6,8 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from overround.scraping.progress import Discovered, Scraped
-from overround.scraping.progress import Progress as RunProgress
+from overround.streaming.progress import Discovered, Scraped
+from overround.streaming.progress import Progress as RunProgress
 
 
 @contextmanager

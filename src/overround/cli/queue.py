@@ -19,8 +19,7 @@ _NO_SERVICE = "no service is running with this data directory"
 @app.command()
 def status(*, json: JsonOption = False) -> None:
     """Show how the running service's write queue fares; without a service, what the database knows."""
-    from overround.cli.queue_access import read  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.queue_offline import offline_status  # noqa: PLC0415 - as above
+    from overround.cli.queue_access import offline_status, read  # noqa: PLC0415 - command groups import lazily
 
     with errors_as_one_line():
         answer = read("/api/queue", offline_status)
@@ -36,8 +35,7 @@ def dead_letters(
 ) -> None:
     """List what the database could not take."""
     from overround.cli.output import print_rows  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.queue_access import read  # noqa: PLC0415 - as above
-    from overround.cli.queue_offline import offline_page  # noqa: PLC0415 - as above
+    from overround.cli.queue_access import offline_page, read  # noqa: PLC0415 - command groups import lazily
 
     with errors_as_one_line():
         path = f"/api/queue/dead-letters?after={after}&limit={limit}"
@@ -52,8 +50,7 @@ def dead_letters(
 @app.command()
 def show(letter_id: Annotated[int, typer.Argument(metavar="ID", min=1)], *, json: JsonOption = False) -> None:
     """Show one dead letter with its content."""
-    from overround.cli.queue_access import read  # noqa: PLC0415 - command groups import lazily
-    from overround.cli.queue_offline import offline_letter  # noqa: PLC0415 - as above
+    from overround.cli.queue_access import offline_letter, read  # noqa: PLC0415 - command groups import lazily
 
     with errors_as_one_line():
         path = f"/api/queue/dead-letters/{letter_id}"
@@ -71,6 +68,23 @@ def retry(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False)
 def drop(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
     """Have the running service delete dead letters for good; exit 3 if some were not there."""
     _act("drop", ids, all_=all_, json=json)
+
+
+@app.command(name="clear-damaged")
+def clear_damaged(*, json: JsonOption = False) -> None:
+    """Delete the damaged files that the journal has put away; exit 4 if there are none."""
+    from overround.settings import Settings  # noqa: PLC0415 - command groups import lazily
+    from overround.storage.journal.damaged_files import clear  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        folder = Settings().data_dir / "journal"
+        try:
+            cleared = clear(folder)
+        except OSError as error:
+            raise fail(f"cannot delete {error.filename}: {error.strerror}") from error
+    if not cleared:
+        raise fail(f"there are no damaged files in {folder}", ExitCode.NOTHING_TO_DO)
+    _show("Damaged files deleted", {"files": [path.name for path in cleared]}, json=json)
 
 
 def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:

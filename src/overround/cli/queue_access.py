@@ -1,14 +1,48 @@
-"""Where `overround queue` reads: from the running service, else from the database of the settings."""
+"""The queue and its dead letters for commands: of a running service, else of the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import msgspec
 
 from overround.cli.database_access import database
 from overround.cli.service_file import ask_service
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.server_home import home_of
 from overround.settings import Settings
+from overround.storage.dead_letters import read_letter, shown_content
+
+
+async def offline_status(repository: DeadLetterRepository) -> dict[str, Any]:
+    """Return what is known while no service runs."""
+    written = await repository.written()
+    return {"running": False, "dead_letters": dict(await repository.kinds()), **msgspec.to_builtins(written)}
+
+
+async def offline_page(repository: DeadLetterRepository, after: int, limit: int) -> dict[str, Any]:
+    """Return a page of dead letters."""
+    letters = await repository.page(after, limit)
+    kinds = await repository.kinds()
+    return {
+        "total": sum(kinds.values()),
+        "kinds": dict(kinds),
+        "letters": msgspec.to_builtins(letters),
+        "next_after": letters[-1].id if len(letters) == limit else None,
+    }
+
+
+async def offline_letter(repository: DeadLetterRepository, letter_id: int) -> dict[str, Any]:
+    """Return a dead letter with its content.
+
+    Raises:
+        UnknownDeadLetterError: there is none with that id.
+    """
+    letter = await read_letter(repository, letter_id)
+    facts: dict[str, Any] = msgspec.to_builtins(letter)
+    del facts["payload"]
+    return {**facts, "content": shown_content(letter)}
+
 
 Offline = Callable[[DeadLetterRepository], Awaitable[dict[str, Any]]]
 

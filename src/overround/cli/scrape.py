@@ -61,7 +61,7 @@ async def _run_of(settings: "Settings", run_id: int) -> Mapping[str, Any]:
 
 
 async def _own_run(given: "Settings", *, show: bool) -> Mapping[str, Any]:
-    from overround.api.scrape_views import RunView, run_facts  # noqa: PLC0415 - command groups import lazily
+    from overround.api.scrape.views import RunView, run_facts  # noqa: PLC0415 - command groups import lazily
     from overround.cli.progress_bars import progress_bars  # noqa: PLC0415 - as above
     from overround.logs import configure_logs  # noqa: PLC0415 - as above
     from overround.wiring import running_database, running_service  # noqa: PLC0415 - as above

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from overround.cli.output import errors_as_one_line
-from overround.collector import resting
+from overround.gc_pauses import resting
 
 
 def serve(
@@ -19,8 +19,7 @@ def serve(
 ) -> None:
     """Run the service: API and page, embedded database unless the settings name another."""
     with resting():
-        from overround.cli.serving import serve_settings  # noqa: PLC0415 - command groups import lazily
-        from overround.cli.web_server import run_until_stopped  # noqa: PLC0415 - as above
+        from overround.cli.web_server import run_until_stopped, serve_settings  # noqa: PLC0415 - heavy
         from overround.settings import Settings  # noqa: PLC0415 - as above
 
     with errors_as_one_line():

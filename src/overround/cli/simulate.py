@@ -8,7 +8,7 @@ import typer
 from overround.cli.output import errors_as_one_line, print_json
 
 if TYPE_CHECKING:
-    from overround.simulator.server import Ready
+    from overround.simulator.server.loopback import Ready
 
 _TICK_SECONDS = 30
 _EVENTS = 1300
@@ -40,9 +40,9 @@ def simulate(  # noqa: PLR0913 - one for each option
     json: Annotated[bool, typer.Option("--json", help="Print what is served as one JSON object.")] = False,
 ) -> None:
     """Play the bookmakers: each one's API under its own prefix on one port, until Ctrl-C."""
-    from overround.simulator.arguments import options_from  # noqa: PLC0415 - command groups import lazily
-    from overround.simulator.parameters import TICK_SECONDS  # noqa: PLC0415 - as above
-    from overround.simulator.server import run  # noqa: PLC0415 - as above
+    from overround.simulator.model.parameters import TICK_SECONDS  # noqa: PLC0415 - as above
+    from overround.simulator.server.arguments import options_from  # noqa: PLC0415 - command groups import lazily
+    from overround.simulator.server.loopback import run  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
         options = options_from(
@@ -63,7 +63,7 @@ def simulate(  # noqa: PLR0913 - one for each option
 
 def _print(ready: "Ready") -> None:
     from overround.cli.output import print_facts  # noqa: PLC0415 - command groups import lazily
-    from overround.simulator.server import LOOPBACK  # noqa: PLC0415 - as above
+    from overround.simulator.server.loopback import LOOPBACK  # noqa: PLC0415 - as above
 
     facts: dict[str, object] = {
         slug: f"http://{LOOPBACK}:{ready.port}/{slug}, {count} events" for slug, count in ready.listings.items()

@@ -6,15 +6,18 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from overround import process
+from overround import runtime as process
+from overround.api.app import create_app, service_of
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
+from overround.settings import Settings
 
 SHUTDOWN_SECONDS = 10  # for requests under way
 _UNSENT = 64 * 1024  # bytes
@@ -133,3 +136,14 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def serve_settings(settings: Settings, stopping: Stopping) -> None:
+    """Serve what the settings describe until a signal.
+
+    Raises:
+        OverroundError: the port is taken, or the service cannot start.
+    """
+    async with service_of(settings) as service:
+        app = create_app(lambda: nullcontext(service))
+        await serve_app(app, stopping, host=settings.host, port=settings.port, data_dir=settings.data_dir)

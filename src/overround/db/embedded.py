@@ -131,16 +131,6 @@ async def _supervised(server: "_Server") -> AsyncIterator[None]:
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def stop_leftover(data_dir: Path) -> bool:
-    """Stop the server of a data directory whose owner is dead; False if none was running.
-
-    Raises:
-        DatabaseUnavailableError: its owner is alive.
-    """
-    with _owned(data_dir):
-        return await _finish(_stop_leftover(home_of(data_dir)))
-
-
 class _Server:
     def __init__(self, home: ServerHome, options: Mapping[str, str]) -> None:
         self._home = home
@@ -279,11 +269,9 @@ def _postmaster(home: ServerHome) -> tuple[int, str] | None:
         return None
 
 
-async def _stop_leftover(home: ServerHome) -> bool:
+async def _stop_leftover(home: ServerHome) -> None:
     found = _postmaster(home)
-    process = _process_of(found[0], home) if found else None
-    await _stop_process(process)
-    return process is not None
+    await _stop_process(_process_of(found[0], home) if found else None)
 
 
 def _process_of(pid: int, home: ServerHome) -> psutil.Process | None:

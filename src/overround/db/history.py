@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
-from overround.stored import RunChange, StoredChange
+from overround.records.stored import RunChange, StoredChange
 
 _KICKOFF = "select kickoff from events where id = $1"
 

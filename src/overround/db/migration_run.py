@@ -1,4 +1,7 @@
-"""Alembic, which runs the migrations: loaded only where there are some to run."""
+"""Alembic, which runs the migrations: loaded only where there are some to run.
+
+Apart because Alembic is loaded only where there are migrations to run.
+"""
 
 from importlib.resources import files
 

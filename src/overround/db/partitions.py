@@ -1,6 +1,6 @@
-"""Partitions of the two tables that grow: made before they are written to, dropped when they are old."""
+"""The partitions of the large tables: made ahead of time, dropped by retention."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -49,12 +49,6 @@ STATUSES = Partitioning(table="event_scrape_status", length=_DAY)
 PARTITIONED: Mapping[str, Partitioning] = MappingProxyType({each.table: each for each in (SNAPSHOTS, STATUSES)})
 
 
-def is_partition(table: str) -> bool:
-    """Return whether a table's name is that of one of our partitions."""
-    parent, _, day = table.rpartition("_")
-    return parent in PARTITIONED and day.isdigit()
-
-
 async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]]) -> None:
     """Create those partitions, by table and start, that do not exist; in a transaction of its own.
 
@@ -83,3 +77,48 @@ async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelt
     ]
     async with driver_connection(engine) as connection:
         await create_partitions(connection, wanted)
+
+
+_PARTITIONS = """
+select child.relname
+from pg_inherits as i
+join pg_class as child on child.oid = i.inhrelid
+where i.inhparent = $1::regclass
+"""
+
+
+class RetentionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round did; `ahead` counts the partitions that start in the future, by table."""
+
+    dropped: tuple[str, ...]
+    ahead: Mapping[str, int]
+
+
+async def keep_partitions(
+    engine: AsyncEngine, now: datetime, keep: Mapping[str, timedelta], ahead: int
+) -> RetentionReport:
+    """Make partitions for at least `ahead` lengths to come, and drop those that ended longer than `keep` ago.
+
+    `keep` names how long each table's rows stay; a table it does not name keeps everything.
+    """
+    longest = max(partitioning.length for partitioning in PARTITIONED.values())
+    await prepare_partitions(engine, now, longest * ahead)
+    dropped: list[str] = []
+    future: dict[str, int] = {}
+    async with driver_connection(engine) as connection:
+        for table, partitioning in PARTITIONED.items():
+            names = [row[0] for row in await connection.fetch(_PARTITIONS, table)]
+            old = _ended_before(names, partitioning, now - keep[table]) if table in keep else ()
+            for name in old:
+                await connection.execute(f"drop table {name}")
+            dropped.extend(old)
+            future[table] = sum(_start(name) > now for name in names)
+    return RetentionReport(dropped=tuple(dropped), ahead=future)
+
+
+def _ended_before(names: Sequence[str], partitioning: Partitioning, instant: datetime) -> Sequence[str]:
+    return sorted(name for name in names if _start(name) + partitioning.length <= instant)
+
+
+def _start(name: str) -> datetime:
+    return datetime.strptime(name.rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)

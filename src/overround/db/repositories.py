@@ -1,6 +1,7 @@
-"""What the service reads from the database: at start to fill its cache, and to check itself."""
+"""The reads of the service from the database, and the small tables that it keeps there: links, overrides, keys."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
@@ -11,11 +12,19 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.batch import BookmakerCounts, CurrentMarkets, Instants, RunKind, RunStatus, ScrapeRun, from_byte_planes
 from overround.db.engine import driver_connection, reachable_connection
 from overround.errors import BookmakerMismatchError
-from overround.event import Event, Listing
-from overround.stored import LatestRow, StoredListing
+from overround.records.batch import (
+    BookmakerCounts,
+    CurrentMarkets,
+    Instants,
+    RunKind,
+    RunStatus,
+    ScrapeRun,
+    from_byte_planes,
+)
+from overround.records.event import Event, Listing, ListingLink
+from overround.records.stored import ApiKey, LatestRow, Role, StoredListing
 
 _ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
 
@@ -239,3 +248,102 @@ def _run(row: dict[str, Any]) -> ScrapeRun:
     counts = msgspec.json.decode(row.pop("counts"), type=dict[str, BookmakerCounts])
     errors = msgspec.json.decode(row.pop("errors"), type=dict[str, int])
     return ScrapeRun(kind=kind, status=status, counts=counts, errors=errors, **row)
+
+
+_ALL_LINKS = "select bookmaker, listing_id, sr_id, reason, linked_at from listing_links order by bookmaker, listing_id"
+
+_SAVE_LINK = """
+insert into listing_links (bookmaker, listing_id, sr_id, reason, linked_at)
+values ($1, $2, $3, $4, $5)
+on conflict (bookmaker, listing_id) do update
+set sr_id = excluded.sr_id, reason = excluded.reason, linked_at = excluded.linked_at
+"""
+
+_REMOVE = "delete from listing_links where bookmaker = $1 and listing_id = $2"
+
+
+class PostgresLinkRepository:
+    """The links; every method raises DatabaseUnavailableError where it cannot reach them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def links(self) -> Sequence[ListingLink]:
+        """Return all links."""
+        async with reachable_connection(self._engine) as connection:
+            return [ListingLink(**row) for row in await connection.fetch(_ALL_LINKS)]
+
+    async def save(self, link: ListingLink) -> None:
+        """Make a link, in place of one that the listing had."""
+        async with reachable_connection(self._engine) as connection:
+            await connection.execute(
+                _SAVE_LINK, link.bookmaker, link.listing_id, link.sr_id, link.reason, link.linked_at
+            )
+
+    async def remove(self, bookmaker: str, listing_id: str) -> None:
+        """Undo a listing's link."""
+        async with reachable_connection(self._engine) as connection:
+            await connection.execute(_REMOVE, bookmaker, listing_id)
+
+
+_ALL_OVERRIDES = "select path, value::text as value from settings_overrides order by path"
+
+_SAVE_OVERRIDES = """
+insert into settings_overrides (path, value, changed_at)
+select path, value::jsonb, $3 from unnest($1::text[], $2::text[]) as changed (path, value)
+on conflict (path) do update set value = excluded.value, changed_at = excluded.changed_at
+"""
+
+
+class PostgresOverrides:
+    """The changes by their paths; every method raises DatabaseUnavailableError where it cannot reach them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def overrides(self) -> Mapping[str, object]:
+        """Return what is set over the settings, by path."""
+        async with reachable_connection(self._engine) as connection:
+            return {row["path"]: json.loads(row["value"]) for row in await connection.fetch(_ALL_OVERRIDES)}
+
+    async def save(self, changes: Mapping[str, object], at: datetime) -> None:
+        """Keep values, in place of earlier ones of the same paths."""
+        values = [json.dumps(value) for value in changes.values()]
+        async with reachable_connection(self._engine) as connection:
+            await connection.execute(_SAVE_OVERRIDES, list(changes), values, at)
+
+
+_KEY_COLUMNS = "id, name, role, digest, created_at, revoked_at"
+
+_ALL_KEYS = f"select {_KEY_COLUMNS} from api_keys order by created_at, id"  # noqa: S608 - a constant
+
+_ADD = f"insert into api_keys ({_KEY_COLUMNS}) values ($1, $2, $3, $4, $5, $6)"  # noqa: S608 - a constant
+
+_REVOKE = "update api_keys set revoked_at = $2 where id = $1 and revoked_at is null returning id"
+
+
+class PostgresKeyRepository:
+    """The keys; every method raises DatabaseUnavailableError where it cannot reach them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def keys(self) -> Sequence[ApiKey]:
+        """Return all keys, revoked ones included, oldest first."""
+        async with reachable_connection(self._engine) as connection:
+            return [_key(row) for row in await connection.fetch(_ALL_KEYS)]
+
+    async def add(self, key: ApiKey) -> None:
+        """Keep a new key."""
+        values = (key.id, key.name, key.role.value, key.digest, key.created_at, key.revoked_at)
+        async with reachable_connection(self._engine) as connection:
+            await connection.execute(_ADD, *values)
+
+    async def revoke(self, key_id: str, at: datetime) -> bool:
+        """Revoke a key; tell whether there was one to revoke."""
+        async with reachable_connection(self._engine) as connection:
+            return await connection.fetchval(_REVOKE, key_id, at) is not None
+
+
+def _key(row: asyncpg.Record) -> ApiKey:
+    return ApiKey(**{**row, "role": Role(row["role"]), "digest": bytes(row["digest"])})

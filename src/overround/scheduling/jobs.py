@@ -1,14 +1,17 @@
-"""What the scheduler runs."""
+"""What the scheduler runs.
+
+Apart because the phase plan names this file.
+"""
 
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from overround.batch import RunKind, ScrapeRun
 from overround.caching.odds_cache import OddsCache
 from overround.errors import RunInProgressError
 from overround.ports import ScrapeControl, WriteQueue
+from overround.records.batch import RunKind, ScrapeRun
 
 _log = structlog.get_logger(__name__)
 

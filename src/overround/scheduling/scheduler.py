@@ -11,12 +11,12 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from overround.batch import RunKind
 from overround.clock import SystemClock
 from overround.ports import Clock
+from overround.records.batch import RunKind
+from overround.records.writing import FillState
 from overround.scheduling.jobs import JobState, scrape_all_platforms
 from overround.settings import ScheduleSettings
-from overround.writing import FillState
 
 _CYCLE = "cycle"
 _WATCHDOG = "watchdog"

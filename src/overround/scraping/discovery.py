@@ -1,4 +1,4 @@
-"""Asking all bookmakers at once what they list, and entering the answers in the event book."""
+"""Asking all bookmakers at once for their lists, and entering the answers in the event register."""
 
 import asyncio
 from collections import defaultdict
@@ -9,9 +9,10 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from overround.caching.event_book import BookUpdate, EventBook, KnownListing, update_book
-from overround.errors import ErrorClass
-from overround.event import DiscoveryFailure, LeagueListings, Listing
+from overround.caching.event_register import BookUpdate, EventRegister, KnownListing, update_book
+from overround.errors import ErrorClass, FetchError
+from overround.ports import Clock
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing
 from overround.scraping.event_scrape import Source
 from overround.scraping.matching import match_listings
 
@@ -44,7 +45,7 @@ async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Swee
 
 
 def entering(
-    book: EventBook, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
+    book: EventRegister, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
 ) -> Iterator[BookUpdate]:
     """Enter a sweep in the book a little at a time, and yield what differs from before.
 
@@ -72,7 +73,7 @@ def entering(
 
 
 def enter_listings(
-    book: EventBook, current: Sequence[KnownListing], precedence: Sequence[str], now: datetime
+    book: EventRegister, current: Sequence[KnownListing], precedence: Sequence[str], now: datetime
 ) -> BookUpdate:
     """Match listings to events, tell duplicates, enter both and return what differs from before."""
 
@@ -86,7 +87,7 @@ def enter_listings(
     return update_book(book, matched.events, entries)
 
 
-def rematch(book: EventBook, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
+def rematch(book: EventRegister, sr_ids: Collection[int], precedence: Sequence[str], now: datetime) -> BookUpdate:
     """Match all current listings of these events once more, as their links now are."""
     current = (
         msgspec.structs.replace(known, listing=book.as_linked(known.listing))
@@ -114,7 +115,7 @@ class _Found:
         self.changed_events: set[int | None] = set()
 
     def look_at(
-        self, book: EventBook, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
+        self, book: EventRegister, league: LeagueListings, listings: Iterable[Listing], now: datetime, grace: timedelta
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
@@ -132,7 +133,7 @@ class _Found:
             self._fresh[key] = KnownListing(listing=listing, league=league.league, first_seen_at=now, seen_at=now)
             self.changed_events.update((listing.sr_id, listing.sr_id if known is None else known.listing.sr_id))
 
-    def missing(self, book: EventBook) -> Iterator[KnownListing]:
+    def missing(self, book: EventRegister) -> Iterator[KnownListing]:
         """Iterate over what the book has and the sweep has not."""
         return (known for known in book.known() if known.gone_at is None and _key(known.listing) not in self._seen)
 
@@ -144,7 +145,7 @@ class _Found:
         return found
 
     def stayed(
-        self, book: EventBook, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
+        self, book: EventRegister, sr_ids: Collection[int | None], leaving: Collection[ListingKey]
     ) -> Iterator[KnownListing]:
         """Iterate over the listings of some events that are as they were."""
         for known in book.known():
@@ -154,7 +155,7 @@ class _Found:
                     yield known
 
 
-def _linked(book: EventBook, known: KnownListing) -> KnownListing:
+def _linked(book: EventRegister, known: KnownListing) -> KnownListing:
     """Return a listing as the links of this moment have it."""
     listing = book.as_linked(known.listing)
     return known if listing is known.listing else msgspec.structs.replace(known, listing=listing)
@@ -165,7 +166,7 @@ def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _with_resolved_id(book: EventBook, listing: Listing) -> Listing:
+def _with_resolved_id(book: EventRegister, listing: Listing) -> Listing:
     """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before."""
     listing = book.as_linked(listing)
     known = book.find(listing)
@@ -191,3 +192,43 @@ async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueLis
 
 def _key(listing: Listing) -> ListingKey:
     return (listing.bookmaker, listing.listing_id)
+
+
+_RETRY_AFTER = timedelta(hours=1)
+_AT_MOST = 50  # fetches a cycle: this must never hold up the scrape
+
+
+class ListingResolver:
+    """Looks up ids that lists do not state; one that was not found is asked for again after an hour."""
+
+    def __init__(self, sources: Mapping[str, Source], clock: Clock) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._asked: dict[tuple[str, str], datetime] = {}
+
+    async def resolve(self, book: EventRegister) -> Sequence[KnownListing]:
+        """Return the unmatched listings whose body names their event, with the id filled in."""
+        due = self._due(book)
+        found = await asyncio.gather(*(self._look_up(known) for known in due))
+        return [known for known in found if known is not None]
+
+    def _due(self, book: EventRegister) -> Sequence[KnownListing]:
+        now = self._clock.now()
+        unmatched = [known for known in book.known() if known.listing.sr_id is None and known.gone_at is None]
+        keys = {(known.listing.bookmaker, known.listing.listing_id): known for known in unmatched}
+        self._asked = {key: at for key, at in self._asked.items() if key in keys and now - at < _RETRY_AFTER}
+        due = [key for key in keys if key not in self._asked and key[0] in self._sources][:_AT_MOST]
+        self._asked.update(dict.fromkeys(due, now))
+        return [keys[key] for key in due]
+
+    async def _look_up(self, known: KnownListing) -> KnownListing | None:
+        source = self._sources[known.listing.bookmaker]
+        try:
+            response = await source.client.fetch_event(known.listing)
+            sr_id = source.reader.read(response).listing.sr_id
+        except FetchError as error:
+            _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
+            return None
+        if sr_id is None:
+            return None
+        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=sr_id))

@@ -11,23 +11,21 @@ from typing import Any
 import msgspec
 import structlog
 
-from overround.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
-from overround.caching.event_book import BookUpdate, EventBook, KnownListing
+from overround.caching.event_register import BookUpdate, EventRegister, KnownListing
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
-from overround.scraping.discovery import Sweep, discover, enter_listings, entering, rematch
-from overround.scraping.event_scrape import EventResult, Source, note_fetched, prepared_result, scrape_listing
-from overround.scraping.landing import Landing
+from overround.records.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
+from overround.scraping.discovery import ListingResolver, Sweep, discover, enter_listings, entering, rematch
+from overround.scraping.event_scrape import EventResult, Landing, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.precedence import Precedence
-from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
-from overround.scraping.resolution import ListingResolver
+from overround.scraping.run_targets import EventTarget, batches_of, choose_targets
 from overround.scraping.runs import RunBook, RunTally
 from overround.scraping.storing import BatchStore
-from overround.scraping.stream_hub import StreamHub
-from overround.scraping.targets import EventTarget, batches_of, choose_targets
 from overround.settings import Settings
+from overround.streaming.hub import StreamHub
+from overround.streaming.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 
 _BATCHES_UNDER_WAY = 2  # the next batch's requests fly while one is stored
 _STARTED_AT_ONCE = 3  # requests; a whole batch of them would keep the event loop for 50 ms and more
@@ -52,7 +50,7 @@ class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: Mapping[str, Source]
     cache: OddsCache
-    book: EventBook
+    book: EventRegister
     runs: RunBook
     catalogue: Catalogue
     clock: Clock
@@ -84,6 +82,7 @@ class EventCoordinator:
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
         self._owed_runs: list[ScrapeRun] = []
+        self._ending = False
 
     @classmethod
     def from_settings(
@@ -160,7 +159,11 @@ class EventCoordinator:
             tally.errors[ErrorClass.INTERNAL] += 1
             return await self._finish(run, tally, RunStatus.FAILED)
         self._evict_started()
-        return await self._finish(run, tally)
+        return await self._finish(run, tally, RunStatus.INTERRUPTED if self._ending else None)
+
+    def end_early(self) -> None:
+        """Count the run under way as interrupted: nothing more is asked for, and what comes is stored."""
+        self._ending = True
 
     async def scrape_event(self, sr_id: int, run: ScrapeRun | None = None) -> ScrapeRun:
         """Scrape one event at every bookmaker that lists it; return the finished run.

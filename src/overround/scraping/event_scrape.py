@@ -1,19 +1,21 @@
-"""One event at one bookmaker: fetched, decoded, normalised, and checked to be the event that was asked for."""
+"""One event at one bookmaker: fetched, decoded, normalised, checked, and put down to be stored."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 import structlog
 
-from overround.batch import SnapshotWriteData
 from overround.caching.change_detection import ChangedSnapshot, Prepared, prepare
 from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, FetchError, MalformedError
-from overround.event import Listing, Offer
-from overround.odds import Snapshot
 from overround.ports import BookmakerClient, Clock, Reader
-from overround.response import Response
+from overround.records.batch import SnapshotWriteData
+from overround.records.event import Listing, Offer
+from overround.records.odds import Snapshot
+from overround.records.response import Response
 from overround.scraping.precedence import Precedence
 from overround.scraping.write_batch import snapshot_write_data
 
@@ -133,3 +135,28 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         body_hash=offer.body_hash,
         number=response.number,
     )
+
+
+class Landing:
+    """The results that have come and are not stored yet.
+
+    A batch of events is as slow as its slowest answer. What has come of it by then would be stored late, so that
+    after `within` seconds whatever is there is a lot of its own; None waits for whole batches.
+    """
+
+    def __init__(self, within: float | None) -> None:
+        self._within = within
+        self._results: list[EventResult] = []
+
+    def put(self, result: EventResult) -> None:
+        """Put a result down."""
+        self._results.append(result)
+
+    async def lot(self, batch: asyncio.Task[None]) -> Sequence[EventResult]:
+        """Return what there is once a batch has ended, or when something is there that has waited long enough."""
+        while not batch.done():
+            await asyncio.wait([batch], timeout=self._within)
+            if self._results:
+                break
+        results, self._results = self._results, []
+        return results

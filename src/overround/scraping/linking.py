@@ -7,10 +7,10 @@ from difflib import SequenceMatcher
 import msgspec
 import structlog
 
-from overround.caching.event_book import EventBook, KnownListing
+from overround.caching.event_register import EventRegister, KnownListing
 from overround.errors import UnknownEventError, UnknownListingError
-from overround.event import Event, Listing, ListingLink
 from overround.ports import Clock, LinkRepository
+from overround.records.event import Event, Listing, ListingLink
 from overround.scraping.event_coordinator import EventCoordinator
 
 _NEAR = timedelta(hours=3)  # bookmakers differ about a kick-off by minutes, if at all
@@ -31,7 +31,7 @@ class ListingLinker:
     """Makes and undoes links; each is stored before it counts, so that it survives a restart."""
 
     def __init__(
-        self, coordinator: EventCoordinator, book: EventBook, repository: LinkRepository, clock: Clock
+        self, coordinator: EventCoordinator, book: EventRegister, repository: LinkRepository, clock: Clock
     ) -> None:
         self._coordinator = coordinator
         self._book = book

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 import msgspec
 
-from overround.event import Event, Listing
+from overround.records.event import Event, Listing
 
 MAX_KICKOFF_SPREAD = timedelta(hours=24)
 _MIN_TOKEN = 3  # shorter ones ("fc", "sc", "1.") are shared by unrelated teams

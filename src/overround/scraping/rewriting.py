@@ -7,8 +7,8 @@ from itertools import islice
 
 import structlog
 
-from overround.batch import WriteBatch
-from overround.caching.event_book import listing_data
+from overround.caching.event_register import listing_data
+from overround.records.batch import WriteBatch
 from overround.scraping.event_coordinator import ScrapeContext
 from overround.scraping.storing import NO_RUN, BatchStore
 

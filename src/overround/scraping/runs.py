@@ -6,8 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from overround.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
 from overround.ports import Clock
+from overround.records.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
 
 _FAILURES_KEPT = 5_000  # of one run: more than that is not looked at one by one
 

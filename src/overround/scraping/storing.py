@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from overround.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, SnapshotWriteData, WriteBatch
 from overround.caching.change_detection import BatchChanges, ChangedSnapshot, classify_batch_changes, update_cache
 from overround.caching.odds_cache import OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
-from overround.odds import Snapshot
 from overround.ports import BatchWriter, Clock, WriteQueue
+from overround.records.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, SnapshotWriteData, WriteBatch
+from overround.records.odds import Snapshot
+from overround.records.writing import WriteReport
 from overround.scraping.event_scrape import EventResult
-from overround.scraping.progress import Stored
 from overround.scraping.runs import RunTally, ScrapeFailure
-from overround.scraping.stream_hub import StreamHub
 from overround.scraping.write_batch import confirmations, snapshot_write_data
-from overround.writing import WriteReport
+from overround.streaming.hub import StreamHub
+from overround.streaming.progress import Stored
 
 NO_RUN = 0  # rows that no scrape brought
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from overround.batch import (
+from overround.caching.change_detection import ChangedSnapshot, UnchangedSnapshot
+from overround.catalogue import Catalogue
+from overround.records.batch import (
     ConfirmedSnapshot,
     CurrentMarkets,
     MarketWriteData,
     SnapshotWriteData,
     current_columns,
 )
-from overround.caching.change_detection import ChangedSnapshot, UnchangedSnapshot
-from overround.catalogue import Catalogue
 
 
 def snapshot_write_data(changed: ChangedSnapshot, catalogue: Catalogue) -> SnapshotWriteData:

@@ -1,6 +1,6 @@
 """The durable way to the database: journal, write queue, write handler, and the records that travel it."""
 
-from overround.batch import (
+from overround.records.batch import (
     ConfirmedSnapshot,
     CurrentMarketData,
     CurrentMarkets,

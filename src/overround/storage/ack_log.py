@@ -1,4 +1,7 @@
-"""A line for each acknowledged batch, in a file of its own: the other side of the account in crash tests."""
+"""A line for each acknowledged batch, in a file of its own: the other side of the account in crash tests.
+
+Apart because only crash tests switch it on.
+"""
 
 import asyncio
 import os
@@ -6,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
-from overround.batch import WriteBatch
 from overround.errors import SettingsError
+from overround.records.batch import WriteBatch
+from overround.records.writing import JournalEntry
 from overround.storage.batch_codec import body_hash
-from overround.writing import JournalEntry
 
 _log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ import structlog
 
 from overround.db.error_classes import Exit, classify, is_away, is_known
 from overround.ports import Clock
-from overround.writing import WriterState
+from overround.records.writing import WriterState
 
 Answer = TypeVar("Answer")
 

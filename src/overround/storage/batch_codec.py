@@ -6,8 +6,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from overround.batch import CurrentMarketData, SnapshotWriteData, WriteBatch, current_markets
-from overround.writing import JournalEntry, StampedBatch
+from overround.records.batch import CurrentMarketData, SnapshotWriteData, WriteBatch, current_markets
+from overround.records.writing import JournalEntry, StampedBatch
 
 
 class _Envelope(WriteBatch, frozen=True, kw_only=True):

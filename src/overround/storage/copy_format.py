@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from datetime import datetime
 
-from overround.batch import microseconds
+from overround.records.batch import microseconds
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from overround.batch import WriteBatch
 from overround.db.dead_letters import DeadLetterRepository, FullDeadLetter
 from overround.errors import UnknownDeadLetterError
+from overround.records.batch import WriteBatch
 from overround.storage.units import PayloadFormat, UnitKind, batch_from, content_from
 
 _AT_ONCE = 100
@@ -33,7 +33,7 @@ class Retried(msgspec.Struct, kw_only=True):
     refused: list[Refused] = []
 
 
-class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+class DroppedLetters(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a request to drop."""
 
     dropped: Sequence[int]
@@ -71,11 +71,11 @@ class DeadLetters:
                 await self._offer(letter, report)
         return report
 
-    async def drop(self, ids: Sequence[int] | None) -> Dropped:
+    async def drop(self, ids: Sequence[int] | None) -> DroppedLetters:
         """Delete letters, all of them without ids."""
         dropped = await self.repository.drop(ids)
         _log.warning("dead_letters_dropped", count=len(dropped))
-        return Dropped(dropped=dropped, unknown=sorted(set(ids or ()) - set(dropped)))
+        return DroppedLetters(dropped=dropped, unknown=sorted(set(ids or ()) - set(dropped)))
 
     async def _pages(self, ids: Sequence[int] | None) -> AsyncIterator[Sequence[int]]:
         if ids is not None:

@@ -9,7 +9,8 @@ from itertools import chain, islice
 
 import msgspec
 
-from overround.batch import (
+from overround.errors import ContentError
+from overround.records.batch import (
     CurrentMarkets,
     EventScrapeStatus,
     ListingWriteData,
@@ -20,8 +21,8 @@ from overround.batch import (
     current_columns,
     microseconds,
 )
-from overround.errors import ContentError
-from overround.event import Event
+from overround.records.event import Event
+from overround.records.writing import StampedBatch
 from overround.storage.copy_format import (
     HEADER,
     NULL,
@@ -36,7 +37,6 @@ from overround.storage.copy_format import (
     smallint,
     smallints,
 )
-from overround.writing import StampedBatch
 
 _ROWS_A_PIECE = 64  # some 300 kB of the latest state
 

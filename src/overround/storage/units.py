@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from overround.batch import (
+from overround.records.batch import (
     ConfirmedSnapshot,
     EventScrapeStatus,
     ListingWriteData,
@@ -15,9 +15,9 @@ from overround.batch import (
     SnapshotWriteData,
     WriteBatch,
 )
-from overround.event import Event
+from overround.records.event import Event
+from overround.records.writing import StampedBatch
 from overround.storage.batch_codec import decode_batch, decode_snapshot
-from overround.writing import StampedBatch
 
 Content = SnapshotWriteData | ConfirmedSnapshot | Event | ListingWriteData | EventScrapeStatus | ScrapeRun
 

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from overround.ports import Clock, Journal, WriteHandler
-from overround.writing import Generation, HistoryGap
+from overround.records.writing import Generation, HistoryGap
 
 _REMEMBERED = 50  # generations
 _NOTED_EVERY = 1.0  # seconds

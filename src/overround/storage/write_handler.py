@@ -1,4 +1,4 @@
-"""Commits batches to PostgreSQL: all of a call in one transaction, with the journal's watermark."""
+"""Commits batches to PostgreSQL in one transaction with the journal's watermark; inline where there is no queue."""
 
 import asyncio
 import uuid
@@ -15,15 +15,14 @@ from overround.db.engine import driver_connection
 from overround.db.error_classes import sqlstate
 from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions, has_partition
 from overround.errors import ContentError, WatermarkWentBackError
-from overround.ports import Clock
+from overround.ports import Clock, WriteHandler
+from overround.records.batch import WriteBatch
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 from overround.storage import merge_sql
-from overround.storage.bisection import LetterRun, Poison, Search
-from overround.storage.checking import faults, misplaced
-from overround.storage.ledger import batch_columns, letter_columns
-from overround.storage.merging import Merger
+from overround.storage.bisection import LetterRun, Poison, Search, faults, misplaced
+from overround.storage.merging import Merger, batch_columns, letter_columns
 from overround.storage.packing import Numbers
 from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_count, units_of
-from overround.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 
 _NOTHING = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
 
@@ -288,3 +287,29 @@ def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, d
         if has_partition(status.scraped_at)
     }
     return snapshots | statuses
+
+
+class InlineWriter:
+    """Stamps batches and commits them one by one, in the order of the calls."""
+
+    def __init__(self, handler: WriteHandler) -> None:
+        self._handler = handler
+        self._generation = uuid.uuid4()
+        self._seq = 0
+        self._turn = asyncio.Lock()  # fair: it lets waiters in as they came
+
+    @property
+    def generation(self) -> uuid.UUID:
+        """Return the generation of everything written here."""
+        return self._generation
+
+    async def write(self, batch: WriteBatch) -> WriteReport:
+        """Commit a batch; its place in the order is taken before anything is awaited.
+
+        Raises whatever the handler raises; the batch is then written or not, and may be offered again.
+        """
+        self._seq += 1
+        stamped = StampedBatch(seq=self._seq, batch=batch)
+        async with self._turn:
+            report = await self._handler.write(self._generation, [stamped])
+        return msgspec.structs.replace(report, place=(self._generation, stamped.seq))

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy, open_session
+from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
 from overround.ports import BookmakerOptions
 from overround.testing import ManualClock
 from tests.integration.fetching.server import MAX_BYTES, ONCE, USER_AGENT, Bookmaker, Make

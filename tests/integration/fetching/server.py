@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy
+from overround.fetching.http import HttpFetcher, RetryPolicy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Make = Callable[..., HttpFetcher]

@@ -8,7 +8,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
-from overround.bookmakers.unchanged import body_digest
 from overround.errors import (
     BlockedError,
     FetchError,
@@ -18,8 +17,9 @@ from overround.errors import (
     ThrottledError,
     TransientFetchError,
 )
-from overround.event import Offer
-from overround.response import KnownBody
+from overround.fetching.known_bodies import body_digest
+from overround.records.event import Offer
+from overround.records.response import KnownBody
 from overround.testing import ManualClock
 from tests.integration.fetching.server import MAX_BYTES, USER_AGENT, Bookmaker, Make, answer
 from tests.support.desk import listing, result_prices

@@ -8,12 +8,11 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from overround.bookmakers.lanes import is_urgent, urgent
-from overround.bookmakers.turns import Turns
-from overround.event import Listing
+from overround.fetching.admission import Turns, is_urgent, urgent
 from overround.ports import BookmakerOptions
-from overround.response import Response
-from overround.scraping.control import ScrapeController
+from overround.records.event import Listing
+from overround.records.response import Response
+from overround.scraping.on_demand import ScrapeController
 from overround.testing import ManualClock
 from tests.integration.fetching.server import Bookmaker, Make, answer
 from tests.support.desk import Desk, listing, result_prices

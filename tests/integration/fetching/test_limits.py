@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import ClientSession, web
 
-from overround.bookmakers.fetcher import RetryPolicy
-from overround.bookmakers.turns import Turns
 from overround.errors import (
     BlockedError,
     GoneError,
     MalformedError,
     ThrottledError,
 )
+from overround.fetching.admission import Turns
+from overround.fetching.http import RetryPolicy
 from overround.ports import BookmakerOptions
 from overround.testing import ManualClock
 from tests.integration.fetching.server import MAX_BYTES, Bookmaker, Make, answer

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from overround.bookmakers.breaker import BreakerState
-from overround.bookmakers.fetcher import HttpFetcher, RetryPolicy
 from overround.errors import CircuitOpenError, FetchError, TransientFetchError
+from overround.fetching.circuit_breaker import BreakerState
+from overround.fetching.http import HttpFetcher, RetryPolicy
 from overround.testing import ManualClock
 from tests.integration.fetching.server import Bookmaker, Make, answer
 

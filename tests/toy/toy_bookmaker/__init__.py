@@ -10,14 +10,14 @@ from typing import Annotated
 
 import msgspec
 
-from overround.bookmakers.decoding import decode_json, sr_number
-from overround.bookmakers.sweep import failure, league_label, read_entries, sweep
+from overround.bookmakers.kit.decoding import decode_json, sr_number
+from overround.bookmakers.kit.league_discovery import failure, league_label, read_entries, sweep
 from overround.catalogue import Catalogue
 from overround.errors import FetchError, GoneError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer, Tournament
-from overround.odds import MarketKey, MarketPrices, Unmapped, parse_price
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording, SimulatedAnswer
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer, Tournament
+from overround.records.odds import MarketKey, MarketPrices, Unmapped, parse_price
+from overround.records.response import Response
 
 SLUG = "toy"
 _MARKETS = {"winner": "match_result"}

@@ -1,10 +1,10 @@
 """What is kept of the lists of a moment."""
 
-from overround.api.answers import Answer, Answers, Piece
+from overround.api.events.answers import Answer, Answers, BodyPiece
 
 
 def _answer(size: int) -> Answer:
-    return Answer([Piece(b"x" * size)], "")
+    return Answer([BodyPiece(b"x" * size)], "")
 
 
 def test_an_answer_is_kept_for_its_moment() -> None:

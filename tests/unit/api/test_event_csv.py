@@ -1,6 +1,6 @@
 import pytest
 
-from overround.api.event_csv import harmless
+from overround.api.events.csv_export import harmless
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1"])

@@ -7,15 +7,14 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from overround.api.event_desk import EventDesk
-from overround.api.event_encoder import EventEncoder
-from overround.api.event_json import MarketJson
-from overround.api.event_pages import event_answer
-from overround.api.fragments import ALL_MARKETS, market_set
-from overround.api.spare_time import SpareTime
+from overround.api.events.desk import EventDesk
+from overround.api.events.encoder import EventEncoder, SpareTime
+from overround.api.events.fragments import ALL_MARKETS, market_set
+from overround.api.events.routes import event_answer
 from overround.caching.odds_cache import CachedSnapshot
-from overround.event import Event
-from overround.odds import MarketKey
+from overround.records.event import Event
+from overround.records.odds import MarketKey
+from overround.streaming.market_json import MarketJson
 from overround.testing import ManualClock
 from tests.support.desk import KICKOFF
 from tests.support.stream_bench import StreamBench, api_desk

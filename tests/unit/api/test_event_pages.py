@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from overround.api.event_desk import EventDesk
-from overround.api.event_pages import list_answer
-from overround.odds import MarketKey
+from overround.api.events.desk import EventDesk
+from overround.api.events.routes import list_answer
+from overround.records.odds import MarketKey
 from tests.support.desk import KICKOFF
 from tests.support.stream_bench import StreamBench, api_desk
 

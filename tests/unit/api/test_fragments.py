@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from overround.api.event_json import MarketJson, MarketWriter
-from overround.api.event_schemas import MarketView
-from overround.api.fragments import ALL_MARKETS, Fragments, market_set
+from overround.api.events.fragments import ALL_MARKETS, Fragments, market_set
+from overround.api.events.schemas import MarketView
 from overround.caching.change_detection import classify_batch_changes, update_cache
 from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.catalogue import load_catalogue
-from overround.event import Event
 from overround.gzip_pieces import Piece, joined
-from overround.odds import MarketKey, MarketPrices, Snapshot
+from overround.records.event import Event
+from overround.records.odds import MarketKey, MarketPrices, Snapshot
+from overround.streaming.market_json import MarketJson, MarketWriter
 from overround.testing import ManualClock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -5,10 +5,10 @@ import pytest
 
 from overround.access.keyring import KeyRing
 from overround.access.policy import is_loopback, key_required, refuse_without_keys
-from overround.api.security import Access, Guard, Refusal, Visit, host_name
+from overround.api.framework.security import Access, Guard, Refusal, Visit, host_name
 from overround.errors import SettingsError
+from overround.records.stored import Role
 from overround.settings import SecuritySettings, Settings
-from overround.stored import Role
 from overround.testing import ManualClock
 from tests.unit.test_access import Shelf, ready
 

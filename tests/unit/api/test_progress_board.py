@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from overround.api.progress_board import KEPT, ProgressBoard
-from overround.batch import RunKind, RunStatus, ScrapeRun
-from overround.scraping.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
+from overround.api.scrape.progress_board import KEPT, ProgressBoard
+from overround.records.batch import RunKind, RunStatus, ScrapeRun
+from overround.streaming.progress import Discovered, ProgressHub, RunFinished, RunStarted, Scraped, Stored
 from overround.testing import ManualClock
 from tests.support.desk import START
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from overround.api import sse
-from overround.api.sse import EventStream
+from overround.api.streams import routes as sse
+from overround.api.streams.routes import EventStream
 
 SCOPE: Scope = {"type": "http", "method": "GET", "path": "/api/stream"}
 

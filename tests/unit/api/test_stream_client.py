@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from scripts.stream_mirror import Mirror
 
-from overround.api import stream_client
-from overround.api.stream_json import StreamFilter
-from overround.odds import MarketKey
+from benchmarks.stream_mirror import Mirror
+from overround.records.odds import MarketKey
+from overround.streaming import client as stream_client
+from overround.streaming.messages import StreamFilter
 from tests.support.desk import KICKOFF
 from tests.support.stream_bench import GENERATION, BenchClient, Prices, StreamBench
 

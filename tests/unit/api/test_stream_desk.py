@@ -5,17 +5,17 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from scripts.stream_mirror import Mirror
 
-from overround.api import stream_desk
+from benchmarks.stream_mirror import Mirror
 from overround.api.state import ApiState
-from overround.api.stream_desk import StreamDesk
-from overround.api.stream_json import StreamFilter
-from overround.bookmakers.statistics import FetchStatistics
+from overround.api.streams import desk as stream_desk
+from overround.api.streams.desk import StreamDesk
 from overround.catalogue import load_catalogue
 from overround.errors import TooManyStreamsError
-from overround.odds import MarketKey
-from overround.scraping.progress import ProgressHub
+from overround.fetching.statistics import FetchStatistics
+from overround.records.odds import MarketKey
+from overround.streaming.messages import StreamFilter
+from overround.streaming.progress import ProgressHub
 from tests.support.stream_bench import COVERED, SLUGS, StreamBench
 
 EVERYTHING = StreamFilter()

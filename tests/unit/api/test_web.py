@@ -4,7 +4,7 @@ import pytest
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
-from overround.api.web import asset_file, index_page
+from overround.api.framework.web import asset_file, index_page
 
 
 def test_a_page_that_is_not_built_says_how(tmp_path: Path) -> None:

@@ -104,7 +104,20 @@ export interface ConcurrencyView {
 }
 
 export interface CoverageReport {
-  coverage: MarketsCoverageView[];
+  coverage: CoverageView[];
+}
+
+export interface CoverageView {
+  bookmaker: string;
+  sport: string;
+  events: number;
+  mapped: number;
+  unmapped_count: number;
+  dropped_count: number;
+  share: number | null;
+  unmapped: UnmappedView[];
+  dropped: DroppedView[];
+  worst: EventCoverageView[];
 }
 
 export interface DatabaseView {
@@ -158,6 +171,16 @@ export interface Diagnosis {
   version: string;
   state: string;
   checks: CheckView[];
+}
+
+export interface DroppedLettersView {
+  dropped: number[];
+  unknown: number[];
+}
+
+export interface DroppedView {
+  reason: string;
+  count: number;
 }
 
 export interface EventCoverageView {
@@ -370,6 +393,13 @@ export interface NewLink {
 export interface OfferView {
   events: number;
   markets: number;
+}
+
+export interface OffersCoverageView {
+  now: string;
+  events: number;
+  bookmakers: Record<string, OfferView>;
+  rows: TournamentView[];
 }
 
 export interface OutcomeChange {
@@ -687,40 +717,10 @@ export interface UnmatchedView {
 
 export type WriterState = "running" | "retrying" | "breaker_open";
 
-export interface CoverageCoverageView {
-  now: string;
-  events: number;
-  bookmakers: Record<string, OfferView>;
-  rows: TournamentView[];
-}
-
-export interface DeadLettersDroppedView {
-  dropped: number[];
-  unknown: number[];
-}
-
-export interface MarketsCoverageView {
-  bookmaker: string;
-  sport: string;
-  events: number;
-  mapped: number;
-  unmapped_count: number;
-  dropped_count: number;
-  share: number | null;
-  unmapped: UnmappedView[];
-  dropped: MarketsDroppedView[];
-  worst: EventCoverageView[];
-}
-
-export interface MarketsDroppedView {
-  reason: string;
-  count: number;
-}
-
 /** What GET answers, by path. */
 export interface Answers {
   "/api/bookmakers": BookmakersView;
-  "/api/coverage": CoverageCoverageView;
+  "/api/coverage": OffersCoverageView;
   "/api/database": InventoryView;
   "/api/doctor": Diagnosis;
   "/api/events": EventPage;

@@ -8,7 +8,7 @@ from overround.bookmakers.bet9ja.client import Bet9jaClient
 from overround.bookmakers.bet9ja.normalise import Bet9jaNormaliser
 from overround.bookmakers.bet9ja.rendering import PROFILE, body_formats
 from overround.bookmakers.bet9ja.simulated import Bet9jaServer, modelled, replay
-from overround.bookmakers.simulation import Simulation
+from overround.bookmakers.kit.simulation import Simulation
 from overround.catalogue import Catalogue
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording
 

@@ -20,12 +20,12 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SportsTree,
 )
 from overround.bookmakers.bet9ja.wire import SLUG
-from overround.bookmakers.decoding import decode_json, sr_number
-from overround.bookmakers.sweep import UnusableEntryError, failure, league_label, read_entries, sweep
+from overround.bookmakers.kit.decoding import decode_json, sr_number
+from overround.bookmakers.kit.league_discovery import UnusableEntryError, failure, league_label, read_entries, sweep
 from overround.errors import FetchError, MalformedError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
+from overround.records.response import Response
 
 _DISPLAY: Final = {"DISP": "0"}
 _POPULAR_MARKETS = "1"

@@ -8,12 +8,12 @@ import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
-from overround.bookmakers.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
-from overround.bookmakers.mapping import MarketMapping, Memo, Target, load_mappings
+from overround.bookmakers.kit.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import LineError, MalformedError, PriceError
-from overround.event import Listing, Offer
-from overround.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
+from overround.records.event import Listing, Offer
+from overround.records.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
 
 _IN_PLAY: Final = 3_000_000  # added to a sport's number in live bodies
 _SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number in (int(text), int(text) + _IN_PLAY)}

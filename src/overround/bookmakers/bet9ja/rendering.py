@@ -6,14 +6,14 @@ from typing import Final
 import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
-from overround.bookmakers.decoding import PRICES_KEPT
-from overround.bookmakers.mapping import Entry, MarketMapping, Memo, load_mappings
-from overround.bookmakers.rendering import KeyTemplate, WireKey, WireMarkets, grouped, json_text, template_text
-from overround.bookmakers.simulation import Profile, SimulatedEvent, Size, World
-from overround.bookmakers.wire_forms import WireMarket
+from overround.bookmakers.kit.decoding import PRICES_KEPT
+from overround.bookmakers.kit.rendering import KeyTemplate, WireKey, WireMarkets, grouped, json_text, template_text
+from overround.bookmakers.kit.simulation import Profile, SimulatedEvent, Size, World
+from overround.bookmakers.mapping.bookmaker_mapping import Entry, MarketMapping, Memo, load_mappings
+from overround.bookmakers.mapping.wire_forms import WireMarket
 from overround.catalogue import Catalogue, Market
 from overround.gzip_pieces import Piece, compressed
-from overround.odds import MarketKey, MarketPrices, price_text
+from overround.records.odds import MarketKey, MarketPrices, price_text
 
 PROFILE: Final = Profile(
     id_prefix="",

@@ -19,8 +19,8 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SportsTree,
 )
 from overround.bookmakers.bet9ja.rendering import Bet9jaFormat, sport_name
-from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
-from overround.bookmakers.simulation import SimulatedEvent, World
+from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.kit.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
 
 _NO_EVENT = SimulatedAnswer(status=200, body=b'{"R":"E"}')

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from overround.bookmakers.decoding import decode_json, decode_or_none
+from overround.bookmakers.kit.decoding import decode_json, decode_or_none
 from overround.errors import FetchError, GoneError, MalformedError
 
 SLUG: Final = "bet9ja"

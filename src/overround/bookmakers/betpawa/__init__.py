@@ -8,7 +8,7 @@ from overround.bookmakers.betpawa.client import BetpawaClient
 from overround.bookmakers.betpawa.normalise import BetpawaNormaliser
 from overround.bookmakers.betpawa.rendering import PROFILE, body_formats
 from overround.bookmakers.betpawa.simulated import BetpawaServer, modelled, replay
-from overround.bookmakers.simulation import Simulation
+from overround.bookmakers.kit.simulation import Simulation
 from overround.catalogue import Catalogue
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording
 

@@ -18,8 +18,8 @@ from overround.bookmakers.betpawa.listing_wire import (
     Zones,
 )
 from overround.bookmakers.betpawa.wire import SLUG
-from overround.bookmakers.decoding import decode_json, sr_number
-from overround.bookmakers.sweep import (
+from overround.bookmakers.kit.decoding import decode_json, sr_number
+from overround.bookmakers.kit.league_discovery import (
     UnusableEntryError,
     failure,
     league_label,
@@ -27,9 +27,9 @@ from overround.bookmakers.sweep import (
     sweep,
 )
 from overround.errors import FetchError, MalformedError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Fetcher
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
+from overround.records.response import Response
 
 _API = f"{PREFIX}v4"
 _PAGE_SIZE = 100

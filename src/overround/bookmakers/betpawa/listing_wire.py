@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from overround.bookmakers.sports import read_sport_ids
+from overround.bookmakers.kit.sports import read_sport_ids
 
 SPORT_IDS: Final = read_sport_ids(__package__)
 PREFIX = "/api/sportsbook/"

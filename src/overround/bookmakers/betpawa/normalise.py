@@ -18,7 +18,7 @@ from overround.bookmakers.betpawa.wire import (
     Row,
     decode_event,
 )
-from overround.bookmakers.decoding import (
+from overround.bookmakers.kit.decoding import (
     LINES_KEPT,
     MALFORMED,
     PRICES_KEPT,
@@ -28,11 +28,11 @@ from overround.bookmakers.decoding import (
     sport_slug,
     sr_number,
 )
-from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.catalogue import Catalogue
 from overround.errors import LineError, MalformedError, PriceError
-from overround.event import Listing, Offer
-from overround.odds import MarketKey, MarketPrices
+from overround.records.event import Listing, Offer
+from overround.records.odds import MarketKey, MarketPrices
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _LINE: Final = "line"

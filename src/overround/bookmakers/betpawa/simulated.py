@@ -24,8 +24,8 @@ from overround.bookmakers.betpawa.listing_wire import (
 )
 from overround.bookmakers.betpawa.rendering import BetpawaFormat
 from overround.bookmakers.betpawa.wire import SPORTRADAR
-from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
-from overround.bookmakers.simulation import SimulatedEvent, World
+from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.kit.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
 
 _VERSIONS = ("v3", "v4")

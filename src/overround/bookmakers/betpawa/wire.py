@@ -9,7 +9,7 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-from overround.bookmakers.decoding import MALFORMED, Tally, decode_json, decode_or_none
+from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none
 from overround.errors import GoneError, MalformedError
 
 SLUG: Final = "betpawa"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from overround.bookmakers.simulation import Simulation
+from overround.bookmakers.kit.simulation import Simulation
 from overround.bookmakers.sportybet.client import SportybetClient
 from overround.bookmakers.sportybet.normalise import SportybetNormaliser
 from overround.bookmakers.sportybet.rendering import PROFILE, body_formats

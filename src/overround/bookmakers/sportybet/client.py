@@ -6,7 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from overround.bookmakers.decoding import decode_json, instant, sr_number
+from overround.bookmakers.kit.decoding import decode_json, instant, sr_number
+from overround.bookmakers.kit.league_discovery import UnusableEntryError, failure, league_label, read_entries, sweep
 from overround.bookmakers.sportybet.listing_wire import (
     NOT_STARTED,
     SPORT_IDS,
@@ -17,11 +18,10 @@ from overround.bookmakers.sportybet.listing_wire import (
     SportListAnswer,
 )
 from overround.bookmakers.sportybet.wire import SLUG
-from overround.bookmakers.sweep import UnusableEntryError, failure, league_label, read_entries, sweep
 from overround.errors import FetchError, MalformedError
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Tournament
 from overround.ports import Clock, Fetcher
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Tournament
+from overround.records.response import Response
 
 _PREMATCH = "3"
 _ONE_MARKET = "1"  # lists embed the markets they are asked for: one, the smallest, keeps them light

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from overround.bookmakers.sports import read_sport_ids
+from overround.bookmakers.kit.sports import read_sport_ids
 
 SPORT_IDS: Final = read_sport_ids(__package__)
 SUCCESS = 10000

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from overround.bookmakers.decoding import LINES_KEPT, MALFORMED, Tally, instant, price_memo, sport_slug, sr_number
-from overround.bookmakers.mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
+from overround.bookmakers.kit.decoding import LINES_KEPT, MALFORMED, Tally, instant, price_memo, sport_slug, sr_number
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.sportybet.wire import (
     ACTIVE,
@@ -20,8 +20,8 @@ from overround.bookmakers.sportybet.wire import (
 )
 from overround.catalogue import Catalogue
 from overround.errors import LineError, MalformedError, PriceError
-from overround.event import Listing, Offer
-from overround.odds import MarketKey, MarketPrices
+from overround.records.event import Listing, Offer
+from overround.records.odds import MarketKey, MarketPrices
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _ENDED: Final = 3  # this status and those above

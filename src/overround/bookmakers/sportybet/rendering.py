@@ -5,9 +5,8 @@ from typing import Final
 
 import msgspec
 
-from overround.bookmakers.decoding import PRICES_KEPT
-from overround.bookmakers.mapping import MarketMapping, Memo, load_mappings
-from overround.bookmakers.rendering import (
+from overround.bookmakers.kit.decoding import PRICES_KEPT
+from overround.bookmakers.kit.rendering import (
     AWAY_MARK,
     HOME_MARK,
     PLAYER,
@@ -19,12 +18,13 @@ from overround.bookmakers.rendering import (
     json_text,
     template_text,
 )
-from overround.bookmakers.simulation import Profile, SimulatedEvent, Size, World
+from overround.bookmakers.kit.simulation import Profile, SimulatedEvent, Size, World
+from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, load_mappings
+from overround.bookmakers.mapping.wire_forms import WireMarket
 from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
-from overround.bookmakers.wire_forms import WireMarket
 from overround.catalogue import Catalogue, Market
 from overround.gzip_pieces import Piece, compressed
-from overround.odds import SUSPENDED_UNPRICED, THOUSANDTHS, MarketKey, MarketPrices, price_text
+from overround.records.odds import SUSPENDED_UNPRICED, THOUSANDTHS, MarketKey, MarketPrices, price_text
 
 PROFILE: Final = Profile(
     id_prefix="sr:match:",

@@ -6,8 +6,8 @@ from itertools import groupby
 
 import msgspec
 
-from overround.bookmakers.serving import ByLeague, Modelled, Offered, Recorded
-from overround.bookmakers.simulation import SimulatedEvent, World
+from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.kit.simulation import SimulatedEvent, World
 from overround.bookmakers.sportybet.listing_wire import (
     SPORT_IDS,
     SUCCESS,

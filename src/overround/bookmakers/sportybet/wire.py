@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from overround.bookmakers.decoding import MALFORMED, Tally, decode_json, decode_or_none
+from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none
 from overround.errors import GoneError, MalformedError
 
 SLUG: Final = "sportybet"

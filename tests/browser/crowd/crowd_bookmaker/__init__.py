@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from overround.catalogue import Catalogue
-from overround.event import DiscoveryFailure, LeagueListings, Listing, Offer
-from overround.odds import MarketKey, MarketPrices
 from overround.ports import BookmakerOptions, Clock, Fetcher, Recording, SimulatedAnswer
-from overround.response import Response
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer
+from overround.records.odds import MarketKey, MarketPrices
+from overround.records.response import Response
 
 EVENTS = 2000
 LEAGUES = 40

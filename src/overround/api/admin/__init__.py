@@ -1,0 +1,1 @@
+"""Keys, sessions, and settings that change while the service runs."""

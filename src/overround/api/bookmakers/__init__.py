@@ -1,0 +1,1 @@
+"""The bookmakers' state, and their unmatched listings."""

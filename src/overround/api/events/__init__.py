@@ -1,0 +1,1 @@
+"""Events with their prices: lists, single events, CSV."""

@@ -1,0 +1,1 @@
+"""What all endpoints share: security, problem details, middleware, the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""How an event's prices have moved."""

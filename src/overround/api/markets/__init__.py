@@ -1,0 +1,1 @@
+"""The catalogue, its coverage, and checks of prices."""

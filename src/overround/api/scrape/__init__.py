@@ -1,0 +1,1 @@
+"""Scrape runs: started, watched, scheduled."""

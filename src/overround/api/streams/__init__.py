@@ -1,0 +1,1 @@
+"""The live streams over HTTP."""

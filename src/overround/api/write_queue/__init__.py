@@ -1,0 +1,1 @@
+"""The write queue, its dead letters, and the integrity check."""

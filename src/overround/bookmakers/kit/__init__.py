@@ -1,0 +1,1 @@
+"""The parts that a bookmaker's plug-in is built from."""

@@ -1,0 +1,169 @@
+"""Which events there are, and who lists them: the running service's register."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import msgspec
+
+from overround.records.batch import ListingWriteData
+from overround.records.event import Event, Listing, ListingLink
+
+
+class KnownListing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A listing with its history; `league` is the discovery call that showed it."""
+
+    listing: Listing
+    league: str
+    first_seen_at: datetime
+    seen_at: datetime
+    gone_at: datetime | None = None
+    duplicate: bool = False
+
+
+class BookUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What differs from before, to be written."""
+
+    events: tuple[Event, ...]
+    listings: tuple[ListingWriteData, ...]
+
+
+ListingKey = tuple[str, str]
+
+
+class EventRegister:
+    """Events by SportRadar id and listings by (bookmaker, listing id); used from the event loop only."""
+
+    def __init__(self) -> None:
+        self._events: dict[int, Event] = {}
+        self._listings: dict[ListingKey, KnownListing] = {}
+        self._by_event: dict[int, dict[str, ListingKey]] = {}
+        self._links: dict[ListingKey, ListingLink] = {}
+        self._seen_at: dict[ListingKey, datetime] = {}
+        self._revision = 0
+
+    @property
+    def revision(self) -> int:
+        """Return a number that is another one whenever an event, or who lists it, has changed."""
+        return self._revision
+
+    def __len__(self) -> int:
+        """Return how many events there are."""
+        return len(self._events)
+
+    def event(self, sr_id: int) -> Event | None:
+        """Return an event, or None."""
+        return self._events.get(sr_id)
+
+    def events(self) -> Iterator[Event]:
+        """Iterate over the events."""
+        return iter(tuple(self._events.values()))
+
+    def known(self) -> Iterator[KnownListing]:
+        """Iterate over all listings: current, gone, duplicate and unmatched."""
+        return iter(tuple(self._listings.values()))
+
+    def find(self, listing: Listing) -> KnownListing | None:
+        """Return what is known of a listing's (bookmaker, listing id)."""
+        return self._listings.get((listing.bookmaker, listing.listing_id))
+
+    def listing(self, key: ListingKey) -> KnownListing | None:
+        """Return what is known of a (bookmaker, listing id)."""
+        return self._listings.get(key)
+
+    def saw(self, key: ListingKey, at: datetime) -> None:
+        """Note that a listing was seen to be as it was."""
+        self._seen_at[key] = at
+
+    def seen_at(self, known: KnownListing) -> datetime:
+        """Return when a listing was seen last."""
+        return max(known.seen_at, self._seen_at.get((known.listing.bookmaker, known.listing.listing_id), known.seen_at))
+
+    def links(self) -> Iterator[ListingLink]:
+        """Iterate over the links made by hand."""
+        return iter(tuple(self._links.values()))
+
+    def link(self, link: ListingLink) -> None:
+        """Take note of a link; listings follow it when they are matched next."""
+        self._links[link.bookmaker, link.listing_id] = link
+
+    def unlink(self, key: ListingKey) -> ListingLink | None:
+        """Forget a link, and return it."""
+        return self._links.pop(key, None)
+
+    def as_linked(self, listing: Listing) -> Listing:
+        """Return a listing with the SportRadar number that a link gives it, without one that a former link gave it."""
+        link = self._links.get((listing.bookmaker, listing.listing_id))
+        if link is not None:
+            return msgspec.structs.replace(listing, sr_id=link.sr_id, linked=True)
+        return msgspec.structs.replace(listing, sr_id=None, linked=False) if listing.linked else listing
+
+    def listings_of(self, sr_id: int) -> Mapping[str, Listing]:
+        """Return the listing of each bookmaker that offers the event now."""
+        keys = self._by_event.get(sr_id, {})
+        return MappingProxyType({bookmaker: self._listings[key].listing for bookmaker, key in keys.items()})
+
+    def put_event(self, event: Event) -> bool:
+        """Enter an event; return whether it differs from before."""
+        if self._events.get(event.sr_id) == event:
+            return False
+        self._events[event.sr_id] = event
+        self._revision += 1
+        return True
+
+    def put_listing(self, known: KnownListing) -> ListingWriteData | None:
+        """Enter a listing; return what is to be written, None where only its last sight is newer."""
+        key = (known.listing.bookmaker, known.listing.listing_id)
+        before = self._listings.get(key)
+        if before is not None:
+            known = msgspec.structs.replace(known, first_seen_at=before.first_seen_at)
+        self._listings[key] = known
+        self._index(key, before, known)
+        return None if before is not None and _same_fact(before, known) else listing_data(known)
+
+    def drop_started(self, now: datetime, grace: timedelta) -> tuple[int, ...]:
+        """Forget what kicked off longer than `grace` ago; return the events' ids."""
+        started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff + grace < now)
+        self._revision += 1
+        for sr_id in started:
+            del self._events[sr_id]
+            self._by_event.pop(sr_id, None)
+        over = [key for key, known in self._listings.items() if known.listing.kickoff + grace < now]
+        for key in over:
+            known = self._listings.pop(key)
+            self._seen_at.pop(key, None)
+            self._index(key, known, None)
+        return started
+
+    def _index(self, key: ListingKey, before: KnownListing | None, after: KnownListing | None) -> None:
+        if before is None or after is None or not _same_fact(before, after):
+            self._revision += 1
+        if before is not None and before.listing.sr_id is not None:
+            rivals = self._by_event.get(before.listing.sr_id, {})
+            if rivals.get(before.listing.bookmaker) == key:
+                del rivals[before.listing.bookmaker]
+        if after is None or after.listing.sr_id is None or after.duplicate or after.gone_at is not None:
+            return
+        self._by_event.setdefault(after.listing.sr_id, {})[after.listing.bookmaker] = key
+
+
+def update_book(book: EventRegister, events: Iterable[Event], listings: Iterable[KnownListing]) -> BookUpdate:
+    """Enter events and listings, and return those that differ from before."""
+    # The demoted go first: a duplicate that takes over must not be unseated by the entry it replaces.
+    ranked = sorted(listings, key=lambda known: not (known.duplicate or known.gone_at is not None))
+    written = [book.put_listing(known) for known in ranked]
+    return BookUpdate(
+        events=tuple(event for event in events if book.put_event(event)),
+        listings=tuple(data for data in written if data is not None),
+    )
+
+
+def _same_fact(before: KnownListing, after: KnownListing) -> bool:
+    return (before.listing, before.gone_at, before.duplicate) == (after.listing, after.gone_at, after.duplicate)
+
+
+def listing_data(known: KnownListing) -> ListingWriteData:
+    """Return a listing as it is written."""
+    return ListingWriteData(
+        listing=known.listing, seen_at=known.seen_at, gone_at=known.gone_at, duplicate=known.duplicate
+    )

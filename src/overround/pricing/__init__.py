@@ -1,0 +1,1 @@
+"""Prices judged: probabilities, margins, comparison, and checks that find wrong mappings. Pure."""

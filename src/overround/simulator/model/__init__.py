@@ -1,0 +1,1 @@
+"""The market model: fixtures, chances, prices, and how they move."""

@@ -1,0 +1,1 @@
+"""The loopback server that speaks every bookmaker's API, and its faults."""

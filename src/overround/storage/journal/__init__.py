@@ -1,0 +1,1 @@
+"""The durable journal: segments on local disk, their frames, and recovery."""

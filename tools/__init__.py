@@ -1,0 +1,1 @@
+"""Checks and generators for this repository: house rules, documents, types."""

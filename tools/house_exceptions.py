@@ -1,0 +1,30 @@
+"""Where a house rule does not hold, and why; supervision points that are not needed are reported."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# Where one failure must not end the service: "path below src/overround:qualified name" -> reason.
+SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "api/events/encoder.py:EventEncoder._encode": "one event's fault does not keep the others from being encoded",
+        "upkeep/integrity.py:IntegrityCheck.run_quietly": "a database that is away is no finding",
+        "upkeep/maintenance.py:Maintenance.run": "upkeep that fails is tried again at the next round",
+        "scraping/discovery.py:_discover_one": "one bookmaker's fault does not stop the others' discovery",
+        "scraping/event_coordinator.py:EventCoordinator._store_or_count": "what was not stored counts as changed again",
+        "scraping/event_coordinator.py:EventCoordinator._write_or_count": "what is owed is written with the next batch",
+        "scraping/event_coordinator.py:EventCoordinator._cycle": "a run always ends, and says how",
+        "scraping/event_scrape.py:scrape_listing": "one event's fault does not cost the batch",
+        "scraping/start_up.py:WarmUp._warm_later": "the database may go away again while it is read",
+        "storage/attempts.py:Attempts.at_last": "a write may fail in any way; the worker tries again",
+    }
+)
+
+# Imports inside a function outside of cli/: "path below src/overround:qualified name" -> reason.
+LATE_IMPORTS: Mapping[str, str] = MappingProxyType(
+    {"db/migrate.py:upgrade": "Alembic takes half a second to load, and at most starts there is nothing to migrate"}
+)
+
+# Tests that sleep, skip or are expected to fail: "path below tests:function" -> reason.
+TEST_EXCEPTIONS: Mapping[str, str] = MappingProxyType(
+    {"browser/conftest.py:pytest_collection_modifyitems": "where no Chromium can be had, one skip says so, loudly"}
+)
