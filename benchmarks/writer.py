@@ -182,7 +182,8 @@ class Writer:
         A transaction begins with the bytes that the journal holds, as it does in the service.
         """
         entries = [
-            JournalEntry(epoch=1, seq=self._seq + n, body=encode_batch(batch)) for n, batch in enumerate(batches, 1)
+            JournalEntry(generation=self._journal, seq=self._seq + n, position=self._seq + n, body=encode_batch(batch))
+            for n, batch in enumerate(batches, 1)
         ]
         self._seq += len(entries)
         changes, seconds = 0, []

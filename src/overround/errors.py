@@ -287,3 +287,12 @@ class UnknownDeadLetterError(OverroundError):
     def __init__(self, letter_id: int) -> None:
         self.letter_id = letter_id
         super().__init__(f"there is no dead letter {letter_id}")
+
+
+class WatermarkWentBackError(OverroundError):
+    """The database has less of a journal than it once confirmed."""
+
+    def __init__(self, found: int, confirmed: int) -> None:
+        super().__init__(f"the database has the journal up to {found}, and confirmed {confirmed}")
+        self.found = found
+        self.confirmed = confirmed

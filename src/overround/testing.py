@@ -12,13 +12,13 @@ from itertools import count
 
 import msgspec
 
-from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError
+from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError, WatermarkWentBackError
 from overround.ports import Clock
 from overround.records.batch import SnapshotWriteData, WriteBatch
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.records.odds import MarketKey, MarketPrices
 from overround.records.response import Response
-from overround.records.writing import StampedBatch, WriteReport
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 
 
 class ManualClock:
@@ -186,22 +186,44 @@ class MemoryWriteHandler:
         self.latest: dict[tuple[int, str], StoredSnapshot] = {}
         self.failures_before: list[Exception] = []
         self.failures_after: list[Exception] = []
-        self._applied: dict[uuid.UUID, int] = {}
+        self.gaps: list[HistoryGap] = []
+        self._marks: dict[uuid.UUID, Watermark] = {}
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Return the seq up to which this journal's batches are stored; 0 for a new journal."""
-        return self._applied.get(journal_id, 0)
+    async def register(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Number the generations that are new; return all."""
+        for one in generations:
+            self._marks.setdefault(one, Watermark(100 * (len(self._marks) + 1), 0))
+        return await self.watermarks(generations)
 
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Return how far those generations are stored that are known."""
+        return {one: self._marks[one] for one in generations if one in self._marks}
+
+    def forget(self) -> None:
+        """Believe nothing: there are no beliefs."""
+
+    async def record_gaps(self, gaps: Sequence[HistoryGap]) -> None:
+        """Record what is lost."""
+        self.gaps += gaps
+
+    async def open_gaps(self) -> int:
+        """Return how many gaps were recorded."""
+        return len(self.gaps)
+
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Store the batches that were not stored before, all or none, or fail as told."""
         if self.failures_before:
             raise self.failures_before.pop(0)
-        todo = [stamped for stamped in batches if stamped.seq > self._applied.get(journal_id, 0)]
+        mark = self._marks.get(generation, Watermark(0, 0))
+        if mark.applied < confirmed:
+            raise WatermarkWentBackError(mark.applied, confirmed)
+        mark = (await self.register([generation]))[generation]
+        todo = [msgspec.structs.replace(one, epoch=mark.epoch) for one in batches if one.seq > mark.applied]
         for stamped in todo:
             self._insert(stamped)
         missed = [missed for stamped in todo for missed in self._confirm(stamped.batch)]
         if todo:
-            self._applied[journal_id] = todo[-1].seq
+            self._marks[generation] = Watermark(mark.epoch, todo[-1].seq)
         if self.failures_after:
             raise self.failures_after.pop(0)
         snapshots = [snapshot for stamped in todo for snapshot in stamped.batch.snapshots]
@@ -288,6 +310,7 @@ class FakeDisk:
         self._files: dict[str, _FakeFile] = {}
         self._open: dict[str, _FakeFile] = {}
         self._removed: list[tuple[str, _FakeFile]] = []
+        self._note = b""
         self._owned = False
 
     @property
@@ -460,6 +483,14 @@ class FakeDisk:
         if number:
             raise OSError(number, os.strerror(number))
         self._may_fail(call)
+
+    def note(self, data: bytes) -> None:
+        """Replace the text that is kept beside the files."""
+        self._note = data
+
+    def noted(self) -> bytes:
+        """Return that text."""
+        return self._note
 
     def _may_fail(self, call: DiskCall) -> None:
         for fault in self.errors:

@@ -44,6 +44,7 @@ from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.event_scrape import Source
 from overround.scraping.linking import ListingLinker
 from overround.scraping.on_demand import ScrapeController
+from overround.scraping.rewriting import StateRewriter
 from overround.scraping.runs import RunBook
 from overround.scraping.start_up import CatchUp, WarmUp
 from overround.settings import Settings
@@ -53,6 +54,7 @@ from overround.storage.dead_letters import DeadLetters
 from overround.storage.journal.disk import LocalDisk, refuse_unreadable
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.journal.segmented import SegmentedJournal
+from overround.storage.watermarks import Watermarks
 from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.streaming.hub import StreamHub
@@ -212,6 +214,7 @@ async def _started_service(
         path = await stack.enter_async_context(parts.write_path(context))
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
+        await stack.enter_async_context(StateRewriter(context, coordinator.store, path.lost).running())
         permit = database.ownership.raise_if_elsewhere
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up, permit)
         stack.push_async_callback(control.stop, _LANDING_SECONDS)
@@ -256,6 +259,7 @@ class _WritePath(msgspec.Struct, frozen=True, kw_only=True):
 
     warm: asyncio.Event
     catch_up: CatchUp
+    lost: asyncio.Event
     queue: Queue | None = None
     inline: InlineWriter | None = None
 
@@ -344,8 +348,8 @@ class _Parts:
         return ListingLinker(coordinator, context.book, self._database.links, self._clock)
 
     def inline_writer(self) -> InlineWriter:
-        writer = InlineWriter(self.handler(self._database.engine), self._clock)
-        self.stream.begin(writer.epoch, 0)
+        writer = InlineWriter(self.handler(self._database.engine))
+        self.stream.begin(writer.generation)
         return writer
 
     def dead_letters(self, write_queue: Queue | None, inline: InlineWriter | None) -> DeadLetters:
@@ -357,13 +361,13 @@ class _Parts:
 
         return DeadLetters(DeadLetterRepository(self._database.engine), submit)
 
-    def _journal(self, last_epoch: int) -> Journal:
-        """Return the journal of the settings; its epoch is by the machine's clock, whatever the service's shows."""
+    def _journal(self) -> Journal:
+        """Return the journal of the settings; it goes by the machine's clock, whatever the service's shows."""
         options = self._settings.queue
         if options.journal == "memory":
-            return MemoryJournal(SystemClock(), options.max_bytes, last_epoch)
+            return MemoryJournal(SystemClock(), options.max_bytes)
         disk = LocalDisk(_journal_folder(self._settings))
-        return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes, last_epoch=last_epoch)
+        return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes)
 
     @asynccontextmanager
     async def write_path(self, context: ScrapeContext) -> AsyncIterator["_WritePath"]:
@@ -373,32 +377,34 @@ class _Parts:
         if not self._settings.asynchronous_writes:
             nothing = CatchUp(MemoryJournal(self._clock, 0), context, caught_up)
             async with warm_up.running():
-                yield _WritePath(warm=warm_up.done, catch_up=nothing, inline=self.inline_writer())
+                yield _WritePath(warm=warm_up.done, catch_up=nothing, inline=self.inline_writer(), lost=asyncio.Event())
             return
-        async with self.opened_journal() as journal, warm_up.running():
-            catch_up = CatchUp(journal, context, caught_up)
-            async with self.running_queue(journal, context) as queue:
-                yield _WritePath(warm=warm_up.done, catch_up=catch_up, queue=queue)
+        lost = asyncio.Event()
+        async with self.opened_journal(lost) as (journal, watermarks), warm_up.running():
+            catch_up = CatchUp(journal, context, caught_up, watermarks.epochs)
+            async with self.running_queue(journal, watermarks, context) as queue:
+                yield _WritePath(warm=warm_up.done, catch_up=catch_up, queue=queue, lost=lost)
 
     @asynccontextmanager
-    async def opened_journal(self) -> AsyncIterator[Journal]:
+    async def opened_journal(self, lost: asyncio.Event) -> AsyncIterator[tuple[Journal, Watermarks]]:
         """Own the journal; what the database does not have for certain is kept until the cache has caught up."""
-        database = self._database
-        ready = database.ready.is_set()
-        journal = self._journal(await database.repository.last_epoch() if ready else 0)
+        database, journal = self._database, self._journal()
         await journal.open()
         try:
-            applied = await self.handler(database.engine).applied(journal.journal_id) if ready else 0
-            await journal.advance(applied)
-            await journal.keep(applied)
-            stats = journal.stats()
-            self.stream.begin(stats.epoch, stats.last_seq)
-            yield journal
+            watermarks = Watermarks(journal, self.handler(database.engine), SystemClock(), lost.set)
+            await watermarks.recall()
+            position = await (watermarks.look() if database.ready.is_set() else watermarks.remembered())
+            await journal.release(position)
+            await journal.keep(position)
+            self.stream.begin(journal.generation)
+            yield journal, watermarks
         finally:
             await journal.close()
 
     @asynccontextmanager
-    async def running_queue(self, journal: Journal, context: ScrapeContext) -> AsyncIterator[Queue]:
+    async def running_queue(
+        self, journal: Journal, watermarks: Watermarks, context: ScrapeContext
+    ) -> AsyncIterator[Queue]:
         options = self._settings.queue
         queue = AsyncWriteQueue(
             session_factory=self._database.engine,
@@ -413,7 +419,7 @@ class _Parts:
             if options.ack_log is not None:
                 log = stack.enter_context(closing(AckLog(options.ack_log)))
                 queue.on_accepted(log.note)
-            await queue.start()
+            await queue.start(watermarks)
             try:
                 yield queue
             finally:

@@ -26,6 +26,7 @@ from tests.integration.write_data import (
     snapshot,
     stamped,
 )
+from tests.support.forwarding import applied
 
 JOURNAL = uuid.UUID(int=1)
 OTHER = uuid.UUID(int=2)
@@ -108,7 +109,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 async def test_a_new_journal_has_nothing_applied(bench: Bench) -> None:
     """What was never heard of stands at 0."""
-    assert await bench.handler.applied(JOURNAL) == 0
+    assert await applied(bench.handler, JOURNAL) == 0
 
 
 async def test_batches_are_stored_and_the_watermark_moves(bench: Bench) -> None:
@@ -118,7 +119,7 @@ async def test_batches_are_stored_and_the_watermark_moves(bench: Bench) -> None:
     assert (report.batches, report.snapshots, report.markets, report.confirmed, report.missed) == (2, 2, 3, 0, ())
     assert await bench.history() == [(one.snapshot_id, None), (two.snapshot_id, None)]
     assert list(await bench.latest()) == [two.snapshot_id]
-    assert await bench.handler.applied(JOURNAL) == 2
+    assert await applied(bench.handler, JOURNAL) == 2
 
 
 async def test_what_was_applied_before_is_skipped(bench: Bench) -> None:
@@ -139,7 +140,7 @@ async def test_seqs_may_leave_a_gap(bench: Bench) -> None:
     await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
     report = await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=100))
     assert report.batches == 1
-    assert await bench.handler.applied(JOURNAL) == 100
+    assert await applied(bench.handler, JOURNAL) == 100
 
 
 async def test_journals_do_not_know_each_other(bench: Bench) -> None:
@@ -147,7 +148,7 @@ async def test_journals_do_not_know_each_other(bench: Bench) -> None:
     await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON)), first=5))
     report = await bench.handler.write(OTHER, stamped(batch(snapshot(NOON + MINUTE)), epoch=2))
     assert report.batches == 1
-    assert (await bench.handler.applied(JOURNAL), await bench.handler.applied(OTHER)) == (5, 1)
+    assert (await applied(bench.handler, JOURNAL), await applied(bench.handler, OTHER)) == (5, 1)
 
 
 @pytest.mark.parametrize(("epoch", "seq"), [(1, 900), (2, 4)])

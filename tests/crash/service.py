@@ -104,13 +104,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             "OVERROUND_BOOKMAKERS__BET9JA__MIN_INTERVAL_MS": "0",
         }
 
-    def acknowledged(self) -> Sequence[tuple[int, int, int, str]]:
-        """Return epoch, seq, number of changed snapshots and hash of every acknowledged batch."""
+    def acknowledged(self) -> Sequence[tuple[str, int, int, str]]:
+        """Return generation, seq, number of changed snapshots and hash of every acknowledged batch."""
         if not self.ack_log.exists():
             return []
         *lines, _cut_off = self.ack_log.read_text("ascii").split("\n")
         words = (line.split() for line in lines)
-        return [(int(epoch), int(seq), int(count), digest) for epoch, seq, count, digest in words]
+        return [(generation, int(seq), int(count), digest) for generation, seq, count, digest in words]
 
 
 def _kept_environment() -> dict[str, str]:
@@ -243,11 +243,18 @@ async def _clear(place: Site) -> None:
     home.remove()
 
 
-async def write_batches(sockets: str) -> list[tuple[int, int, int, str]]:
-    """Return epoch, seq, number of changed snapshots and hash of every applied batch."""
+_APPLIED = """
+select w.journal, b.seq, b.snapshots + b.dead_snapshots, b.body_hash
+from write_batches as b
+join journal_watermarks as w using (epoch)
+"""
+
+
+async def write_batches(sockets: str) -> list[tuple[str, int, int, str]]:
+    """Return generation, seq, number of changed snapshots and hash of every applied batch."""
     connection = await asyncpg.connect(host=sockets, user=USER, database=DATABASE)
     try:
-        rows = await connection.fetch("select epoch, seq, snapshots + dead_snapshots, body_hash from write_batches")
-        return [(epoch, seq, count, digest.hex()) for epoch, seq, count, digest in rows]
+        rows = await connection.fetch(_APPLIED)
+        return [(str(generation), seq, count, digest.hex()) for generation, seq, count, digest in rows]
     finally:
         await connection.close()

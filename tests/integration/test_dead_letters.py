@@ -47,6 +47,7 @@ from tests.integration.write_data import (
     snapshot,
     stamped,
 )
+from tests.support.forwarding import applied
 
 LETTERS = "select kind, seq, event_id, bookmaker, sqlstate from dead_letters order by id"
 POISON = {
@@ -175,7 +176,7 @@ async def test_too_many_dead_letters_are_none(handler: PostgresWriteHandler, eng
     with pytest.raises(DeadLetterRunError):
         await handler.write(uuid.UUID(int=1), stamped(batch(*many(400, set(range(0, 42, 2))))))
     assert (await stored(engine), await rows(engine, LETTERS)) == ([], [])
-    assert await handler.applied(uuid.UUID(int=1)) == 0
+    assert await applied(handler, uuid.UUID(int=1)) == 0
 
 
 async def test_dead_letters_in_one_write_after_another_are_too_many_at_last(

@@ -116,14 +116,6 @@ async def test_runs_come_newest_first(handler: PostgresWriteHandler, repository:
     assert await repository.last_run_id() == 3
 
 
-async def test_the_greatest_epoch_is_known(handler: PostgresWriteHandler, repository: PostgresWarmupRepository) -> None:
-    """A new journal can ask for the greatest epoch ever written."""
-    assert await repository.last_epoch() == 0
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), epoch=12))
-    await handler.write(uuid.UUID(int=2), stamped(batch(snapshot(NOON + MINUTE)), epoch=11))
-    assert await repository.last_epoch() == 12
-
-
 async def test_many_rows_are_streamed_in_full(
     handler: PostgresWriteHandler, repository: PostgresWarmupRepository
 ) -> None:

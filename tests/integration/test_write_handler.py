@@ -33,6 +33,7 @@ from tests.integration.write_data import (
     unchanged,
 )
 from tests.support.cutting_proxy import cutting_proxy
+from tests.support.forwarding import applied
 
 JOURNAL = uuid.UUID(int=1)
 _SECOND_PIECE = 3  # of a copy: a header, pieces of 64 rows, the end
@@ -133,7 +134,7 @@ async def test_writing_again_does_nothing(handler: PostgresWriteHandler, engine:
     await handler.write(JOURNAL, batches[:2])
     assert (await handler.write(JOURNAL, batches[:2])).batches == 0
     assert (await handler.write(JOURNAL, batches)).snapshots == 1
-    assert await handler.applied(JOURNAL) == 3
+    assert await applied(handler, JOURNAL) == 3
     assert await rows(engine, COUNT) == [(3,)]
 
 
@@ -152,7 +153,7 @@ async def test_seqs_may_be_missing(handler: PostgresWriteHandler, engine: AsyncE
     """A batch that the journal has lost, or that lies in the dead letters, does not hold up its successors."""
     await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
     await handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=5))
-    assert await handler.applied(JOURNAL) == 5
+    assert await applied(handler, JOURNAL) == 5
     assert await rows(engine, COUNT) == [(2,)]
 
 
@@ -180,7 +181,7 @@ async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, en
     assert classify(failure.value) is Exit.BREAK
     async with engine.begin() as connection:
         await connection.execute(text("alter table odds_snapshots rename column gone to last_confirmed_at"))
-    assert await handler.applied(JOURNAL) == 0
+    assert await applied(handler, JOURNAL) == 0
     assert (await rows(engine, COUNT), await rows(engine, "select count(*) from markets")) == ([(0,)], [(0,)])
     assert (await handler.write(JOURNAL, stamped(good))).snapshots == 1
     assert await rows(engine, "select count(*) from markets") == [(1,)]
@@ -309,18 +310,20 @@ async def test_the_inline_writer_commits_in_the_order_of_the_calls(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """Inline writes started together are committed one by one, in the order in which they were called."""
-    writer = InlineWriter(handler, SystemClock())
+    writer = InlineWriter(handler)
     batches = [batch(snapshot(NOON + step * MINUTE, market(RESULT, "", 2000 + step))) for step in range(8)]
     reports = await asyncio.gather(*(writer.write(each) for each in batches))
     assert [report.snapshots for report in reports] == [1] * 8
-    assert await rows(engine, "select unpacked_prices(prices), epoch from latest_odds") == [([2007], writer.epoch)]
+    assert await rows(
+        engine, "select unpacked_prices(prices), journal from latest_odds join journal_watermarks using (epoch)"
+    ) == [([2007], writer.generation)]
 
 
 async def test_a_failed_inline_write_does_not_hold_up_the_next(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """An inline write that fails is not written; those after it are."""
-    writer = InlineWriter(handler, SystemClock())
+    writer = InlineWriter(handler)
     async with engine.begin() as connection:
         await connection.execute(text("alter table latest_odds rename to gone"))
     with pytest.raises(asyncpg.UndefinedTableError):

@@ -1,6 +1,7 @@
 """A cache that is fed as by scraping, its stream, and clients that read what is sent to them."""
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ from tests.support.desk import KICKOFF, START, listing
 
 SLUGS = ("us", "them")
 COVERED = frozenset({"match_result", "total_goals"})
-EPOCH = 7
+GENERATION = uuid.UUID(int=7)
 
 Prices = Mapping[MarketKey, tuple[int, ...]]
 
@@ -44,7 +45,7 @@ class StreamBench:
         self.figures = StreamFigures()
         self.seq = 100
         self.beat = 1
-        self.hub.begin(EPOCH, self.seq)
+        self.hub.begin(GENERATION)
 
     def event(self, sr_id: int, tournament: str = "First League", kickoff: datetime = KICKOFF) -> None:
         """Let both bookmakers list an event."""
@@ -102,9 +103,9 @@ class StreamBench:
         """Return a client that connects now."""
         return BenchClient(self, cursor, wanted or StreamFilter(), mirror or Mirror())
 
-    def _place(self) -> tuple[int, int]:
+    def _place(self) -> tuple[uuid.UUID, int]:
         self.seq += 1
-        return EPOCH, self.seq
+        return GENERATION, self.seq
 
     def _snapshot(self, sr_id: int, slug: str, prices: Prices, *, complete: bool) -> Snapshot:
         return Snapshot(

@@ -140,7 +140,7 @@ class EventRegister:
             known = msgspec.structs.replace(known, first_seen_at=before.first_seen_at)
         self._listings[key] = known
         self._index(key, before, known)
-        return None if before is not None and _same_fact(before, known) else _write_data(known)
+        return None if before is not None and _same_fact(before, known) else listing_data(known)
 
     def drop_started(self, now: datetime, monotonic: float, grace: timedelta) -> tuple[int, ...]:
         """Forget what kicked off longer than `grace` ago; return the events' ids.
@@ -191,7 +191,8 @@ def _same_fact(before: KnownListing, after: KnownListing) -> bool:
     return (before.listing, before.gone_at, before.duplicate) == (after.listing, after.gone_at, after.duplicate)
 
 
-def _write_data(known: KnownListing) -> ListingWriteData:
+def listing_data(known: KnownListing) -> ListingWriteData:
+    """Return a listing as it is written."""
     return ListingWriteData(
         listing=known.listing, seen_at=known.seen_at, gone_at=known.gone_at, duplicate=known.duplicate
     )

@@ -15,10 +15,14 @@ _Snapshots = Mapping[str, "CachedSnapshot"]
 
 
 class SnapshotRow(msgspec.Struct, frozen=True, gc=False):
-    """The stored snapshot that a confirmation is about: the newest one that changed something."""
+    """The stored snapshot that a confirmation is about: the newest one that changed something.
+
+    `place` is its (epoch, seq) where it was read from the database, which knows them.
+    """
 
     snapshot_id: uuid.UUID
     captured_at: datetime
+    place: tuple[int, int] | None = None
 
 
 class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):

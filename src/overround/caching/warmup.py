@@ -114,7 +114,7 @@ def snapshot_to_cached_from_models(
         own_times=own,
         moved_at=max(changed.values(), default=None),
         body_hash=row.body_hash,
-        row=SnapshotRow(row.snapshot_id, captured_at),
+        row=SnapshotRow(row.snapshot_id, captured_at, row.place),
         accepted=True,
     )
 

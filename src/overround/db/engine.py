@@ -49,7 +49,12 @@ def create_engine(
         connect_args={
             "timeout": connect_timeout,
             "command_timeout": command_timeout,
-            "server_settings": {"application_name": application_name, "timezone": "UTC", "jit": "off"},
+            "server_settings": {
+                "application_name": application_name,
+                "timezone": "UTC",
+                "jit": "off",
+                "synchronous_commit": "on",
+            },
         },
     )
 

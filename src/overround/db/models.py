@@ -219,6 +219,18 @@ retention_horizons = Table(
     _required("horizon", _INSTANT),
 )
 
+# What the database forgot and no journal has any more: batches of a generation, by their seqs.
+history_gaps = Table(
+    "history_gaps",
+    metadata,
+    Column("journal", UUID, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, primary_key=True, autoincrement=False),
+    _required("until_at", _INSTANT),
+    _required("found_at", _INSTANT),
+    Column("acknowledged_at", _INSTANT),
+)
+
 # What people have decided about a listing whose bookmaker states no SportRadar id, or a wrong one.
 listing_links = Table(
     "listing_links",

@@ -31,7 +31,7 @@ _ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
 
 _LATEST = """
 select
-    l.event_id, b.slug, l.snapshot_id, l.captured_at,
+    l.event_id, b.slug, l.snapshot_id, l.captured_at, l.epoch, l.seq,
     (
         select o.last_confirmed_at
         from odds_snapshots as o
@@ -72,12 +72,6 @@ limit $1
 """
 
 _LAST_RUN_ID = "select coalesce(max(id), 0) from scrape_runs"
-
-_LAST_EPOCH = """
-select greatest(
-    (select max(epoch) from journal_watermarks), (select max(epoch) from latest_odds), 0
-)
-"""
 
 _REGISTER = """
 insert into bookmakers as b (id, slug, name)
@@ -185,11 +179,6 @@ class PostgresWarmupRepository:
         async with driver_connection(self._engine) as connection:
             return int(await connection.fetchval(_LAST_RUN_ID))
 
-    async def last_epoch(self) -> int:
-        """Return the greatest epoch ever written; 0 if none. A new journal takes a greater one."""
-        async with driver_connection(self._engine) as connection:
-            return int(await connection.fetchval(_LAST_EPOCH))
-
 
 class FactsRepository:
     """Sums over what is stored, for the demo's report and for checks."""
@@ -248,6 +237,7 @@ def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
         prices=prices,
         changed_at=changed_at,
         confirmed_at=confirmed_at if packed.confirmed_at else (),
+        place=(row["epoch"], row["seq"]),
     )
 
 

@@ -13,7 +13,8 @@ from overround.records.event import Listing
 class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
     """One (event, bookmaker) as the database holds it: parallel sequences, one element a market.
 
-    `confirmed_at` is empty where all markets were seen at `captured_at`.
+    `confirmed_at` is empty where all markets were seen at `captured_at`. `place` is (epoch, seq); None where it is
+    not known.
     """
 
     sr_id: int
@@ -27,6 +28,7 @@ class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
     prices: Sequence[tuple[int, ...]]
     changed_at: Sequence[datetime]
     confirmed_at: Sequence[datetime]
+    place: tuple[int, int] | None = None
 
 
 class StoredListing(msgspec.Struct, frozen=True, kw_only=True):

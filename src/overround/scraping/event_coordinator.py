@@ -75,7 +75,7 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(
+        self.store = BatchStore(
             context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
         )
         self._resolver = ListingResolver(context.sources, context.clock)
@@ -128,7 +128,7 @@ class EventCoordinator:
         while self._owed_runs:
             run = self._owed_runs[0]
             try:
-                await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+                await self.store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
             except JournalWriteError as error:
                 _log.warning("open_runs_not_closed", runs=len(self._owed_runs), error=str(error))
                 return
@@ -194,7 +194,7 @@ class EventCoordinator:
             note_fetched(result, batch_index)
         current = [result for result in results if self._context.book.event(result.sr_id) is not None]
         with self._stores_first.storing():
-            stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
+            stored = await self.store.store(run, batch_index, current, tally, self._options.reference)
         self._context.progress.publish(stored)
         _log.info("batch_stored", **msgspec.to_builtins(stored))
         return stored
@@ -343,7 +343,7 @@ class EventCoordinator:
             run=run,
         )
         try:
-            await self._store.write(batch)
+            await self.store.write(batch)
         except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
             _count_storage_failure(tally, error)
         else:

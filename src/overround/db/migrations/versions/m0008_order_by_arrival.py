@@ -51,6 +51,18 @@ where o.id = n.id and o.captured_at = n.captured_at;
 alter table odds_snapshots alter column epoch drop default, alter column seq drop default;
 """
 
+_GAPS = """
+create table history_gaps (
+    journal uuid not null,
+    first_seq bigint not null,
+    last_seq bigint not null,
+    until_at timestamptz not null,
+    found_at timestamptz not null,
+    acknowledged_at timestamptz,
+    primary key (journal, first_seq, last_seq)
+);
+"""
+
 _PRICE_HISTORY = """
 drop view price_history;
 
@@ -174,7 +186,7 @@ _DOWNWARDS = {
 def upgrade() -> None:
     """Rewrite the history once: some 20 s for a million rows."""
     renumber = "".join(_RENUMBER.format(table=table) for table in _RENUMBERED)
-    _run(_EPOCHS, renumber, _PLACES, _PRICE_HISTORY.format(**_UPWARDS), _PRICES.format(**_UPWARDS))
+    _run(_EPOCHS, renumber, _PLACES, _GAPS, _PRICE_HISTORY.format(**_UPWARDS), _PRICES.format(**_UPWARDS))
 
 
 def downgrade() -> None:
@@ -182,7 +194,7 @@ def downgrade() -> None:
     columns = "alter table odds_snapshots drop column epoch, drop column seq;\n"
     history, prices = _PRICE_HISTORY.format(**_DOWNWARDS), _PRICES.format(**_DOWNWARDS)
     _run("drop view price_history;\n", columns, history.replace("drop view price_history;", ""), prices)
-    _run("drop sequence epochs;\n")
+    _run("drop sequence epochs;\n", "drop table history_gaps;\n")
 
 
 def _run(*scripts: str) -> None:
