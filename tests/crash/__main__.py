@@ -7,12 +7,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import aiohttp
 import structlog
 
 from tests.crash.backlog import large_backlog
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
+from tests.crash.journal_drills import TAKEN_AWAY, descriptors_used_up, files_taken_away, unreadable_at_start
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
@@ -46,6 +48,9 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("SIGTERM", lambda: stops(signal.SIGTERM)),
         ("SIGINT", lambda: stops(signal.SIGINT)),
         ("second signal", second_signal),
+        ("descriptors used up", descriptors_used_up),
+        ("journal not readable", unreadable_at_start),
+        *((f"journal's files {how}", partial(files_taken_away, how)) for how in TAKEN_AWAY),
     )
 
 
