@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import msgspec
 from aiohttp import ClientSession
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.access.keyring import KeyRing
@@ -19,9 +21,10 @@ from overround.clock import SystemClock
 from overround.configuration.live_settings import LiveSettings
 from overround.db.dead_letters import DeadLetterRepository
 from overround.db.embedded import running_postgres, shared_postgres
-from overround.db.engine import create_engine
+from overround.db.engine import create_engine, disposed
 from overround.db.history import HistoryRepository
-from overround.db.ownership import Holder, Ownership
+from overround.db.migrate import require_head
+from overround.db.ownership import Holder, Ownership, beside_owner
 from overround.db.preparation import Preparation
 from overround.db.repositories import (
     FactsRepository,
@@ -30,7 +33,7 @@ from overround.db.repositories import (
     PostgresOverrides,
     PostgresWarmupRepository,
 )
-from overround.errors import SettingsError
+from overround.errors import DatabaseUnavailableError, SettingsError
 from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
 from overround.fetching.known_bodies import UnchangedBodies
 from overround.fetching.statistics import WatchedReader
@@ -49,8 +52,10 @@ from overround.scraping.runs import RunBook
 from overround.scraping.start_up import CatchUp, WarmUp
 from overround.settings import Settings
 from overround.storage.ack_log import AckLog
+from overround.storage.announcing import AnnouncingHandler
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
+from overround.storage.draining import drain_former
 from overround.storage.journal.disk import LocalDisk, refuse_unreadable
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.journal.segmented import SegmentedJournal
@@ -224,6 +229,8 @@ async def _started_service(
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
         clock_watch = ClockWatch(SystemClock())  # the machine's, whatever date the service's clock shows
         database.ownership.on_renewed(clock_watch.compare)
+        slugs = {one.number: slug for slug, one in bookmakers.items()}
+        database.ownership.on_drained(lambda sr_id, number: context.cache.unaccept(sr_id, slugs.get(number, "")))
         scheduler.every(_LOOK, clock_watch.look, "clock-watch")
         scheduler.every(_LOOK, control.stop_without_permit, "ownership-look")
         for job, name in ((maintenance.run, "maintenance"), (integrity.run_quietly, "integrity")):
@@ -424,6 +431,33 @@ class _Parts:
                 yield queue
             finally:
                 await queue.stop(options.stop_deadline.total_seconds())
+
+
+async def drain_journal(settings: Settings, data_dir: Path) -> int:
+    """Write to the settings' database what a former service journalled in `data_dir`; return the number of batches.
+
+    A service may own the database meanwhile: it hears of what is written.
+
+    Raises:
+        JournalLockedError: the service that owns the journal still lives.
+        DatabaseUnavailableError: the database does not answer, or is not of this release.
+    """
+    catalogue, bookmakers = load_catalogue(settings.mapping_file), load_bookmakers()
+    numbers = {one.slug: one.number for one in bookmakers.values()}
+    journal = SegmentedJournal(LocalDisk(data_dir / "journal"), SystemClock(), max_bytes=settings.queue.max_bytes)
+    async with (
+        database_address(settings, shared=True) as url,
+        disposed(create_engine(url, "overround drain")) as engine,
+    ):
+        await require_head(engine)
+        handler = AnnouncingHandler(engine, catalogue, numbers, SystemClock(), beside_owner)
+        await journal.open()
+        try:
+            return await drain_former(journal, handler)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
+            raise DatabaseUnavailableError(f"the database does not answer: {error}") from error
+        finally:
+            await journal.close()
 
 
 def _journal_folder(settings: Settings) -> Path:

@@ -15,6 +15,14 @@ import structlog
 from tests.crash.backlog import large_backlog
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
 from tests.crash.journal_drills import TAKEN_AWAY, descriptors_used_up, files_taken_away, unreadable_at_start
+from tests.crash.owner_drills import (
+    clock_steps,
+    cut_off_owner,
+    restarted_database,
+    standby_takes_over,
+    stopped_owner,
+    two_at_once,
+)
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
@@ -24,6 +32,7 @@ _DEMO_KILLS = 10
 _LOST_REPLIES, _DATABASE_CRASHES = 200, 20
 _BACKLOG = 1_000_000_000  # bytes
 _OUTAGE = 60.0  # seconds
+_CLOCK_STEP = 600.0  # seconds, each
 
 Drill = Callable[[], Awaitable[Row]]
 
@@ -48,6 +57,12 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("SIGTERM", lambda: stops(signal.SIGTERM)),
         ("SIGINT", lambda: stops(signal.SIGINT)),
         ("second signal", second_signal),
+        ("two services at once", two_at_once),
+        ("standby takes over", standby_takes_over),
+        ("owner stopped", stopped_owner),
+        ("owner cut off", cut_off_owner),
+        ("PostgreSQL crashed under a standby", restarted_database),
+        ("clock steps", lambda: clock_steps(_CLOCK_STEP * share)),
         ("descriptors used up", descriptors_used_up),
         ("journal not readable", unreadable_at_start),
         *((f"journal's files {how}", partial(files_taken_away, how)) for how in TAKEN_AWAY),

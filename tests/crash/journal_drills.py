@@ -42,7 +42,9 @@ async def descriptors_used_up() -> Row:
             damaged = "journal_damage" in service.log()
             await service.end(signal.SIGTERM)
     broken = "damage is reported where the disk is whole" if damaged else ""
-    return _row(found, "P6 P23", "descriptors used up by idle connections", {"idle connections": _IDLE}, broken)
+    return row_of_account(
+        found, "P6 P23", "descriptors used up by idle connections", {"idle connections": _IDLE}, broken
+    )
 
 
 async def unreadable_at_start() -> Row:
@@ -66,7 +68,9 @@ async def unreadable_at_start() -> Row:
         }
         found = await _delivered(place, bookie)
     broken = ", ".join(fault for fault, present in faults.items() if present)
-    return _row(found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken)
+    return row_of_account(
+        found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken
+    )
 
 
 async def files_taken_away(how: str) -> Row:
@@ -75,7 +79,7 @@ async def files_taken_away(how: str) -> Row:
     async with ledger_site(bookie) as place:
         await _only_journalled(place, bookie, TAKEN_AWAY[how])
         found = await _delivered(place, bookie)
-    return _row(found, "P24", f"journal's files {how}", {f"files {how}": 1})
+    return row_of_account(found, "P24", f"journal's files {how}", {f"files {how}": 1})
 
 
 def _unlink(folder: Path) -> None:
@@ -103,7 +107,7 @@ async def _only_journalled(place: Site, bookie: Bookie, take_away: Callable[[Pat
         if take_away is not None:
             take_away(place.data_dir / "journal")
             await bookie.more(_ANSWERS)
-        await _at_rest(service)
+        await at_rest(service)
         await service.end(signal.SIGKILL)
 
 
@@ -117,12 +121,12 @@ async def _delivered(place: Site, bookie: Bookie) -> Account:
 
 
 async def _settled(service: ServiceProcess, bookie: Bookie, sockets: str) -> Account:
-    await _at_rest(service)
+    await at_rest(service)
     await service.drained()
     return await account(sockets, bookie)
 
 
-async def _at_rest(service: ServiceProcess) -> None:
+async def at_rest(service: ServiceProcess) -> None:
     """Let no further cycle begin, and the present one end: from then on the bookmaker is not asked."""
     await service.ask("/api/scheduler/pause", method="POST")
     await service.until(
@@ -170,7 +174,8 @@ def _contents(place: Site) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (place.data_dir / "journal").glob("*.journal")}
 
 
-def _row(found: Account, promise: str, drill: str, faults: dict[str, int], broken: str = "") -> Row:
+def row_of_account(found: Account, promise: str, drill: str, faults: dict[str, int], broken: str = "") -> Row:
+    """Return the row of a drill that a bookmaker's ledger judges."""
     wrong = {"invented": found.invented, "latest prices not the newest": found.wrong_latest}
     words = [broken, *(f"{count} {what}" for what, count in wrong.items() if count)]
     return Row(

@@ -81,10 +81,10 @@ class Process:
         """Open a transaction behind the fence, with a row that only its commit shows."""
         engine = create_engine(self._url, "overround tests", pool_size=1)
         self._stack.push_async_callback(engine.dispose)
-        self.connection = await self._stack.enter_async_context(abandoned(engine))
-        await self.connection.execute("begin")
-        await self.claim.hold(self.connection)
-        await self.connection.execute("insert into course (token) values ($1)", self.claim.token)
+        connection = self.connection = await self._stack.enter_async_context(abandoned(engine))
+        await connection.execute("begin")
+        await self.claim.hold(connection)
+        await connection.execute("insert into course (token) values ($1)", self.claim.token)
 
     async def commit(self) -> bool:
         """Commit; return whether that was possible."""

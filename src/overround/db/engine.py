@@ -80,6 +80,15 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connec
 
 
 @asynccontextmanager
+async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Lend an engine, and close its connections at the end."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
 async def while_connected(connection: asyncpg.Connection, seconds: float = COMMAND_TIMEOUT) -> AsyncIterator[None]:
     """End a block as soon as its connection is lost, or when it takes longer than a command may.
 

@@ -49,6 +49,17 @@ async def revision_of(engine: AsyncEngine) -> str:
         raise DatabaseUnavailableError(f"cannot read the schema's revision: {error}") from error
 
 
+async def require_head(engine: AsyncEngine) -> None:
+    """Refuse a database that is not of this release.
+
+    Raises:
+        DatabaseUnavailableError: it is not, or cannot be reached.
+    """
+    found = await revision_of(engine)
+    if found != head():
+        raise DatabaseUnavailableError(f"the schema is {found or 'not there'}, not {head()}: `overround db upgrade`")
+
+
 async def upgrade(url: str, fence: Fence = unfenced) -> str:
     """Bring a database to the newest revision, and return the one that it had before; all or nothing.
 

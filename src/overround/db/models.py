@@ -211,6 +211,14 @@ owner_seen = Table(
     _required("expires_at", _INSTANT),
 )
 
+# States that a command writes from a former journal, for the owner to write again: its cache has not seen them.
+drained_states = Table(
+    "drained_states",
+    metadata,
+    _required("event_id", BigInteger),
+    _required("bookmaker_id", SmallInteger),
+)
+
 # Up to where retention may drop, by table: it moves with the time that the service has run.
 retention_horizons = Table(
     "retention_horizons",

@@ -44,11 +44,13 @@ _FORGET_ALL = "delete from owner_seen"
 _APPEAR = "insert into owner_seen (token, expires_at) values ($1, clock_timestamp() + $2)"
 _RENEW = "update owner_seen set expires_at = clock_timestamp() + $2 where token = $1 returning clock_timestamp()"
 _RELEASE = "delete from owner_seen where token = $1"
+_DRAINED = "delete from drained_states returning event_id, bookmaker_id"
 _HOLD = "select token, holder from owner for share"
 _END_BLOCKERS = "select pg_terminate_backend(pid) from unnest(pg_blocking_pids($1)) as pid"
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
 Seen = Callable[[datetime], None]
+Drained = Callable[[int, int], None]
 Fence = Callable[[asyncpg.Connection], Awaitable[None]]
 """The first thing in a writing transaction: raises where this process may not write."""
 
@@ -103,6 +105,7 @@ class Ownership:
         self._holder = holder
         self._clock = clock
         self._listeners: list[Seen] = []
+        self._on_drained: list[Drained] = []
         self.token: int | None = None
         self.elsewhere = ""
         self.lost = asyncio.Event()
@@ -111,6 +114,10 @@ class Ownership:
     def on_renewed(self, listener: Seen) -> None:
         """Let a listener hear the database's time at every renewal."""
         self._listeners.append(listener)
+
+    def on_drained(self, listener: Drained) -> None:
+        """Let a listener hear of states, by event and bookmaker's number, that were written beside this process."""
+        self._on_drained.append(listener)
 
     async def exists(self) -> bool:
         """Return whether the database has the tables of owners; one of an earlier release has not.
@@ -209,8 +216,13 @@ class Ownership:
             now = await connection.fetchval(_RENEW, self.token, _LEASE)
             if now is None:
                 await self._recover(connection, self.token)
-        for listener in self._listeners if now is not None else ():
+                return
+            drained = await connection.fetch(_DRAINED) if self._on_drained else ()
+        for listener in self._listeners:
             listener(now)
+        for told in self._on_drained:
+            for event_id, number in drained:
+                told(event_id, number)
 
     async def _recover(self, connection: asyncpg.Connection, token: int) -> None:
         """Find out why there was nothing to renew: another owner, or a database that has gone back in time."""

@@ -27,6 +27,12 @@ create table owner_seen (
 )
 """,
     """
+create table drained_states (
+    event_id bigint not null,
+    bookmaker_id smallint not null
+)
+""",
+    """
 create table retention_horizons (
     table_name text primary key,
     horizon timestamptz not null
@@ -45,5 +51,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them: the releases before let everybody write."""
     connection = op.get_bind()
-    for statement in ("drop table retention_horizons, owner_seen, owner", "drop sequence owner_tokens"):
+    for statement in ("drop table retention_horizons, drained_states, owner_seen, owner", "drop sequence owner_tokens"):
         connection.exec_driver_sql(statement)
