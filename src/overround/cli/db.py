@@ -127,12 +127,15 @@ async def _restore(file: Path) -> tuple[str, str]:
 
 
 async def _upgrade() -> tuple[str, str]:
-    from overround.db.migrate import head, upgrade  # noqa: PLC0415 - command groups import lazily
+    from overround.clock import SystemClock  # noqa: PLC0415 - command groups import lazily
+    from overround.db.migrate import head  # noqa: PLC0415 - as above
+    from overround.db.preparation import upgrade_alone  # noqa: PLC0415 - as above
     from overround.settings import Settings  # noqa: PLC0415 - as above
     from overround.wiring import database_address  # noqa: PLC0415 - as above
 
-    async with database_address(Settings(), shared=True) as url:
-        return await upgrade(url), head()
+    settings = Settings()
+    async with database_address(settings, shared=True) as url:
+        return await upgrade_alone(url, settings.data_dir, SystemClock()), head()
 
 
 async def _status() -> dict[str, object]:

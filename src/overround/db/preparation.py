@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.migrate import upgrade
-from overround.db.ownership import Ownership
+from overround.db.migrate import current, head, upgrade
+from overround.db.ownership import Holder, Ownership
 from overround.db.repositories import BookmakerRepository
 from overround.errors import DatabaseUnavailableError, OwnedElsewhereError
 from overround.ports import Clock
@@ -35,6 +36,23 @@ async def own_and_upgrade(url: str, ownership: Ownership) -> str:
     if ownership.token is None:
         await ownership.take()
     return before
+
+
+async def upgrade_alone(url: str, data_dir: Path, clock: Clock) -> str:
+    """Bring a database that no service owns to the newest revision; return the one that it had before.
+
+    A database that has the newest revision is left alone, whoever owns it.
+
+    Raises:
+        OwnedElsewhereError: a service owns it.
+        DatabaseUnavailableError: it does not answer, or refuses.
+    """
+    before = await current(url)
+    if before == head():
+        return before
+    ownership = Ownership(url, Holder.here(data_dir), clock)
+    async with ownership.kept():
+        return await own_and_upgrade(url, ownership)
 
 
 class Preparation:

@@ -543,7 +543,7 @@ export interface RunCounts {
   changed: number;
   confirmed: number;
   incomplete: number;
-  stale: number;
+  overtaken: number;
   failed: number;
   discovery_failed: number;
   unmapped: number;
