@@ -303,8 +303,11 @@ class DiskStorage(Protocol):
 class WriteHandler(Protocol):
     """Commits batches to the database, several in one transaction, with the journal's watermark."""
 
-    async def register(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
-        """Give those generations that have none their number in the order of all, in the order given; return all."""
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
+        """Give those generations that have none their number in the order of all, in the order given; return all.
+
+        `late` ones come before the newest generation that there is.
+        """
 
     async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
         """Return how far the database has those generations that it knows."""

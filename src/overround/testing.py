@@ -31,13 +31,14 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._stepped = timedelta(0)
         self._order = count()
         self._sleepers: list[tuple[float, int]] = []
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         """Return the instant that the clock shows."""
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + self._stepped + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
         """Return the seconds since the clock was made."""
@@ -46,6 +47,10 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock on."""
         self._elapsed += seconds
+
+    def step(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back; no time passes."""
+        self._stepped += by
 
     async def sleep(self, seconds: float) -> None:
         """Move the clock to the end of this sleep, once no other sleep ends before it."""
@@ -184,10 +189,12 @@ class MemoryWriteHandler:
         self.gaps: list[HistoryGap] = []
         self._marks: dict[uuid.UUID, Watermark] = {}
 
-    async def register(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
         """Number the generations that are new; return all."""
         for one in generations:
-            self._marks.setdefault(one, Watermark(100 * (len(self._marks) + 1), 0))
+            numbers = sorted(mark.epoch for mark in self._marks.values()) or [0]
+            number = [0, *numbers][-2] + 1 if late else numbers[-1] // 100 * 100 + 100
+            self._marks.setdefault(one, Watermark(number, 0))
         return await self.watermarks(generations)
 
     async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:

@@ -113,11 +113,20 @@ def snapshot_to_cached_from_data(
 
 
 def apply_journalled(
-    cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue, keys: SharedKeys | None = None
+    cache: OddsCache,
+    snapshots: Iterable[SnapshotWriteData],
+    catalogue: Catalogue,
+    keys: SharedKeys | None = None,
+    *,
+    accepted: bool = True,
 ) -> None:
-    """Put journalled snapshots over what the database had, oldest first."""
+    """Put journalled snapshots over what the database had, oldest first.
+
+    Not `accepted`: nobody knows what the database has, so that the next body of each is written whole.
+    """
     for data in snapshots:
-        cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
+        cached = snapshot_to_cached_from_data(data, catalogue, keys)
+        cache.put(data.sr_id, data.bookmaker, msgspec.structs.replace(cached, accepted=accepted))
 
 
 def enter_journalled(book: EventRegister, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
