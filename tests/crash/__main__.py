@@ -21,6 +21,7 @@ from tests.crash.journal_drills import (
     stops_while_served,
     unreadable_at_start,
 )
+from tests.crash.reign_drills import database_put_back, journal_put_back, journals_in_turns
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
@@ -58,6 +59,10 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("stopped while served", lambda: stops_while_served(some(_STOPS))),
         ("descriptors used up", descriptors_used_up),
         ("journal not readable", unreadable_at_start),
+        ("database put back, under load", lambda: database_put_back(frozen=False)),
+        ("database put back, prices stand still", lambda: database_put_back(frozen=True)),
+        ("journal from a copy", journal_put_back),
+        ("data directories in turns", journals_in_turns),
         *((f"journal's files {how}", partial(files_taken_away, how)) for how in TAKEN_AWAY),
     )
 
