@@ -11,11 +11,13 @@ from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts
 app = typer.Typer(help="The database: bring it up to date, see what it holds.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(dir_okay=False, help="The dump.")]
+AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command()
-def upgrade(*, json: JsonOption = False) -> None:
+def upgrade(*, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
+JsonOption = False) -> None:
     """Bring the database to the schema of this release."""
     with errors_as_one_line():
         before, after = asyncio.run(_upgrade())
@@ -29,7 +31,8 @@ def upgrade(*, json: JsonOption = False) -> None:
 
 
 @app.command()
-def status(*, json: JsonOption = False) -> None:
+def status(*, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
+JsonOption = False) -> None:
     """Show the schema's revision and what is stored; exit 3 if the schema is not of this release."""
     with errors_as_one_line():
         facts = asyncio.run(_status())
@@ -42,7 +45,8 @@ def status(*, json: JsonOption = False) -> None:
 
 
 @app.command()
-def dump(file: FileArgument, *, json: JsonOption = False) -> None:
+def dump(file: FileArgument, *, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
+JsonOption = False) -> None:
     """Write all of the database, as of one instant, to a file for `db restore` or `pg_restore`; a service may run."""
     with errors_as_one_line():
         size = asyncio.run(_dump(file))
@@ -54,7 +58,8 @@ def dump(file: FileArgument, *, json: JsonOption = False) -> None:
 
 
 @app.command()
-def restore(file: FileArgument, *, json: JsonOption = False) -> None:
+def restore(file: FileArgument, *, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
+JsonOption = False) -> None:
     """Fill the database of the settings, which has to be empty, from a dump; no service may run."""
     with errors_as_one_line():
         before, after = asyncio.run(_restore(file))
@@ -63,6 +68,34 @@ def restore(file: FileArgument, *, json: JsonOption = False) -> None:
         print_json(facts)
     else:
         print_facts("Restored", facts)
+
+
+@app.command()
+def gaps(*, acknowledge: AcknowledgeOption = False, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
+JsonOption = False) -> None:
+    """Show what the database once had, and lost for good; exit 4 if there is nothing."""
+    with errors_as_one_line():
+        found = asyncio.run(_gaps(acknowledge=acknowledge))
+    if json:
+        print_json({"gaps": found})
+    for gap in [] if json else found:
+        print_facts("Gap in the history", gap)
+    if not found:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
+async def _gaps(*, acknowledge: bool) -> list[dict[str, object]]:
+    import msgspec  # noqa: PLC0415 - command groups import lazily
+
+    from overround.cli.database_access import database  # noqa: PLC0415 - as above
+    from overround.clock import SystemClock  # noqa: PLC0415 - as above
+    from overround.db.history_gaps import HistoryGapRepository  # noqa: PLC0415 - as above
+
+    async with database("overround db gaps") as engine:
+        repository = HistoryGapRepository(engine)
+        if acknowledge:
+            await repository.acknowledge(SystemClock().now())
+        return [msgspec.to_builtins(gap) for gap in await repository.gaps()]
 
 
 async def _dump(file: Path) -> int:
