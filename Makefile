@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup web demo test test-page docs check check-format check-lint check-types check-layers check-house check-docker check-web format bench bench-growth bench-smoke bench-normalise bench-writer bench-journal bench-api bench-streams screenshots bench-page soak crash lock clean FORCE
+.PHONY: help setup web demo test test-page docs check check-format check-lint check-types check-layers check-house check-docker check-web house format bench bench-growth bench-smoke bench-normalise bench-writer bench-journal bench-api bench-streams screenshots bench-page soak crash lock clean FORCE
 
 help: ## List the targets
 	@echo "Overround: odds comparison for a bookmaker's trading desk"
@@ -68,6 +68,9 @@ check-layers: $(STAMP)
 
 check-house: $(STAMP)
 	$(BIN)/python -m tools.house_rules
+
+house: $(STAMP) ## Print the figures of the house: sizes, arrows, prose, and what a scrape passes (ARGS=--list: one by one)
+	@$(BIN)/python -m tools.house_figures $(ARGS)
 
 check-docker: $(STAMP)
 	$(BIN)/hadolint Dockerfile

@@ -1,12 +1,5 @@
 """The benchmark of the whole pipeline, at the path that the phase plan names."""
 
-import sys
-from pathlib import Path
+import runpy
 
-# Run as a file, Python looks for packages beside it and not in the checkout.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.pipeline.__main__ import main
-
-if __name__ == "__main__":
-    sys.exit(main())
+runpy.run_module("benchmarks.pipeline", run_name="__main__")

@@ -1,12 +1,5 @@
 """The house rules that no off-the-shelf linter holds."""
 
-import sys
-from pathlib import Path
+import runpy
 
-# Run as a file, Python looks for packages beside it and not in the checkout.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from tools.house_rules import main
-
-if __name__ == "__main__":
-    sys.exit(main())
+runpy.run_module("tools.house_rules", run_name="__main__")

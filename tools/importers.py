@@ -105,14 +105,15 @@ def stands_apart(source: Source, sources: Mapping[str, Source]) -> bool:
     return (
         source.is_package
         or "migrations" in parts
-        or _in_bookmaker_folder(source, sources)
+        or in_bookmaker_folder(source, sources)
         or bool(_ROUTER.search(source.text) or _ENTRY_POINT.search(source.text))
         or _is_command_group(source, sources)
     )
 
 
-def _in_bookmaker_folder(source: Source, sources: Mapping[str, Source]) -> bool:
-    package = sources.get(source.name.rpartition(".")[0])
+def in_bookmaker_folder(source: Source, sources: Mapping[str, Source]) -> bool:
+    """Tell whether a module stands in the folder of a bookmaker: its `__init__` has a constant `BOOKMAKER`."""
+    package = source if source.is_package else sources.get(source.name.rpartition(".")[0])
     return package is not None and bool(_PLUGIN.search(package.text))
 
 

@@ -189,10 +189,12 @@ class MemoryWriteHandler:
         self.gaps: list[HistoryGap] = []
         self._marks: dict[uuid.UUID, Watermark] = {}
 
-    async def register(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
         """Number the generations that are new; return all."""
         for one in generations:
-            self._marks.setdefault(one, Watermark(100 * (len(self._marks) + 1), 0))
+            numbers = sorted(mark.epoch for mark in self._marks.values()) or [0]
+            number = [0, *numbers][-2] + 1 if late else numbers[-1] // 100 * 100 + 100
+            self._marks.setdefault(one, Watermark(number, 0))
         return await self.watermarks(generations)
 
     async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:

@@ -146,17 +146,18 @@ async def test_seqs_may_leave_a_gap(bench: Bench) -> None:
 async def test_journals_do_not_know_each_other(bench: Bench) -> None:
     """Each journal has a watermark of its own."""
     await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON)), first=5))
-    report = await bench.handler.write(OTHER, stamped(batch(snapshot(NOON + MINUTE)), epoch=2))
+    report = await bench.handler.write(OTHER, stamped(batch(snapshot(NOON + MINUTE))))
     assert report.batches == 1
     assert (await applied(bench.handler, JOURNAL), await applied(bench.handler, OTHER)) == (5, 1)
 
 
-@pytest.mark.parametrize(("epoch", "seq"), [(1, 900), (2, 4)])
-async def test_the_latest_state_never_goes_back(bench: Bench, epoch: int, seq: int) -> None:
-    """What is older in the order of writes comes into the history, and leaves the latest state alone."""
+@pytest.mark.parametrize("at", [NOON, NOON + 9 * MINUTE])
+async def test_the_latest_state_never_goes_back(bench: Bench, at: datetime) -> None:
+    """What an earlier generation says comes into the history, and leaves the latest state alone, whatever its time."""
     newest = snapshot(NOON + MINUTE)
-    await bench.handler.write(JOURNAL, stamped(batch(newest), first=5, epoch=2))
-    await bench.handler.write(OTHER, stamped(batch(snapshot(NOON)), first=seq, epoch=epoch))
+    await bench.handler.register([OTHER, JOURNAL])
+    await bench.handler.write(JOURNAL, stamped(batch(newest), first=5))
+    await bench.handler.write(OTHER, stamped(batch(snapshot(at)), first=900))
     assert list(await bench.latest()) == [newest.snapshot_id]
     assert len(await bench.history()) == 2
 

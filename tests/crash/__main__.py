@@ -14,7 +14,13 @@ import structlog
 
 from tests.crash.backlog import large_backlog
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
-from tests.crash.journal_drills import TAKEN_AWAY, descriptors_used_up, files_taken_away, unreadable_at_start
+from tests.crash.journal_drills import (
+    TAKEN_AWAY,
+    descriptors_used_up,
+    files_taken_away,
+    stops_while_served,
+    unreadable_at_start,
+)
 from tests.crash.owner_drills import (
     clock_steps,
     cut_off_owner,
@@ -23,12 +29,14 @@ from tests.crash.owner_drills import (
     stopped_owner,
     two_at_once,
 )
+from tests.crash.reign_drills import database_put_back, journal_put_back, journals_in_turns
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
 
 _WRITER_KILLS, _SERVICE_KILLS, _CONTROL_KILLS = 980, 20, 100
 _DEMO_KILLS = 10
+_STOPS = 10
 _LOST_REPLIES, _DATABASE_CRASHES = 200, 20
 _BACKLOG = 1_000_000_000  # bytes
 _OUTAGE = 60.0  # seconds
@@ -63,8 +71,13 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("owner cut off", cut_off_owner),
         ("PostgreSQL crashed under a standby", restarted_database),
         ("clock steps", lambda: clock_steps(_CLOCK_STEP * share)),
+        ("stopped while served", lambda: stops_while_served(some(_STOPS))),
         ("descriptors used up", descriptors_used_up),
         ("journal not readable", unreadable_at_start),
+        ("database put back, under load", lambda: database_put_back(frozen=False)),
+        ("database put back, prices stand still", lambda: database_put_back(frozen=True)),
+        ("journal from a copy", journal_put_back),
+        ("data directories in turns", journals_in_turns),
         *((f"journal's files {how}", partial(files_taken_away, how)) for how in TAKEN_AWAY),
     )
 

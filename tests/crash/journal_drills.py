@@ -13,12 +13,14 @@ from types import MappingProxyType
 
 import aiohttp
 
+from overround.db.embedded import running_postgres
+from overround.db.server_home import home_of
 from tests.crash.account import Account, account
 from tests.crash.bookie import Bookie
 from tests.crash.service import ServiceProcess, Site, ledger_site
 from tests.crash.table import Row
 
-_NOBODY = "postgresql://overround@/overround?host=/nowhere"
+NOBODY = "postgresql://overround@/overround?host=/nowhere"
 _DESCRIPTORS = 512
 _IDLE = 700  # connections
 _ANSWERS = 240  # of the bookmaker, before and after what is done to the journal: some cycles of all its events
@@ -38,13 +40,11 @@ async def descriptors_used_up() -> Row:
             async with _idle_connections(service.port, _IDLE):
                 await bookie.more(2 * _ANSWERS)
             await _answers_again(service)
-            found = await _settled(service, bookie, place.embedded)
+            found = await settled(service, bookie, place.embedded)
             damaged = "journal_damage" in service.log()
             await service.end(signal.SIGTERM)
     broken = "damage is reported where the disk is whole" if damaged else ""
-    return row_of_account(
-        found, "P6 P23", "descriptors used up by idle connections", {"idle connections": _IDLE}, broken
-    )
+    return ledger_row(found, "P6 P23", "descriptors used up by idle connections", {"idle connections": _IDLE}, broken)
 
 
 async def unreadable_at_start() -> Row:
@@ -52,25 +52,33 @@ async def unreadable_at_start() -> Row:
     bookie = Bookie()
     async with ledger_site(bookie) as place:
         await _only_journalled(place, bookie)
-        before = _contents(place)
-        _forbid(place, forbidden=True)
-        async with place.service(cycles=False, database_url=_NOBODY, under=_unprivileged()) as service:
-            before_it = _cpu_seconds_of_children()
-            code = await asyncio.wait_for(service.process.wait(), _PATIENCE)
-            took = _cpu_seconds_of_children() - before_it
-            sentences = [line for line in service.log().splitlines() if line.startswith("overround: ")]
-        _forbid(place, forbidden=False)
-        faults = {
-            f"exit code {code}": code != 1,
-            f"refused after {took:.1f} s of the processor": took > _REFUSED_WITHIN,
-            f"{len(sentences)} sentences": len(sentences) != 1 or "journal" not in sentences[0],
-            "the journal was changed": _contents(place) != before,
-        }
-        found = await _delivered(place, bookie)
-    broken = ", ".join(fault for fault, present in faults.items() if present)
-    return row_of_account(
-        found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken
-    )
+        elsewhere = place.directory / "elsewhere"
+        try:
+            async with running_postgres(elsewhere) as url:
+                broken = await _refused(place, url)
+                found = await delivered(place, bookie, url, str(home_of(elsewhere).sockets))
+        finally:
+            home_of(elsewhere).remove()
+    return ledger_row(found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken)
+
+
+async def _refused(place: Site, url: str) -> str:
+    """Start a service that may not read the journal; return what was wrong with its refusal."""
+    before = _contents(place)
+    _forbid(place, forbidden=True)
+    async with place.service(cycles=False, database_url=url, under=_unprivileged()) as service:
+        spent = _cpu_seconds_of_children()
+        code = await _exit_code(service)
+        took = _cpu_seconds_of_children() - spent
+        sentences = [line for line in service.log().splitlines() if line.startswith("overround: ")]
+    _forbid(place, forbidden=False)
+    faults = {
+        f"exit code {code}": code != 1,
+        f"refused after {took:.1f} s of the processor": took > _REFUSED_WITHIN,
+        f"{len(sentences)} sentences": len(sentences) != 1 or "journal" not in sentences[0],
+        "the journal was changed": _contents(place) != before,
+    }
+    return ", ".join(fault for fault, present in faults.items() if present)
 
 
 async def files_taken_away(how: str) -> Row:
@@ -78,8 +86,21 @@ async def files_taken_away(how: str) -> Row:
     bookie = Bookie()
     async with ledger_site(bookie) as place:
         await _only_journalled(place, bookie, TAKEN_AWAY[how])
-        found = await _delivered(place, bookie)
-    return row_of_account(found, "P24", f"journal's files {how}", {f"files {how}": 1})
+        found = await delivered(place, bookie)
+    return ledger_row(found, "P24", f"journal's files {how}", {f"files {how}": 1})
+
+
+async def stops_while_served(number: int) -> Row:
+    """Stop services in the middle of a cycle: they receive what they asked for, and store it."""
+    bookie = Bookie()
+    async with ledger_site(bookie) as place:
+        for trial in range(number):
+            async with place.service() as service:
+                await service.ready()
+                await bookie.more(_ANSWERS + 7 + 11 * trial)
+                await service.end(signal.SIGTERM)
+        found = await delivered(place, bookie)
+    return ledger_row(found, "P17", "stopped in the middle of a cycle", {"SIGTERM": number})
 
 
 def _unlink(folder: Path) -> None:
@@ -101,7 +122,7 @@ TAKEN_AWAY: Mapping[str, Callable[[Path], None]] = MappingProxyType(
 
 async def _only_journalled(place: Site, bookie: Bookie, take_away: Callable[[Path], None] | None = None) -> None:
     """Let a service without a database scrape, kill it when all that was served is journalled."""
-    async with place.service(database_url=_NOBODY) as service:
+    async with place.service(database_url=NOBODY) as service:
         await service.until("/health/live", lambda status, _: status == 200)
         await bookie.more(_ANSWERS)
         if take_away is not None:
@@ -111,16 +132,17 @@ async def _only_journalled(place: Site, bookie: Bookie, take_away: Callable[[Pat
         await service.end(signal.SIGKILL)
 
 
-async def _delivered(place: Site, bookie: Bookie) -> Account:
-    """Let the next service deliver what the journal holds, and compare."""
-    async with place.service(cycles=False) as service:
+async def delivered(place: Site, bookie: Bookie, url: str = "", sockets: str = "") -> Account:
+    """Let the next service deliver what the journal holds to its own database, or to another, and compare."""
+    async with place.service(cycles=False, database_url=url) as service:
         await service.ready()
-        found = await _settled(service, bookie, place.embedded)
+        found = await settled(service, bookie, sockets or place.embedded)
         await service.end(signal.SIGTERM)
     return found
 
 
-async def _settled(service: ServiceProcess, bookie: Bookie, sockets: str) -> Account:
+async def settled(service: ServiceProcess, bookie: Bookie, sockets: str) -> Account:
+    """Let the service come to rest and write what it has, and compare."""
     await at_rest(service)
     await service.drained()
     return await account(sockets, bookie)
@@ -153,6 +175,19 @@ async def _answers_again(service: ServiceProcess) -> None:
                 return await service.ready()
 
 
+async def _exit_code(service: ServiceProcess) -> int | None:
+    """Return the exit code of a service that is expected to end by itself; None where it serves instead."""
+    waiting = asyncio.ensure_future(service.process.wait())
+    serving = asyncio.ensure_future(service.ready())
+    await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, serving):
+        task.cancel()
+    await asyncio.gather(waiting, serving, return_exceptions=True)
+    if service.process.returncode is None:
+        await service.drained()
+    return service.process.returncode
+
+
 def _cpu_seconds_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -174,8 +209,8 @@ def _contents(place: Site) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (place.data_dir / "journal").glob("*.journal")}
 
 
-def row_of_account(found: Account, promise: str, drill: str, faults: dict[str, int], broken: str = "") -> Row:
-    """Return the row of a drill that a bookmaker's ledger judges."""
+def ledger_row(found: Account, promise: str, drill: str, faults: dict[str, int], broken: str = "") -> Row:
+    """Return a drill's row of the table."""
     wrong = {"invented": found.invented, "latest prices not the newest": found.wrong_latest}
     words = [broken, *(f"{count} {what}" for what, count in wrong.items() if count)]
     return Row(

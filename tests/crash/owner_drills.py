@@ -17,7 +17,7 @@ from overround.db.server_home import home_of
 from tests.crash.account import account
 from tests.crash.arena import until
 from tests.crash.bookie import Bookie, Tariff
-from tests.crash.journal_drills import at_rest, row_of_account
+from tests.crash.journal_drills import at_rest, ledger_row
 from tests.crash.relay import Relay
 from tests.crash.service import ServiceProcess, Site, ledger_site
 from tests.crash.stepping import CLOCK_FILE
@@ -73,7 +73,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         await service.drained()
         found = await account(self.sockets, bookie)
         broken = "" if code in {0, 4} else f"the former journal could not be drained: {out}"
-        return row_of_account(found, "P28", drill, faults, broken)
+        return ledger_row(found, "P28", drill, faults, broken)
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ async def two_at_once() -> Row:
         await first.end(signal.SIGTERM)
     refused = code == 1 and len(sentences) == 1 and "another service owns this database" in sentences[0]
     broken = "" if refused else f"the second start ended with {code}: {sentences}"
-    return row_of_account(found, "P28", "two services at once", {"second starts": 1}, broken)
+    return ledger_row(found, "P28", "two services at once", {"second starts": 1}, broken)
 
 
 async def standby_takes_over() -> Row:
@@ -184,7 +184,7 @@ async def restarted_database() -> Row:
             found = await account(there.sockets, bookie)
             await second.end(signal.SIGTERM)
         await first.end(signal.SIGTERM)
-    return row_of_account(found, "P28", "PostgreSQL crashed under owner and standby", {"crashes": 1}, broken)
+    return ledger_row(found, "P28", "PostgreSQL crashed under owner and standby", {"crashes": 1}, broken)
 
 
 async def clock_steps(seconds: float) -> Row:
@@ -208,7 +208,7 @@ async def clock_steps(seconds: float) -> Row:
             await service.drained()
             found = await account(place.embedded, bookie)
             await service.end(signal.SIGTERM)
-    return row_of_account(found, "P29", "wall clock set", dict.fromkeys(_STEPS, 1), "; ".join(faults))
+    return ledger_row(found, "P29", "wall clock set", dict.fromkeys(_STEPS, 1), "; ".join(faults))
 
 
 async def _under_step(service: ServiceProcess, bookie: Bookie, seconds: float) -> list[str]:

@@ -3,7 +3,13 @@
 import pytest
 
 from tests.crash.account import compared
-from tests.crash.journal_drills import TAKEN_AWAY, descriptors_used_up, files_taken_away, unreadable_at_start
+from tests.crash.journal_drills import (
+    TAKEN_AWAY,
+    descriptors_used_up,
+    files_taken_away,
+    stops_while_served,
+    unreadable_at_start,
+)
 from tests.crash.table import rendered
 
 
@@ -23,6 +29,12 @@ async def test_a_journal_that_cannot_be_read_refuses_the_start() -> None:
 async def test_files_that_are_taken_away_are_brought_back(how: str) -> None:
     """A service killed after its journal's files were taken away has lost nothing that it acknowledged since."""
     row = await files_taken_away(how)
+    assert row.held, rendered([row])
+
+
+async def test_what_was_served_before_a_stop_is_stored() -> None:
+    """A service that is stopped in the middle of a cycle stores every price that the bookmaker served."""
+    row = await stops_while_served(3)
     assert row.held, rendered([row])
 
 

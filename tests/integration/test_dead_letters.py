@@ -195,13 +195,13 @@ async def test_each_batch_is_recorded_in_its_transaction(handler: PostgresWriteH
     """`write_batches` has every applied batch once, with the hash of its bytes; old ones can be forgotten."""
     stood = snapshot(NOON)
     batches = [batch(stood, confirmed=[confirmation(NOON, stood)]), batch(snapshot(NOON + MINUTE))]
-    write = [msgspec.structs.replace(one, body=encode_batch(one.batch)) for one in stamped(*batches, epoch=5, first=10)]
+    write = [msgspec.structs.replace(one, body=encode_batch(one.batch)) for one in stamped(*batches, first=10)]
     await handler.write(uuid.UUID(int=1), write)
     again = await handler.write(uuid.UUID(int=1), write)
     assert (again.batches, again.applied_before, again.dead_before) == (0, 3, 0)
     query = "select epoch, seq, snapshots, confirmed, body_hash from write_batches order by seq"
     hashes = [body_hash(one.body) for one in write]
-    assert await rows(engine, query) == [(5, 10, 1, 1, hashes[0]), (5, 11, 1, 0, hashes[1])]
+    assert await rows(engine, query) == [(100, 10, 1, 1, hashes[0]), (100, 11, 1, 0, hashes[1])]
     async with driver_connection(engine) as connection:
         assert await keep_batches(connection, NOON, timedelta()) == 0
         assert await keep_batches(connection, SystemClock().now(), timedelta()) == 2

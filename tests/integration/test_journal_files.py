@@ -2,16 +2,20 @@
 
 import asyncio
 import errno
+import json
 import os
 import resource
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
+from overround.cli.main import app
 from overround.clock import SystemClock
 from overround.errors import DamagedFilesError, JournalUnreadableError, JournalWriteError
 from overround.storage.journal.damaged_files import MOST_BYTES, MOST_FILES, DamagedFiles, clear
@@ -169,7 +173,7 @@ def no_descriptor_left() -> Iterator[None]:
 
 def test_a_want_of_descriptors_keeps_nothing_from_being_read_or_written(tmp_path: Path) -> None:
     """With no descriptor to be had, entries are read, written and synced, and a new segment begins."""
-    log = SegmentLog(LocalDisk(tmp_path), 400, opened(FakeDisk()).journal_id, 5)
+    log = SegmentLog(LocalDisk(tmp_path), 400, uuid.uuid4())
     log.open()
     commit(log, *ALL)
     with no_descriptor_left(), capture_logs() as logs:
@@ -324,3 +328,14 @@ def test_damaged_files_are_cleared(tmp_path: Path) -> None:
     assert len(clear(tmp_path)) == 2
     assert (disk.damaged(), clear(tmp_path)) == ([], [])
     disk.close()
+
+
+def test_the_command_clears_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which files it deleted, and exits 4 where there are none; no service has to run."""
+    monkeypatch.setenv("OVERROUND_DATA_DIR", str(tmp_path))
+    damaged = tmp_path / "journal" / DAMAGED
+    damaged.mkdir(parents=True)
+    (damaged / "a.journal").write_bytes(b"1")
+    told = CliRunner().invoke(app, ["queue", "clear-damaged", "--json"])
+    assert (told.exit_code, json.loads(told.stdout)) == (0, {"files": ["a.journal"]})
+    assert CliRunner().invoke(app, ["queue", "clear-damaged"]).exit_code == 4

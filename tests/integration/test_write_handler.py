@@ -35,7 +35,7 @@ from tests.integration.write_data import (
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.forwarding import applied
 
-JOURNAL = uuid.UUID(int=1)
+JOURNAL, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 _SECOND_PIECE = 3  # of a copy: a header, pieces of 64 rows, the end
 LATEST = """
 select snapshot_id, unpacked_smallints(market_ids), specifiers, unpacked_smallints(counts), unpacked_prices(prices),
@@ -157,14 +157,15 @@ async def test_seqs_may_be_missing(handler: PostgresWriteHandler, engine: AsyncE
     assert await rows(engine, COUNT) == [(2,)]
 
 
-@pytest.mark.parametrize(("epoch", "seq", "moves"), [(5, 9, False), (4, 99, False), (5, 11, True), (6, 1, True)])
+@pytest.mark.parametrize("moves", [False, True])
 async def test_the_latest_state_moves_only_to_a_greater_place_in_the_order(
-    handler: PostgresWriteHandler, engine: AsyncEngine, epoch: int, seq: int, *, moves: bool
+    handler: PostgresWriteHandler, engine: AsyncEngine, *, moves: bool
 ) -> None:
-    """Another journal's batch replaces the latest state only if its (epoch, seq) is greater."""
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), epoch=5, first=10))
+    """Another generation's batch replaces the latest state only if that generation was registered later."""
+    await handler.register([JOURNAL, OTHER] if moves else [OTHER, JOURNAL])
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), first=10))
     other = snapshot(NOON + MINUTE, market(RESULT, "", 1100, 0, -1))
-    await handler.write(uuid.UUID(int=2), stamped(batch(other), epoch=epoch, first=seq))
+    await handler.write(OTHER, stamped(batch(other), first=1 if moves else 99))
     expected = [1100, 0, -1] if moves else [2100, 3200, 3500]
     assert await rows(engine, "select unpacked_prices(prices) from latest_odds") == [(expected,)]
     assert await rows(engine, COUNT) == [(2,)]
@@ -242,8 +243,9 @@ async def test_an_older_description_does_not_replace_a_newer_one(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """What an old journal says about events, listings and runs comes too late."""
-    await handler.write(JOURNAL, stamped(descriptions(NOON, status=RunStatus.COMPLETED), epoch=2))
-    await handler.write(uuid.UUID(int=2), stamped(descriptions(NOON, home="Old"), epoch=1, first=8))
+    await handler.register([OTHER, JOURNAL])
+    await handler.write(JOURNAL, stamped(descriptions(NOON, status=RunStatus.COMPLETED)))
+    await handler.write(OTHER, stamped(descriptions(NOON, home="Old"), first=8))
     assert await rows(engine, "select home from events union all select home from listings") == [("Reds",), ("Reds",)]
     assert await rows(engine, "select status from scrape_runs") == [("completed",)]
 

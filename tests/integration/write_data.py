@@ -78,9 +78,9 @@ def confirmation(at: datetime, of: SnapshotWriteData) -> ConfirmedSnapshot:
     return ConfirmedSnapshot(of.sr_id, of.bookmaker, at, of.snapshot_id, of.captured_at)
 
 
-def stamped(*batches: WriteBatch, first: int = 1, epoch: int = 1) -> list[StampedBatch]:
+def stamped(*batches: WriteBatch, first: int = 1) -> list[StampedBatch]:
     """Return batches in the order of writes."""
-    return [StampedBatch(epoch=epoch, seq=first + index, batch=batch) for index, batch in enumerate(batches)]
+    return [StampedBatch(seq=first + index, batch=batch) for index, batch in enumerate(batches)]
 
 
 def event(sr_id: int = 7, home: str = "Reds", kickoff: datetime = NOON) -> Event:

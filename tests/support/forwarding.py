@@ -13,9 +13,9 @@ class ForwardingHandler:
     def __init__(self, handler: WriteHandler) -> None:
         self.handler = handler
 
-    async def register(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
         """Hand on."""
-        return await self.handler.register(generations)
+        return await self.handler.register(generations, late=late)
 
     async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
         """Hand on."""

@@ -132,11 +132,16 @@ def apply_journalled(
     catalogue: Catalogue,
     keys: SharedKeys | None = None,
     clock: Clock | None = None,
+    *,
+    accepted: bool = True,
 ) -> None:
-    """Put journalled snapshots over what the database had, oldest first; `clock` tells how old they are."""
+    """Put journalled snapshots over what the database had, oldest first; `clock` tells how old they are.
+
+    Not `accepted`: nobody knows what the database has, so that the next body of each is written whole.
+    """
     for data in snapshots:
-        cached = snapshot_to_cached_from_data(data, catalogue, keys)
-        cache.put(data.sr_id, data.bookmaker, _aged(cached, clock))
+        cached = _aged(snapshot_to_cached_from_data(data, catalogue, keys), clock)
+        cache.put(data.sr_id, data.bookmaker, msgspec.structs.replace(cached, accepted=accepted))
 
 
 def enter_journalled(book: EventRegister, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:

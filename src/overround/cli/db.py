@@ -13,6 +13,7 @@ app = typer.Typer(help="The database: bring it up to date, see what it holds.", 
 
 FileArgument = Annotated[Path, typer.Argument(dir_okay=False, help="The dump.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
 
 
 @app.command()
@@ -64,6 +65,33 @@ def restore(file: FileArgument, *, json: JsonOption = False) -> None:
         print_json(facts)
     else:
         print_facts("Restored", facts)
+
+
+@app.command()
+def gaps(*, acknowledge: AcknowledgeOption = False, json: JsonOption = False) -> None:
+    """Show what the database once had, and lost for good; exit 4 if there is nothing."""
+    with errors_as_one_line():
+        found = asyncio.run(_gaps(acknowledge=acknowledge))
+    if json:
+        print_json({"gaps": found})
+    for gap in [] if json else found:
+        print_facts("Gap in the history", gap)
+    if not found:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
+async def _gaps(*, acknowledge: bool) -> list[dict[str, object]]:
+    import msgspec  # noqa: PLC0415 - command groups import lazily
+
+    from overround.cli.database_access import database  # noqa: PLC0415 - as above
+    from overround.clock import SystemClock  # noqa: PLC0415 - as above
+    from overround.db.history_gaps import HistoryGapRepository  # noqa: PLC0415 - as above
+
+    async with database("overround db gaps") as engine:
+        repository = HistoryGapRepository(engine)
+        if acknowledge:
+            await repository.acknowledge(SystemClock().now())
+        return [msgspec.to_builtins(gap) for gap in await repository.gaps()]
 
 
 @app.command()

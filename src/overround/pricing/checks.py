@@ -119,11 +119,6 @@ def disagreements(one: Quotes, other: Quotes) -> Iterator[Finding]:
                 yield _finding("agreement", quote, prices, theirs.bookmaker)
 
 
-def agreeing(one: Quotes, other: Quotes) -> int:
-    """Return how many keys both have."""
-    return sum(quote.key in other for quote in one)
-
-
 CHECKS: Sequence[Check] = (
     odd_overrounds,
     broken_order,

@@ -168,9 +168,16 @@ class CatchUp:
             for place in places:
                 snapshot = batch.snapshot(place)
                 if not self._is_overtaken(entry, snapshot):
-                    apply_journalled(self._context.cache, [snapshot], self._context.catalogue, self._keys, self._clock)
+                    self._put(snapshot)
                 self._move(snapshots_taken=self.progress.snapshots_taken + 1)
                 await self._breathe()
+
+    def _put(self, snapshot: SnapshotWriteData) -> None:
+        """Take a snapshot over; without the database it may be old: another journal may have gone on from there."""
+        context = self._context
+        apply_journalled(
+            context.cache, [snapshot], context.catalogue, self._keys, self._clock, accepted=bool(self._epochs)
+        )
 
     def _is_overtaken(self, entry: JournalEntry, snapshot: SnapshotWriteData) -> bool:
         """Tell whether the database has a later state, which another journal wrote."""

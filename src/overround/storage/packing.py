@@ -38,6 +38,7 @@ from overround.storage.copy_format import (
     smallints,
 )
 
+EPOCH_STEP = 100  # from one number of the sequence to the next: those between were given out late
 _ROWS_A_PIECE = 64  # some 300 kB of the latest state
 
 SNAPSHOT_COLUMNS = (
@@ -204,7 +205,7 @@ def _joined(specifiers: Sequence[str]) -> str:
 
 
 def confirmation_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:
-    """Return the columns of all confirmations; those that dead letters bring back are late."""
+    """Return the columns of all confirmations; those that dead letters or former journals bring are late."""
     return _columns(
         (
             one.sr_id,
@@ -212,7 +213,7 @@ def confirmation_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> t
             one.confirmed_at,
             one.snapshot_id,
             one.captured_at,
-            stamped.batch.dead_letter is not None,
+            stamped.batch.dead_letter is not None or stamped.epoch % EPOCH_STEP != 0,
         )
         for stamped in batches
         for one in stamped.batch.confirmed

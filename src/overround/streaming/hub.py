@@ -132,7 +132,7 @@ class StreamHub:
     def seed(self, cache: OddsCache) -> None:
         """Take over the accepted states of a cache that was filled from the database or the journal."""
         for sr_id, bookmaker, cached in cache:
-            if cached.accepted:
+            if cached.accepted or not cached.number:  # not yet scraped: what is stored or journalled
                 self._enter(sr_id, bookmaker, cached)
         for event in self.book.events():
             self._newly_told(event.sr_id)

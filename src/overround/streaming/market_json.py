@@ -1,7 +1,7 @@
 """The JSON of an event's markets, written straight from the cache: hundreds of markets in a few milliseconds.
 
 Text is put together from pieces that repeat (what a market key says of itself, a price, a time), each encoded
-once. `event_schemas` has the shapes; a test holds the two together.
+once. `api.events.schemas` has the shapes; a test holds the two together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

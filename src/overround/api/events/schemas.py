@@ -1,4 +1,4 @@
-"""The shapes of events and prices over HTTP: what `event_json` and `event_pages` write."""
+"""The shapes of events and prices over HTTP: what `streaming.market_json` and `events.routes` write."""
 
 from datetime import datetime
 

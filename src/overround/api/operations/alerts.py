@@ -1,6 +1,7 @@
 """What is not well: the reasons not to be ready, and what somebody should look at beside."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from enum import StrEnum
 
 import msgspec
@@ -11,6 +12,7 @@ from overround.fetching.circuit_breaker import BreakerState
 from overround.records.writing import FillState, QueueStats, WriterState
 from overround.scraping.start_up import CatchUpProgress
 
+_FORGOT = timedelta(minutes=10)
 _STALE_SECONDS = 900.0  # as the alert rule OverroundPricesStale
 
 
@@ -99,6 +101,11 @@ def _broken(state: ApiState) -> Iterator[tuple[str, str]]:
 
 
 def _worries(state: ApiState) -> Iterator[tuple[str, str]]:
+    stats = state.write_queue.stats() if state.write_queue is not None else None
+    if stats is not None and stats.open_gaps:
+        yield "history_gaps", f"the database forgot {stats.open_gaps} stretches that no journal has any more"
+    if stats is not None and stats.went_back_at is not None and state.clock.now() - stats.went_back_at < _FORGOT:
+        yield "watermark_went_back", "the database forgot what it had confirmed: it was written again"
     open_ones = [slug for slug in state.bookmakers if state.fetchers[slug].turns().breaker is not BreakerState.CLOSED]
     if open_ones:
         yield "bookmaker_left_alone", f"only probed, since so much failed: {_names(state, open_ones)}"
