@@ -307,7 +307,16 @@ class _Parts:
 
     def warm_up(self, context: ScrapeContext, caught_up: asyncio.Event) -> WarmUp:
         database, grace = self._database, self._settings.scraping.eviction_grace
-        return WarmUp(database.ready, database.repository, database.links, context, grace, _RUNS_REMEMBERED, caught_up)
+        return WarmUp(
+            database.ready,
+            database.repository,
+            database.links,
+            context,
+            grace,
+            _RUNS_REMEMBERED,
+            caught_up,
+            is_whole=lambda: not database.ownership.inherits,
+        )
 
     def source(self, bookmaker: Bookmaker, options: BookmakerOptions, session: ClientSession) -> Source:
         scraping = self._settings.scraping
@@ -431,6 +440,7 @@ class _Parts:
                 yield queue
             finally:
                 await queue.stop(options.stop_deadline.total_seconds())
+                self._database.ownership.left_behind = journal.stats().pending > 0
 
 
 async def drain_journal(settings: Settings, data_dir: Path) -> int:

@@ -67,17 +67,30 @@ async def beside_owner(connection: asyncpg.Connection) -> None:
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that owns or wants to: `name` for people; `machine` and `pid` tell whether it is still alive."""
+    """A process that owns or wants to: `name` for people; `machine` and `pid` tell whether it is still alive.
+
+    The name begins with `place`: processes of one place have one journal.
+    """
 
     name: str
     machine: str
     pid: int
+
+    @property
+    def place(self) -> str:
+        """Return the machine and the data directory."""
+        return place_of(self.name)
 
     @classmethod
     def here(cls, data_dir: Path) -> "Holder":
         """Return this process, named after its machine and its data directory."""
         pid = os.getpid()
         return cls(name=f"{socket.gethostname()}:{data_dir} (process {pid})", machine=_machine(), pid=pid)
+
+
+def place_of(name: str) -> str:
+    """Return the machine and the data directory of a holder, by its name."""
+    return name.partition(" (")[0]
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +121,10 @@ class Ownership:
         self._on_drained: list[Drained] = []
         self.token: int | None = None
         self.elsewhere = ""
+        self.left_behind = False
+        """Set by whoever leaves something in the journal: the lease is not given back then, and the heir knows."""
+        self.inherits = False
+        """Whether the former owner's journal may hold what the database lacks, and is not this process's own."""
         self.lost = asyncio.Event()
         self.lost_to = ""
 
@@ -144,6 +161,7 @@ class Ownership:
             if self.token is None:
                 raise OwnedElsewhereError((await _standing(connection)).holder)
         self.elsewhere = ""
+        self.inherits = standing.expires_at is not None and place_of(standing.holder) != self._holder.place
         _log.info("database_owned", token=self.token, former=standing.holder)
 
     async def wait_and_take(self) -> None:
@@ -249,7 +267,7 @@ class Ownership:
     async def _release(self) -> None:
         """Let the next owner begin at once; where that cannot be, it waits for the lease to run out."""
         token, self.token = self.token, None
-        if token is None or self.lost.is_set():
+        if token is None or self.left_behind or self.lost.is_set():
             return
         try:
             async with self._connected() as connection:

@@ -206,7 +206,7 @@ def _report_death(task: asyncio.Task[None]) -> None:
 class WarmUp:
     """Fills the cache from the database: before anything else where it answers, else once it does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it reads, where it puts it, and what it waits for
         self,
         ready: asyncio.Event,
         repository: WarmupRepository,
@@ -215,7 +215,15 @@ class WarmUp:
         grace: timedelta,
         runs_remembered: int,
         caught_up: asyncio.Event,
+        *,
+        is_whole: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Build it; `is_whole` tells, once the database is ready, whether it has all that was ever accepted.
+
+        Where it has not, the next body of each event is written whole: a former journal, drained later, may bring
+        steps that come between the stored state and that body.
+        """
+        self._is_whole = is_whole
         self._caught_up = caught_up
         self._ready = ready
         self._repository = repository
@@ -260,6 +268,9 @@ class WarmUp:
         report = await warm_cache_from_db(
             repository, context.cache, context.book, context.catalogue, kickoff_after, clock
         )
+        if not self._is_whole():
+            for sr_id, bookmaker, _ in tuple(context.cache):
+                context.cache.unaccept(sr_id, bookmaker)
         context.runs.warm(await repository.runs(self._runs_remembered), await repository.last_run_id())
         self.done.set()
         duration = round((clock.monotonic() - began) * 1000, 1)
