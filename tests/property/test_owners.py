@@ -81,7 +81,8 @@ class Process:
         """Open a transaction behind the fence, with a row that only its commit shows."""
         engine = create_engine(self._url, "overround tests", pool_size=1)
         self._stack.push_async_callback(engine.dispose)
-        connection = self.connection = await self._stack.enter_async_context(abandoned(engine))
+        connection = await self._stack.enter_async_context(abandoned(engine))
+        self.connection = connection
         await connection.execute("begin")
         await self.claim.hold(connection)
         await connection.execute("insert into course (token) values ($1)", self.claim.token)

@@ -476,6 +476,8 @@ export interface QueueView {
   append_p50_ms: number;
   append_p99_ms: number;
   damaged_frames: number;
+  went_back_at: string | null;
+  open_gaps: number;
 }
 
 export interface QuoteModel {

@@ -16,6 +16,9 @@ _FORGOT = timedelta(minutes=10)
 _STALE_SECONDS = 900.0  # as the alert rule OverroundPricesStale
 
 
+_DEGRADED = frozenset(("clock_stepped", "retention_waits", "watermark_went_back", "history_gaps"))
+
+
 class Severity(StrEnum):
     """How urgent it is: critical is what makes the service not ready, or prices wrong."""
 
@@ -41,6 +44,11 @@ def alerts(state: ApiState) -> list[Alert]:
     """Return all that is not well, what makes the service not ready first."""
     broken = [_critical(code, text) for code, text in _broken(state)]
     return [*not_ready(state), *broken, *(_warning(code, text) for code, text in _worries(state))]
+
+
+def degraded(state: ApiState) -> list[Alert]:
+    """Return what somebody should look at although prices are served and journalled: time and memory gone wrong."""
+    return [alert for alert in alerts(state) if alert.code in _DEGRADED]
 
 
 def takes_writes(state: ApiState) -> bool:
@@ -110,13 +118,8 @@ def _worries(state: ApiState) -> Iterator[tuple[str, str]]:
     if open_ones:
         yield "bookmaker_left_alone", f"only probed, since so much failed: {_names(state, open_ones)}"
     if waiting := (state.maintenance.last.waiting if state.maintenance.last is not None else ()):
-        yield (
-            "retention_waits",
-            (
-                f"{len(waiting)} partitions are old by the clock, but not by the time that the service has run: "
-                f"{', '.join(waiting)}"
-            ),
-        )
+        text = "partitions are old by the clock, but not by the time that the service has run"
+        yield "retention_waits", f"{len(waiting)} {text}: {', '.join(waiting)}"
     if reason := state.clock_watch.reason():
         yield "clock_stepped", f"{reason}: times that people read may be wrong; order, ages and schedule are not"
     stale = _stale(state)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from overround.api.operations.alerts import not_ready, recovering
+from overround.api.operations.alerts import degraded, not_ready, recovering
 from overround.api.state import State
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -29,7 +29,9 @@ async def live() -> Health:
 async def ready(state: State, response: Response) -> Health:
     """Return 200 when the service answers from a warm cache and its writer runs; 503 with reasons otherwise.
 
-    The status is `recovering` while the cache takes over what an earlier process journalled.
+    The status is `degraded`, still with 200, where prices are served and journalled and something else is wrong: the
+    clock, or what the database remembers. It is `recovering` while the cache takes over what an earlier process
+    journalled.
     """
     reasons = [alert.text for alert in not_ready(state)]
     if reasons:
@@ -38,4 +40,6 @@ async def ready(state: State, response: Response) -> Health:
         if progress is not None:
             return Health(status="recovering", reasons=reasons, percent=progress.percent)
         return Health(status="not ready", reasons=reasons)
+    if doubts := [alert.text for alert in degraded(state)]:
+        return Health(status="degraded", reasons=doubts)
     return Health(status="ready")
