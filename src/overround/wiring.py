@@ -227,12 +227,7 @@ async def _started_service(
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
         jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
-        clock_watch = ClockWatch(SystemClock())  # the machine's, whatever date the service's clock shows
-        database.ownership.on_renewed(clock_watch.compare)
-        slugs = {one.number: slug for slug, one in bookmakers.items()}
-        database.ownership.on_drained(lambda sr_id, number: context.cache.unaccept(sr_id, slugs.get(number, "")))
-        scheduler.every(_LOOK, clock_watch.look, "clock-watch")
-        scheduler.every(_LOOK, control.stop_without_permit, "ownership-look")
+        clock_watch = parts.watch_owner(scheduler, control, context.cache)
         for job, name in ((maintenance.run, "maintenance"), (integrity.run_quietly, "integrity")):
             scheduler.every(_MAINTENANCE, job, name)
         stack.callback(scheduler.stop)
@@ -350,6 +345,16 @@ class _Parts:
         """Let no bookmaker be asked from now on."""
         for fetcher in self.fetchers.values():
             fetcher.stop_asking()
+
+    def watch_owner(self, scheduler: ScrapeScheduler, control: ScrapeController, cache: OddsCache) -> ClockWatch:
+        """Let the renewals of the ownership compare clocks and name drained states; end what another is to scrape."""
+        watch = ClockWatch(SystemClock())  # the machine's, whatever date the service's clock shows
+        ownership, slugs = self._database.ownership, {number: slug for slug, number in self._numbers.items()}
+        ownership.on_renewed(watch.compare)
+        ownership.on_drained(lambda sr_id, number: cache.unaccept(sr_id, slugs.get(number, "")))
+        scheduler.every(_LOOK, watch.look, "clock-watch")
+        scheduler.every(_LOOK, control.stop_without_permit, "ownership-look")
+        return watch
 
     def maintenance(self) -> Maintenance:
         database = self._database

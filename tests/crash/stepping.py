@@ -17,7 +17,7 @@ def step_clocks() -> None:
     def now(_: SystemClock) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=float(file.read_text("ascii")))
 
-    SystemClock.now = now  # type: ignore[method-assign]
+    SystemClock.now = now  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What a standby answers while another service owns the database."""
+"""What a standby answers while another service owns the database.
+
+Apart because it is an answer of the API, which the command serves before there is a service.
+"""
 
 from http import HTTPStatus
 
