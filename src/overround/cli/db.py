@@ -16,8 +16,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 
 
 @app.command()
-def upgrade(*, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
-JsonOption = False) -> None:
+def upgrade(*, json: JsonOption = False) -> None:
     """Bring the database to the schema of this release."""
     with errors_as_one_line():
         before, after = asyncio.run(_upgrade())
@@ -31,8 +30,7 @@ JsonOption = False) -> None:
 
 
 @app.command()
-def status(*, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
-JsonOption = False) -> None:
+def status(*, json: JsonOption = False) -> None:
     """Show the schema's revision and what is stored; exit 3 if the schema is not of this release."""
     with errors_as_one_line():
         facts = asyncio.run(_status())
@@ -45,8 +43,7 @@ JsonOption = False) -> None:
 
 
 @app.command()
-def dump(file: FileArgument, *, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
-JsonOption = False) -> None:
+def dump(file: FileArgument, *, json: JsonOption = False) -> None:
     """Write all of the database, as of one instant, to a file for `db restore` or `pg_restore`; a service may run."""
     with errors_as_one_line():
         size = asyncio.run(_dump(file))
@@ -58,8 +55,7 @@ JsonOption = False) -> None:
 
 
 @app.command()
-def restore(file: FileArgument, *, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
-JsonOption = False) -> None:
+def restore(file: FileArgument, *, json: JsonOption = False) -> None:
     """Fill the database of the settings, which has to be empty, from a dump; no service may run."""
     with errors_as_one_line():
         before, after = asyncio.run(_restore(file))
@@ -71,8 +67,7 @@ JsonOption = False) -> None:
 
 
 @app.command()
-def gaps(*, acknowledge: AcknowledgeOption = False, json: AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
-JsonOption = False) -> None:
+def gaps(*, acknowledge: AcknowledgeOption = False, json: JsonOption = False) -> None:
     """Show what the database once had, and lost for good; exit 4 if there is nothing."""
     with errors_as_one_line():
         found = asyncio.run(_gaps(acknowledge=acknowledge))

@@ -317,7 +317,6 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             await asyncio.sleep(LOOK_EVERY)  # of real time: the clock in use may stand still
             async with self._turn:
                 before, back = self._applied, self._watermarks.went_back_at
-                await self._look()
                 if self._watermarks.went_back_at != back and self._applied < before and self._worker is not None:
                     self._worker.cancel()  # it waits for entries behind the place where it was
                     self._worker = self._supervised(self._work(), "write-queue-worker")
