@@ -129,6 +129,7 @@ async def test_it_is_noticed_while_nothing_is_written(bench: Bench, monkeypatch:
     await bench.queue.stop(SOON)
     monkeypatch.setattr(write_queue, "LOOK_EVERY", 0.01)
     await bench.queue.start(bench.watermarks)
+    await bench.write(1)
     bench.database.put_back(copy)
     async with asyncio.timeout(SOON):
         await bench.database.caught_up(bench.ids())

@@ -16,8 +16,10 @@ from starlette.types import ASGIApp
 
 from overround import runtime as process
 from overround.api.app import create_app, service_of
+from overround.api.framework.connections import BoundedServer, ConnectionBook
 from overround.api.framework.standby import StandbyApp
 from overround.cli.service_file import announced
+from overround.clock import SystemClock
 from overround.errors import OverroundError, SettingsError
 from overround.settings import Settings
 
@@ -82,7 +84,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, listener: socket.socket, d
     config = uvicorn.Config(
         app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
     )
-    server = _Server(config)
+    server = _Server(config, app.state.connections)
 
     def stop() -> None:
         server.ask_to_exit()
@@ -97,7 +99,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, listener: socket.socket, d
 async def standing_by(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """Answer with a small application during a block; the socket goes on listening after it."""
     config = uvicorn.Config(app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1)
-    server = _Server(config)
+    server = _Server(config, ConnectionBook(SystemClock()))
     serving = asyncio.create_task(server.serve([listener.dup()]), name="standby-server")
     try:
         yield
@@ -152,7 +154,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-class _Server(uvicorn.Server):
+class _Server(BoundedServer):
     """A server that leaves the signals to the command, which has more to stop than the server."""
 
     def ask_to_exit(self) -> None:

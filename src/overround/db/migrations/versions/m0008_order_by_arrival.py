@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -21,6 +21,7 @@ from (
     union select epoch from scrape_runs
     union select epoch from dead_letters
     union select epoch from write_batches
+    union select epoch from held_rows
 ) as e;
 
 select setval('epochs', max(place)) from renumbered having count(*) > 0;
@@ -34,6 +35,7 @@ _RENUMBERED = (
     "scrape_runs",
     "dead_letters",
     "write_batches",
+    "held_rows",
 )
 _RENUMBER = "update {table} as t set epoch = r.place from renumbered as r where t.epoch = r.epoch;\n"
 
