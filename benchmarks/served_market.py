@@ -159,7 +159,7 @@ def _enter(book: EventRegister, cache: OddsCache, slug: str, listing: Listing, s
     at = snapshot.received_at
     book.put_listing(KnownListing(listing=listing, league="", first_seen_at=at, seen_at=at))
     update_cache(cache, classify_batch_changes(cache, [snapshot]))
-    cache.accept(listing.sr_id, slug, at)
+    cache.accept(listing.sr_id, slug, snapshot.snapshot_id)
 
 
 def _spread(book: EventRegister, count: int) -> frozenset[int]:
@@ -201,7 +201,7 @@ async def run_load(market: Market, events_a_second: float) -> None:
                 changes = classify_batch_changes(cache, [_snapshot(market, body)])
                 update_cache(cache, changes)
                 for changed in changes.changed:
-                    cache.accept(body.sr_id, body.slug, changed.snapshot.received_at)
+                    cache.accept(body.sr_id, body.slug, changed.snapshot.snapshot_id)
                 await asyncio.sleep(0)
             done += len(group)
             await clock.sleep(max(0.0, began + done / events_a_second - time.perf_counter()))

@@ -261,6 +261,27 @@ class DatabaseInUseError(DatabaseUnavailableError):
     """Another process runs the embedded database of this data directory."""
 
 
+class NotOwnerError(DatabaseUnavailableError):
+    """This service does not own the database yet, and may not write to it."""
+
+
+class OwnedElsewhereError(OverroundError):
+    """Another service owns the database; it is named."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"another service owns this database: {holder}; stop it first, or start with --standby")
+
+
+class OwnershipLostError(OverroundError):
+    """Another service has taken the database over; it is named."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        text = "`overround queue drain` writes the journal that stays here"
+        super().__init__(f"another service has taken the database over: {holder}; {text}")
+
+
 class DumpError(OverroundError):
     """A dump could not be written or read."""
 
@@ -291,3 +312,12 @@ class UnknownDeadLetterError(OverroundError):
     def __init__(self, letter_id: int) -> None:
         self.letter_id = letter_id
         super().__init__(f"there is no dead letter {letter_id}")
+
+
+class WatermarkWentBackError(OverroundError):
+    """The database has less of a journal than it once confirmed."""
+
+    def __init__(self, found: int, confirmed: int) -> None:
+        super().__init__(f"the database has the journal up to {found}, and confirmed {confirmed}")
+        self.found = found
+        self.confirmed = confirmed

@@ -14,7 +14,16 @@ from overround.records.event import DiscoveryFailure, Event, LeagueListings, Lis
 from overround.records.odds import MarketKey, MarketPrices
 from overround.records.response import Response
 from overround.records.stored import LatestRow, StoredListing
-from overround.records.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
+from overround.records.writing import (
+    Generation,
+    HistoryGap,
+    JournalEntry,
+    JournalStats,
+    QueueStats,
+    StampedBatch,
+    Watermark,
+    WriteReport,
+)
 
 
 class Clock(Protocol):
@@ -191,12 +200,16 @@ class Journal(Protocol):
     """Accepted batches in order, until the database has them.
 
     `append` takes the batch's place in the order in its first step, before it awaits anything, and
-    a cancelled `append` leaves the batch fully in or fully out. Seqs grow; a restart may leave a gap.
+    a cancelled `append` leaves the batch fully in or fully out. Positions grow; a restart may leave a gap.
+    Each opening is a generation of its own, in which seqs count from 1.
     """
 
     @property
-    def journal_id(self) -> uuid.UUID:
-        """Return the identity under which the database keeps the watermark of this journal."""
+    def generation(self) -> uuid.UUID:
+        """Return the identity under which the database keeps the watermark of what is appended now."""
+
+    def generations(self) -> Sequence[Generation]:
+        """Return the generations that are there in part, oldest first; the present one comes last."""
 
     async def open(self) -> None:
         """Take ownership, recover what an earlier process left.
@@ -221,19 +234,28 @@ class Journal(Protocol):
         """
 
     async def read(self, after: int, limit: int, *, wait: bool = True) -> Sequence[JournalEntry]:
-        """Return entries that follow `after` in order: up to `limit`, fewer where they are large.
+        """Return entries of one generation that follow a position in order: up to `limit`, fewer where they are large.
 
         With none to return it waits for one, or returns nothing if told not to wait. Empty once closed.
         """
 
-    async def release(self, seq: int) -> None:
-        """Forget all entries up to `seq`: the database has them."""
+    async def release(self, position: int) -> None:
+        """Forget all entries up to a position: the database has them. They may stay for a while all the same."""
 
-    async def advance(self, seq: int) -> None:
-        """Release up to the database's watermark, and give out only greater seqs from now on."""
+    async def rewind(self, position: int) -> None:
+        """Take back that the entries after a position were released, as far as they are still there."""
+
+    async def first_after(self, position: int) -> int | None:
+        """Return the position of the first entry behind a position that is still there, released or not."""
+
+    async def note(self, text: bytes) -> None:
+        """Keep a small text beside the entries in place of the one before; a failure is logged and no harm."""
+
+    async def noted(self) -> bytes:
+        """Return the text that was last kept; empty without one."""
 
     async def keep(self, after: int | None) -> None:
-        """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
+        """Keep the entries that follow a position to be read, released or not; None keeps nothing any longer."""
 
     def stats(self) -> JournalStats:
         """Return how much is pending."""
@@ -280,6 +302,12 @@ class DiskStorage(Protocol):
     def remove(self, name: str) -> None:
         """Delete a file; after a power cut it may be back. A name that leads to another file stays."""
 
+    def note(self, data: bytes) -> None:
+        """Replace a small text that is kept beside the files; after a power cut an older one may be back."""
+
+    def noted(self) -> bytes:
+        """Return that text; empty without one."""
+
     def estranged(self) -> Sequence[str]:
         """Return the held files to which their names no longer lead, or which somebody cut."""
 
@@ -296,11 +324,30 @@ class DiskStorage(Protocol):
 class WriteHandler(Protocol):
     """Commits batches to the database, several in one transaction, with the journal's watermark."""
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Return the seq up to which the database has this journal's batches; 0 for a new journal."""
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
+        """Give those generations that have none their number in the order of all, in the order given; return all.
 
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
-        """Commit the batches and move the watermark in one transaction; batches applied before are skipped."""
+        `late` ones come before the newest generation that there is.
+        """
+
+    async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Return how far the database has those generations that it knows."""
+
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
+        """Commit the batches and move the watermark in one transaction; batches applied before are skipped.
+
+        Raises:
+            WatermarkWentBackError: the database says less than it `confirmed`; nothing was written.
+        """
+
+    def forget(self) -> None:
+        """Believe nothing any longer about what the database has."""
+
+    async def record_gaps(self, gaps: Sequence[HistoryGap]) -> None:
+        """Record what is lost."""
+
+    async def open_gaps(self) -> int:
+        """Return how many recorded gaps nobody has acknowledged."""
 
 
 class BatchWriter(Protocol):

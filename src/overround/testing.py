@@ -12,13 +12,13 @@ from itertools import count
 
 import msgspec
 
-from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError
+from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError, WatermarkWentBackError
 from overround.ports import Clock
 from overround.records.batch import SnapshotWriteData, WriteBatch
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.records.odds import MarketKey, MarketPrices
 from overround.records.response import Response
-from overround.records.writing import StampedBatch, WriteReport
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 
 
 class ManualClock:
@@ -31,13 +31,14 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._stepped = timedelta(0)
         self._order = count()
         self._sleepers: list[tuple[float, int]] = []
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         """Return the instant that the clock shows."""
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + self._stepped + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
         """Return the seconds since the clock was made."""
@@ -46,6 +47,10 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock on."""
         self._elapsed += seconds
+
+    def step(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back; no time passes."""
+        self._stepped += by
 
     async def sleep(self, seconds: float) -> None:
         """Move the clock to the end of this sleep, once no other sleep ends before it."""
@@ -80,6 +85,7 @@ class ScriptedBookmaker:
     def __init__(self, slug: str, clock: Clock) -> None:
         self.slug = slug
         self.board: dict[str, _BoardEntry] = {}
+        self._requests = count(1)
         self.failures: dict[str, list[FetchError]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.league_failure: FetchError | None = None
@@ -129,6 +135,7 @@ class ScriptedBookmaker:
     async def fetch_event(self, listing: Listing) -> Response:
         """Return the board's entry as bytes."""
         self.fetched.append(listing.listing_id)
+        number = next(self._requests)
         self.asked.set()
         entry = self.board.get(listing.listing_id)
         body = msgspec.json.encode(entry)
@@ -138,7 +145,7 @@ class ScriptedBookmaker:
             raise self.failures[listing.listing_id].pop(0)
         if entry is None:
             raise GoneError(self.slug, f"event {listing.listing_id}", "not on the board")
-        return Response(body=body, received_at=self._clock.now(), duration_ms=1)
+        return Response(body=body, received_at=self._clock.now(), duration_ms=1, number=number)
 
     def read(self, response: Response) -> Offer:
         """Return the offer that an answer of `fetch_event` holds."""
@@ -179,22 +186,46 @@ class MemoryWriteHandler:
         self.latest: dict[tuple[int, str], StoredSnapshot] = {}
         self.failures_before: list[Exception] = []
         self.failures_after: list[Exception] = []
-        self._applied: dict[uuid.UUID, int] = {}
+        self.gaps: list[HistoryGap] = []
+        self._marks: dict[uuid.UUID, Watermark] = {}
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Return the seq up to which this journal's batches are stored; 0 for a new journal."""
-        return self._applied.get(journal_id, 0)
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
+        """Number the generations that are new; return all."""
+        for one in generations:
+            numbers = sorted(mark.epoch for mark in self._marks.values()) or [0]
+            number = [0, *numbers][-2] + 1 if late else numbers[-1] // 100 * 100 + 100
+            self._marks.setdefault(one, Watermark(number, 0))
+        return await self.watermarks(generations)
 
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Return how far those generations are stored that are known."""
+        return {one: self._marks[one] for one in generations if one in self._marks}
+
+    def forget(self) -> None:
+        """Believe nothing: there are no beliefs."""
+
+    async def record_gaps(self, gaps: Sequence[HistoryGap]) -> None:
+        """Record what is lost."""
+        self.gaps += gaps
+
+    async def open_gaps(self) -> int:
+        """Return how many gaps were recorded."""
+        return len(self.gaps)
+
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Store the batches that were not stored before, all or none, or fail as told."""
         if self.failures_before:
             raise self.failures_before.pop(0)
-        todo = [stamped for stamped in batches if stamped.seq > self._applied.get(journal_id, 0)]
+        mark = self._marks.get(generation, Watermark(0, 0))
+        if mark.applied < confirmed:
+            raise WatermarkWentBackError(mark.applied, confirmed)
+        mark = (await self.register([generation]))[generation]
+        todo = [msgspec.structs.replace(one, epoch=mark.epoch) for one in batches if one.seq > mark.applied]
         for stamped in todo:
             self._insert(stamped)
         missed = [missed for stamped in todo for missed in self._confirm(stamped.batch)]
         if todo:
-            self._applied[journal_id] = todo[-1].seq
+            self._marks[generation] = Watermark(mark.epoch, todo[-1].seq)
         if self.failures_after:
             raise self.failures_after.pop(0)
         snapshots = [snapshot for stamped in todo for snapshot in stamped.batch.snapshots]
@@ -215,21 +246,14 @@ class MemoryWriteHandler:
                 self.latest[snapshot.sr_id, snapshot.bookmaker] = stored
 
     def _confirm(self, batch: WriteBatch) -> Sequence[tuple[int, str]]:
-        """Confirm what was the newest at the instant; return those for which there was none."""
+        """Confirm the snapshots that are named; return those that are not there."""
         missed = []
         for confirmed in batch.confirmed:
-            key = (confirmed.sr_id, confirmed.bookmaker)
-            known = [
-                stored
-                for stored in self.history
-                if (stored.snapshot.sr_id, stored.snapshot.bookmaker) == key
-                and stored.snapshot.captured_at <= confirmed.confirmed_at
-            ]
-            if not known:
-                missed.append(key)
-                continue
-            newest = max(known, key=lambda stored: stored.snapshot.captured_at)
-            newest.last_confirmed_at = max(newest.last_confirmed_at or confirmed.confirmed_at, confirmed.confirmed_at)
+            named = [stored for stored in self.history if stored.snapshot.snapshot_id == confirmed.snapshot_id]
+            if not named:
+                missed.append((confirmed.sr_id, confirmed.bookmaker))
+            for stored in named:
+                stored.last_confirmed_at = confirmed.confirmed_at
         return missed
 
 
@@ -288,6 +312,7 @@ class FakeDisk:
         self._files: dict[str, _FakeFile] = {}
         self._open: dict[str, _FakeFile] = {}
         self._removed: list[tuple[str, _FakeFile]] = []
+        self._note = b""
         self._owned = False
 
     @property
@@ -460,6 +485,14 @@ class FakeDisk:
         if number:
             raise OSError(number, os.strerror(number))
         self._may_fail(call)
+
+    def note(self, data: bytes) -> None:
+        """Replace the text that is kept beside the files."""
+        self._note = data
+
+    def noted(self) -> bytes:
+        """Return that text."""
+        return self._note
 
     def _may_fail(self, call: DiskCall) -> None:
         for fault in self.errors:

@@ -13,7 +13,7 @@ from tests.crash.bookie import Bookie
 
 _HISTORY = """
 select event_id, price from price_history
-where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home' order by event_id, captured_at
+where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home' order by event_id, epoch, seq
 """
 _LATEST = """
 select event_id, price from prices where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home'

@@ -44,13 +44,19 @@ class Bookie:
     `tariff` and `names` may be changed while it serves; `names` holds two for each event, home and away.
     """
 
-    def __init__(self, events: int = 60, tariff: Tariff = Tariff.RISING, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        events: int = 60,
+        tariff: Tariff = Tariff.RISING,
+        names: Sequence[str] = (),
+        kickoff: datetime | None = None,
+    ) -> None:
         self.events = events
         self.tariff = tariff
         self.names = names
         self.ledger: list[Served] = []
         self._clock = SystemClock()
-        self._kickoff = self._clock.now() + timedelta(hours=5)
+        self._kickoff = kickoff or self._clock.now() + timedelta(hours=5)
         self._answers: Counter[int] = Counter()
         self._prices: dict[int, int] = {}
         self._grown = asyncio.Event()

@@ -21,7 +21,7 @@ from tests.crash.bookie import Bookie
 from tests.crash.service import ServiceProcess, Site, ledger_site
 from tests.crash.table import Row
 
-_NOBODY = "postgresql://overround@/overround?host=/nowhere"
+NOBODY = "postgresql://overround@/overround?host=/nowhere"
 _DESCRIPTORS = 512
 _IDLE = 700  # connections
 _ANSWERS = 240  # of the bookmaker, before and after what is done to the journal: some cycles of all its events
@@ -43,11 +43,11 @@ async def descriptors_used_up() -> Row:
             async with _idle_connections(service.port, _IDLE):
                 await bookie.more(2 * _ANSWERS)
             await _answers_again(service)
-            found = await _settled(service, bookie, place.embedded)
+            found = await settled(service, bookie, place.embedded)
             damaged = "journal_damage" in service.log()
             await service.end(signal.SIGTERM)
     broken = "damage is reported where the disk is whole" if damaged else ""
-    return _row(found, "P6 P23", "descriptors used up by idle connections", {"idle connections": _IDLE}, broken)
+    return ledger_row(found, "P6 P23", "descriptors used up by idle connections", {"idle connections": _IDLE}, broken)
 
 
 async def unreadable_at_start() -> Row:
@@ -59,10 +59,10 @@ async def unreadable_at_start() -> Row:
         try:
             async with running_postgres(elsewhere) as url:
                 broken = await _refused(place, url)
-                found = await _delivered(place, bookie, url, str(home_of(elsewhere).sockets))
+                found = await delivered(place, bookie, url, str(home_of(elsewhere).sockets))
         finally:
             home_of(elsewhere).remove()
-    return _row(found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken)
+    return ledger_row(found, "P24", "journal not readable at the start", {"files without the right to read": 1}, broken)
 
 
 async def _refused(place: Site, url: str) -> str:
@@ -89,8 +89,8 @@ async def files_taken_away(how: str) -> Row:
     bookie = Bookie()
     async with ledger_site(bookie) as place:
         await _only_journalled(place, bookie, TAKEN_AWAY[how])
-        found = await _delivered(place, bookie)
-    return _row(found, "P24", f"journal's files {how}", {f"files {how}": 1})
+        found = await delivered(place, bookie)
+    return ledger_row(found, "P24", f"journal's files {how}", {f"files {how}": 1})
 
 
 async def stops_while_served(number: int) -> Row:
@@ -103,8 +103,8 @@ async def stops_while_served(number: int) -> Row:
                 await service.ready()
                 await bookie.more(_ANSWERS + 7 + 11 * trial)
                 await service.end(signal.SIGTERM)
-        found = await _delivered(place, bookie)
-    return _row(found, "P17", "stopped in the middle of a cycle", {"SIGTERM": number})
+        found = await delivered(place, bookie)
+    return ledger_row(found, "P17", "stopped in the middle of a cycle", {"SIGTERM": number})
 
 
 def _unlink(folder: Path) -> None:
@@ -126,32 +126,33 @@ TAKEN_AWAY: Mapping[str, Callable[[Path], None]] = MappingProxyType(
 
 async def _only_journalled(place: Site, bookie: Bookie, take_away: Callable[[Path], None] | None = None) -> None:
     """Let a service without a database scrape, kill it when all that was served is journalled."""
-    async with place.service(database_url=_NOBODY) as service:
+    async with place.service(database_url=NOBODY) as service:
         await service.until("/health/live", lambda status, _: status == 200)
         await bookie.more(_ANSWERS)
         if take_away is not None:
             take_away(place.data_dir / "journal")
             await bookie.more(_ANSWERS)
-        await _at_rest(service)
+        await at_rest(service)
         await service.end(signal.SIGKILL)
 
 
-async def _delivered(place: Site, bookie: Bookie, url: str = "", sockets: str = "") -> Account:
+async def delivered(place: Site, bookie: Bookie, url: str = "", sockets: str = "") -> Account:
     """Let the next service deliver what the journal holds to its own database, or to another, and compare."""
     async with place.service(cycles=False, database_url=url) as service:
         await service.ready()
-        found = await _settled(service, bookie, sockets or place.embedded)
+        found = await settled(service, bookie, sockets or place.embedded)
         await service.end(signal.SIGTERM)
     return found
 
 
-async def _settled(service: ServiceProcess, bookie: Bookie, sockets: str) -> Account:
-    await _at_rest(service)
+async def settled(service: ServiceProcess, bookie: Bookie, sockets: str) -> Account:
+    """Let the service come to rest and write what it has, and compare."""
+    await at_rest(service)
     await service.drained()
     return await account(sockets, bookie)
 
 
-async def _at_rest(service: ServiceProcess) -> None:
+async def at_rest(service: ServiceProcess) -> None:
     """Let no further cycle begin, and the present one end: from then on the bookmaker is not asked."""
     await service.ask("/api/scheduler/pause", method="POST")
     await service.until(
@@ -209,7 +210,8 @@ def _contents(place: Site) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (place.data_dir / "journal").glob("*.journal")}
 
 
-def _row(found: Account, promise: str, drill: str, faults: dict[str, int], broken: str = "") -> Row:
+def ledger_row(found: Account, promise: str, drill: str, faults: dict[str, int], broken: str = "") -> Row:
+    """Return a drill's row of the table."""
     wrong = {"invented": found.invented, "latest prices not the newest": found.wrong_latest}
     words = [broken, *(f"{count} {what}" for what, count in wrong.items() if count)]
     return Row(

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ _MARKET = ("--events", "20", "--advance-every", "0.5", "--tick-seconds", "30")  
 _DEMO_EVENTS, _DEMO_BATCH = 60, 10  # a cycle of some seconds in many batches
 _JOURNAL_BYTES = 4 << 30
 _PATIENCE = 120.0  # seconds
+_OVERROUND = "from overround.cli.main import app; app()"
 _BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 
 
@@ -53,15 +55,39 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     @asynccontextmanager
     async def service(
-        self, *, cycles: bool = True, database_url: str = "", under: Sequence[str] = ()
+        self,
+        *,
+        cycles: bool = True,
+        database_url: str = "",
+        under: Sequence[str] = (),
+        standby: bool = False,
+        code: str = _OVERROUND,
     ) -> AsyncIterator["ServiceProcess"]:
         """Run a service; without a database address it runs its own. It is killed at the end if it still lives.
 
-        `under` is a command that is given the service's to run.
+        `under` is a command that is given the service's to run, `code` the Python that it is.
         """
         environment = self._environment(cycles=cycles, database_url=database_url)
-        async with self._command("serve", environment=environment, under=under) as process:
+        arguments = ("serve", "--standby") if standby else ("serve",)
+        async with self._command(*arguments, environment=environment, under=under, code=code) as process:
             yield process
+
+    def beside(self, name: str, settings: Mapping[str, str] = MappingProxyType({})) -> "Site":
+        """Return the place of a service with a data directory of its own, which asks the same bookmakers."""
+        directory = self.directory / name
+        directory.mkdir(exist_ok=True)
+        return Site(directory=directory, prices_port=self.prices_port, settings={**self.settings, **settings})
+
+    async def command(self, *arguments: str, database_url: str) -> tuple[int, str]:
+        """Run another command with the services' settings; return its exit code and what it wrote on stdout."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _OVERROUND, *arguments),
+            stdout=PIPE,
+            env=self._environment(cycles=False, database_url=database_url),
+            cwd=self.directory,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        return process.returncode or 0, out.decode()
 
     @asynccontextmanager
     async def demo(self) -> AsyncIterator["ServiceProcess"]:
@@ -73,11 +99,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     @asynccontextmanager
     async def _command(
-        self, *arguments: str, environment: dict[str, str], under: Sequence[str] = ()
+        self, *arguments: str, environment: dict[str, str], under: Sequence[str] = (), code: str = _OVERROUND
     ) -> AsyncIterator["ServiceProcess"]:
         with (self.directory / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(*under, sys.executable, "-c", "from overround.cli.main import app; app()", *arguments, "--port", "0"),
+                *(*under, sys.executable, "-c", code, *arguments, "--port", "0"),
                 *("--ack-log", str(self.ack_log)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=PIPE,
@@ -114,13 +140,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             **self.settings,
         }
 
-    def acknowledged(self) -> Sequence[tuple[int, int, int, str]]:
-        """Return epoch, seq, number of changed snapshots and hash of every acknowledged batch."""
+    def acknowledged(self) -> Sequence[tuple[str, int, int, str]]:
+        """Return generation, seq, number of changed snapshots and hash of every acknowledged batch."""
         if not self.ack_log.exists():
             return []
         *lines, _cut_off = self.ack_log.read_text("ascii").split("\n")
         words = (line.split() for line in lines)
-        return [(int(epoch), int(seq), int(count), digest) for epoch, seq, count, digest in words]
+        return [(generation, int(seq), int(count), digest) for generation, seq, count, digest in words]
 
 
 def _kept_environment() -> dict[str, str]:
@@ -274,11 +300,18 @@ async def _clear(place: Site) -> None:
     home.remove()
 
 
-async def write_batches(sockets: str) -> list[tuple[int, int, int, str]]:
-    """Return epoch, seq, number of changed snapshots and hash of every applied batch."""
+_APPLIED = """
+select w.journal, b.seq, b.snapshots + b.dead_snapshots, b.body_hash
+from write_batches as b
+join journal_watermarks as w using (epoch)
+"""
+
+
+async def write_batches(sockets: str) -> list[tuple[str, int, int, str]]:
+    """Return generation, seq, number of changed snapshots and hash of every applied batch."""
     connection = await asyncpg.connect(host=sockets, user=USER, database=DATABASE)
     try:
-        rows = await connection.fetch("select epoch, seq, snapshots + dead_snapshots, body_hash from write_batches")
-        return [(epoch, seq, count, digest.hex()) for epoch, seq, count, digest in rows]
+        rows = await connection.fetch(_APPLIED)
+        return [(str(generation), seq, count, digest.hex()) for generation, seq, count, digest in rows]
     finally:
         await connection.close()

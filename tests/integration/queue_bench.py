@@ -19,32 +19,29 @@ from overround.storage.journal.memory import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.testing import ManualClock
+from tests.support.forwarding import ForwardingHandler
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class Troubled:
+class Troubled(ForwardingHandler):
     """A handler in front of the real one that fails as often as told, before or after committing."""
 
     def __init__(self, handler: WriteHandler) -> None:
-        self.handler = handler
+        super().__init__(handler)
         self.before: list[Exception] = []
         self.after: list[Exception] = []
         self.held: asyncio.Event | None = None
         self.sizes: list[int] = []
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Ask the real handler."""
-        return await self.handler.applied(journal_id)
-
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Wait, fail or write, as told."""
         if self.held is not None:
             await self.held.wait()
         self.sizes.append(len(batches))
         if self.before:
             raise self.before.pop()
-        report = await self.handler.write(journal_id, batches)
+        report = await super().write(generation, batches, confirmed)
         if self.after:
             raise self.after.pop()
         return report
@@ -60,7 +57,7 @@ class Bench:
         numbers = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
         self.missed: list[tuple[int, str]] = []
         self.holds = Holds(self.clock)
-        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock, self.holds))
+        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock, holds=self.holds))
         self.held_rows = HeldRows(engine, load_catalogue(), numbers, self.clock, self.holds)
         self.queue = AsyncWriteQueue(
             session_factory=engine,

@@ -39,8 +39,8 @@ class Desk:
     def restart(self) -> None:
         """Begin a process that knows nothing."""
         self.holds = Holds(self.clock)
-        self.handler = PostgresWriteHandler(self.engine, CATALOGUE, NUMBERS, self.clock, self.holds)
-        self.keeper = HeldRows(self.engine, CATALOGUE, NUMBERS, self.clock, self.holds)
+        self.handler = PostgresWriteHandler(self.engine, CATALOGUE, NUMBERS, self.clock, holds=self.holds)
+        self.keeper = HeldRows(self.engine, CATALOGUE, NUMBERS, self.clock, holds=self.holds)
         self.keeper.on_forgotten = self.unaccepted.append
 
     async def write(self, minute: int, *bookmakers: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -183,7 +184,7 @@ def no_descriptor_left() -> Iterator[None]:
 
 def test_a_want_of_descriptors_keeps_nothing_from_being_read_or_written(tmp_path: Path) -> None:
     """With no descriptor to be had, entries are read, written and synced, and a new segment begins."""
-    log = SegmentLog(LocalDisk(tmp_path), 400, opened(FakeDisk()).journal_id, 5)
+    log = SegmentLog(LocalDisk(tmp_path), 400, uuid.uuid4())
     log.open()
     commit(log, *ALL)
     with no_descriptor_left(), capture_logs() as logs:

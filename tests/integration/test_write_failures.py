@@ -271,9 +271,10 @@ async def test_the_ack_log_has_a_line_for_each_batch(bench: Bench, tmp_path: Pat
     bench.queue.on_accepted(AckLog(file).note)
     for minute in range(3):
         entry = await bench.queue.enqueue(batch(minute, 2000))
-        assert file.read_text(encoding="utf-8").splitlines()[-1].startswith(f"{entry.epoch} {entry.seq} 1 ")
+        assert file.read_text(encoding="utf-8").splitlines()[-1].startswith(f"{entry.generation} {entry.seq} 1 ")
     await bench.queue.drain()
-    written = await rows(bench.engine, "select epoch, seq, snapshots, encode(body_hash, 'hex') from write_batches")
+    query = "select journal, seq, snapshots, encode(body_hash, 'hex') from write_batches"
+    written = await rows(bench.engine, f"{query} join journal_watermarks using (epoch)")
     lines = [" ".join(map(str, row)) for row in sorted(written, key=str)]
     assert file.read_text(encoding="utf-8").splitlines() == lines
 

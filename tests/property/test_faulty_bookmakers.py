@@ -127,7 +127,7 @@ class Shop:
             clock=self.clock,
             progress=ProgressHub(),
         )
-        writer = InlineWriter(MemoryWriteHandler(), self.clock)
+        writer = InlineWriter(MemoryWriteHandler())
         self.coordinator = EventCoordinator(self.context, OPTIONS, batch_writer=writer)
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from overround.errors import DamagedFilesError, JournalWriteError
 from overround.storage.journal.disk import TRIES
 from overround.storage.journal.frames import FILE_HEADER_SIZE, Frame, scan
-from overround.storage.journal.segments import NewEntry, SegmentLog
+from overround.storage.journal.segments import NewEntry, SegmentLog, Tail
 from overround.testing import DiskCall, DiskFault, FakeDisk
 from tests.unit.test_frames import Held
 
@@ -55,7 +55,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
         self.at_risk: set[int] = set()
         self.offered = 0
         self.released = 0
-        self.log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), 5)
+        self.log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), tail=Tail(0))
         self.log.open()
 
     @rule(call=CALLS, number=st.sampled_from(ERRNOS), times=st.integers(1, 4), skipped=st.integers(0, 4))
@@ -154,7 +154,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
     def _start(self) -> None:
         """Open the journal; a start that is refused leaves every file as it was."""
         before = self._contents()
-        log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), 5)
+        log = SegmentLog(self.disk, SEGMENT, uuid.UUID(int=1), tail=Tail(0))
         try:
             log.open()
         except OSError:
@@ -166,7 +166,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
             self._open(log)
         self.disk.errors.clear()
         self.log = log
-        self.log.advance(self.released)  # the database's watermark
+        self.log.release(self.released)  # the database's watermark
         self._compare()
         self.at_risk.clear()
 

@@ -84,10 +84,10 @@ ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
 
 
 @asynccontextmanager
-async def service_of(settings: Settings) -> AsyncIterator[Service]:
-    """Run the service that the settings describe."""
+async def service_of(settings: Settings, *, standby: bool = False) -> AsyncIterator[Service]:
+    """Run the service that the settings describe; a standby waits first until it owns the database."""
     configure_logs(settings.log_level)
-    async with running_database(settings) as database:
+    async with running_database(settings, standby=standby) as database:
         refuse_without_keys(settings, database.keys)
         async with running_service(settings, database) as service:
             yield service
@@ -170,6 +170,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag, connect
         warm=service.warm,
         catch_up=service.catch_up,
         maintenance=service.maintenance,
+        clock_watch=service.clock_watch,
         integrity=service.integrity,
         coverage=service.coverage,
         bookmakers=ShownNames(service.roster, names, service.settings.reference),
@@ -190,6 +191,7 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag, connect
         process=psutil.Process(),
         history=service.database.history,
         keys=service.database.keys,
+        ownership=service.database.ownership,
         places=places_of(service.settings),
         inventory=SharedTask(lambda: inventory(service.database.engine)),
         checks=SharedTask(lambda: check_cache(context.cache, context.book, context.catalogue)),

@@ -22,10 +22,12 @@ from overround.catalogue import Catalogue
 from overround.configuration.live_settings import LiveSettings
 from overround.db.history import HistoryRepository
 from overround.db.inventory import Inventory
+from overround.db.ownership import Ownership
 from overround.descriptors import DescriptorRoom
 from overround.fetching.http import HttpFetcher
 from overround.ports import Clock, WriteQueue
 from overround.pricing.coverage import CoverageBook
+from overround.scheduling.clock_watch import ClockWatch
 from overround.scheduling.scheduler import ScrapeScheduler
 from overround.scraping.enabled_bookmakers import EnabledBookmakers
 from overround.scraping.linking import ListingLinker
@@ -92,10 +94,12 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     warm: asyncio.Event
     catch_up: CatchUp
     maintenance: Maintenance
+    clock_watch: ClockWatch
     integrity: IntegrityCheck
     coverage: CoverageBook
     history: HistoryRepository
     keys: KeyRing
+    ownership: Ownership
     inventory: SharedTask[Inventory]
     checks: SharedTask[Checked]
     places: tuple[Path, ...]

@@ -1,6 +1,6 @@
 """Which events there are, and who lists them: the running service's register."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -32,6 +32,26 @@ ListingKey = tuple[str, str]
 _IN_PLAY = " shows it in play before its kick-off"
 
 
+class _Started:
+    """Since when, in monotonic seconds, the wall clock has said of events and listings that they have kicked off."""
+
+    def __init__(self) -> None:
+        self._since: dict[int | ListingKey, float] = {}
+
+    def past(
+        self, kickoffs: Iterable[tuple[int | ListingKey, datetime]], now: datetime, monotonic: float, grace: timedelta
+    ) -> Sequence[int | ListingKey]:
+        """Return those that kicked off longer than `grace` ago by both clocks."""
+        before = self._since
+        started = [(key, kickoff) for key, kickoff in kickoffs if kickoff < now]
+        self._since = {key: before.get(key, monotonic) for key, _ in started}
+        held = monotonic - grace.total_seconds()
+        due = [key for key, kickoff in started if kickoff + grace < now and self._since[key] <= held]
+        for key in due:
+            del self._since[key]
+        return due
+
+
 class EventRegister:
     """Events by SportRadar id and listings by (bookmaker, listing id); used from the event loop only."""
 
@@ -42,6 +62,7 @@ class EventRegister:
         self._links: dict[ListingKey, ListingLink] = {}
         self._seen_at: dict[ListingKey, datetime] = {}
         self._moved: set[tuple[int, str]] = set()
+        self._started = _Started()
         self._revision = 0
 
     @property
@@ -161,22 +182,30 @@ class EventRegister:
             known = msgspec.structs.replace(known, first_seen_at=before.first_seen_at)
         self._listings[key] = known
         self._index(key, before, known)
-        return None if before is not None and _same_fact(before, known) else _write_data(known)
+        return None if before is not None and _same_fact(before, known) else listing_data(known)
 
-    def drop_started(self, now: datetime, grace: timedelta) -> tuple[int, ...]:
-        """Forget what kicked off longer than `grace` ago; return the events' ids."""
-        started = tuple(sr_id for sr_id, event in self._events.items() if event.kickoff < now - grace)
+    def drop_started(self, now: datetime, monotonic: float, grace: timedelta) -> tuple[int, ...]:
+        """Forget what kicked off longer than `grace` ago; return the events' ids.
+
+        The wall clock may be wrong for a while. So it must also have said for `grace` of monotonic time, at each
+        call, that the kick-off has passed.
+        """
+        due = self._started.past(self._kickoffs(), now, monotonic, grace)
+        started = tuple(sr_id for sr_id in due if isinstance(sr_id, int))
         self._revision += 1
         for sr_id in started:
             del self._events[sr_id]
             self._by_event.pop(sr_id, None)
         self._moved = {pair for pair in self._moved if pair[0] in self._events}
-        over = [key for key, known in self._listings.items() if known.listing.kickoff < now - grace]
-        for key in over:
+        for key in (key for key in due if not isinstance(key, int)):
             known = self._listings.pop(key)
             self._seen_at.pop(key, None)
             self._index(key, known, None)
         return started
+
+    def _kickoffs(self) -> Iterator[tuple[int | ListingKey, datetime]]:
+        yield from ((sr_id, event.kickoff) for sr_id, event in self._events.items())
+        yield from ((key, known.listing.kickoff) for key, known in self._listings.items())
 
     def _index(self, key: ListingKey, before: KnownListing | None, after: KnownListing | None) -> None:
         if before is None or after is None or not _same_fact(before, after):
@@ -211,7 +240,8 @@ def _same_fact(before: KnownListing, after: KnownListing) -> bool:
     return (before.listing, before.gone_at, before.duplicate) == (after.listing, after.gone_at, after.duplicate)
 
 
-def _write_data(known: KnownListing) -> ListingWriteData:
+def listing_data(known: KnownListing) -> ListingWriteData:
+    """Return a listing as it is written."""
     return ListingWriteData(
         listing=known.listing, seen_at=known.seen_at, gone_at=known.gone_at, duplicate=known.duplicate
     )

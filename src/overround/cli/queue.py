@@ -1,6 +1,7 @@
 """`overround queue`: the write queue, and what it could not write."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -127,6 +128,31 @@ def clear_damaged(*, json: JsonOption = False) -> None:
     if not cleared:
         raise fail(f"there are no damaged files in {folder}", ExitCode.NOTHING_TO_DO)
     _show("Damaged files deleted", {"files": [path.name for path in cleared]}, json=json)
+
+
+@app.command()
+def drain(
+    *,
+    data_dir: Annotated[
+        Path, typer.Option(file_okay=False, exists=True, help="The data directory of a service that has ended.")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Write what an ended service journalled to the database of the settings; exit 4 if it has all of that."""
+    import asyncio  # noqa: PLC0415 - command groups import lazily
+
+    from overround.logs import configure_logs  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+    from overround.wiring import drain_journal  # noqa: PLC0415 - as above
+
+    configure_logs("warning")
+    with errors_as_one_line():
+        if not (data_dir / "journal").is_dir():
+            raise fail(f"there is no journal in {data_dir}")
+        written = asyncio.run(drain_journal(Settings(), data_dir))
+    _show("Journal drained", {"data_dir": str(data_dir), "batches": written}, json=json)
+    if not written:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
 
 
 def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:

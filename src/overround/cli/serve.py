@@ -16,6 +16,9 @@ def serve(
     ack_log: Annotated[
         Path | None, typer.Option(help="Append a line for each batch that the journal has; for crash tests.")
     ] = None,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait for as long as another service owns the database.")
+    ] = False,
 ) -> None:
     """Run the service: API and page, embedded database unless the settings name another."""
     from overround.settings import Settings  # noqa: PLC0415 - command groups import lazily
@@ -31,4 +34,4 @@ def serve(
             port=given.port if port is None else port,
             queue=given.queue.model_copy(update={"ack_log": ack_log or given.queue.ack_log}),
         )
-        run_until_stopped(lambda stopping: serve_settings(settings, stopping))
+        run_until_stopped(lambda stopping: serve_settings(settings, stopping, standby=standby))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -37,8 +36,6 @@ from held_rows
 group by bookmaker
 order by bookmaker
 """
-
-_DROP_OLD_BATCHES = "delete from write_batches where applied_at < $1"
 
 _WATERMARKS = """
 select max(epoch) as epoch, count(*) as journals, (select max(applied_at) from write_batches) as applied_at
@@ -124,9 +121,3 @@ class DeadLetterRepository:
         async with reachable_connection(self._engine) as connection:
             found = await (connection.fetch(_DROP_ALL) if ids is None else connection.fetch(_DROP, list(ids)))
         return sorted(row["id"] for row in found)
-
-
-async def drop_old_batches(connection: asyncpg.Connection, before: datetime) -> int:
-    """Forget the batches applied before an instant; return how many."""
-    status: str = await connection.execute(_DROP_OLD_BATCHES, before)
-    return int(status.rpartition(" ")[2])

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from itertools import count
+from types import SimpleNamespace
 
 import msgspec
 import stamina
@@ -19,6 +21,8 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     TCPConnector,
+    TraceConfig,
+    TraceRequestHeadersSentParams,
     hdrs,
 )
 from yarl import URL
@@ -92,6 +96,29 @@ class _Backoff:
         return self.pending <= cap
 
 
+class _Attempt(msgspec.Struct):
+    """An attempt at a request, and its number among all those of the session, once it has been sent."""
+
+    number: int = 0
+
+
+def _numbering() -> TraceConfig:
+    """Return what numbers attempts when their first bytes go to the socket.
+
+    A number taken earlier would not tell the order in which a bookmaker is asked: a request may wait for a connection.
+    """
+    numbers = count(1)
+
+    async def sent(_: ClientSession, trace: SimpleNamespace, __: TraceRequestHeadersSentParams) -> None:
+        attempt: _Attempt | None = trace.trace_request_ctx
+        if attempt is not None:
+            attempt.number = next(numbers)
+
+    trace = TraceConfig()
+    trace.on_request_headers_sent.append(sent)
+    return trace
+
+
 @asynccontextmanager
 async def open_session(user_agent: str, *, connections: int = 200) -> AsyncIterator[ClientSession]:
     """Open the connection pool that all fetchers share.
@@ -105,6 +132,7 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         cookie_jar=DummyCookieJar(),
         headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE, hdrs.ACCEPT_ENCODING: ENCODINGS},
         auto_decompress=False,  # it would unpack the bodies of all connections at once
+        trace_configs=[_numbering()],
         trust_env=False,
         max_line_size=_HEADER_BYTES,
         max_field_size=_HEADER_BYTES,
@@ -261,7 +289,7 @@ class HttpFetcher:
 
     async def _exchange(self, request: _Request) -> Response:
         started = self._clock.monotonic()
-        url = request.url
+        url, attempt = request.url, _Attempt()
         for _ in range(_MAX_REDIRECTS + 1):
             async with self._session.request(
                 request.method,
@@ -271,9 +299,11 @@ class HttpFetcher:
                 proxy=self._proxy,
                 timeout=self._timeout,
                 allow_redirects=False,
+                trace_request_ctx=attempt,
             ) as response:
                 if response.status not in _REDIRECTS:
-                    return await self._receive(request, response, started)
+                    received = await self._receive(request, response, started)
+                    return msgspec.structs.replace(received, number=attempt.number)
                 url = self._redirected(request, response)
         raise BlockedError(self._slug, request.subject, f"more than {_MAX_REDIRECTS} redirects")
 

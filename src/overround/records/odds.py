@@ -1,6 +1,7 @@
 """Exact prices, lines, market keys and snapshots: the arithmetic everything else stands on."""
 
 import re
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import msgspec
+import uuid_utils
 
 from overround.errors import LineError, PriceError
 
@@ -85,6 +87,10 @@ class Unmapped(msgspec.Struct, frozen=True, gc=False):
     count: int = 1
 
 
+def _new_id() -> uuid.UUID:
+    return uuid.UUID(bytes=uuid_utils.uuid7().bytes)
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All of one bookmaker's markets for one event at one `received_at`.
 
@@ -92,6 +98,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `covered` are the catalogue markets that the bookmaker's mapping can produce at all. Markets with an outcome
     that could not be read (`UNREAD`) are `unread` once classification has put the known state in its place.
     `suspended`: nothing of the event can be bet on, so that a market which the body lacks is suspended too.
+    `number` is that of the request that brought the body: requests count in the order in which they were sent,
+    whatever the clock shows. `seen` are the monotonic seconds when the body was read: ages count from there, so that
+    no step of the wall clock changes them. `snapshot_id` names the row that the snapshot becomes where it changed
+    something.
     """
 
     sr_id: int
@@ -104,6 +114,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unread: frozenset[MarketKey] = frozenset()
     suspended: bool = False
     body_hash: bytes = b""
+    number: int = 0
+    seen: float = 0.0
+    snapshot_id: uuid.UUID = msgspec.field(default_factory=_new_id)
 
 
 def parse_price(text: str) -> int:

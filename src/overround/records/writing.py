@@ -1,5 +1,6 @@
 """Records of the write path: batches in their order, what a write did, how the queue fares."""
 
+import uuid
 from datetime import datetime
 from enum import StrEnum
 
@@ -7,20 +8,36 @@ import msgspec
 
 from overround.records.batch import WriteBatch
 
+Place = tuple[uuid.UUID, int]
+"""Where a batch stands: its generation, and its seq there."""
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """One opening of a journal: its id, and the position of the last entry before its first."""
+
+    id: uuid.UUID
+    base: int = 0
+
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted batch with its place in the one order of all writes: (epoch, seq)."""
+    """An accepted batch: its seq counts within its generation, from 1, its position over the journal's whole life."""
 
-    epoch: int
+    generation: uuid.UUID
     seq: int
+    position: int
     body: bytes
+
+    @property
+    def place(self) -> Place:
+        """Return where it stands in the order of writes."""
+        return (self.generation, self.seq)
 
 
 class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     """How much the journal holds that is not yet released, and how it fares.
 
     `oldest_seconds` is how long ago the oldest pending entry was journalled, by the journal's own clock; 0 without one.
-    `last_seq` is the greatest seq that a batch has or had. `pending_bytes` are those of the pending
+    `last` is the greatest position that a batch has or had. `pending_bytes` are those of the pending
     entries, `bytes` all those on disk, of at most about `max_bytes`. The damaged frames and bytes
     are those found since `open`. The append times are of the latest appends, from the call until the
     batch was durable; `write_error` says why the disk refused the latest group of batches, and is
@@ -29,8 +46,7 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     `open`, and copied from their open descriptors, the latest of them at `restored_at`.
     """
 
-    epoch: int
-    last_seq: int
+    last: int
     pending: int
     bytes: int
     oldest_seconds: float
@@ -48,15 +64,34 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     restored_at: datetime | None = None
 
 
-class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch with its place in the order of writes, and its bytes where it comes from a journal.
+class Watermark(msgspec.Struct, frozen=True):
+    """What the database knows of a generation: its number in the order of all, and up to which seq it has it."""
 
+    epoch: int
+    applied: int
+
+
+class HistoryGap(msgspec.Struct, frozen=True, kw_only=True):
+    """Batches of a generation that the database forgot and the journal no longer has; `until` is when the last came."""
+
+    generation: uuid.UUID
+    first_seq: int
+    last_seq: int
+    until: datetime
+    found_at: datetime
+
+
+class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch with its place in the order of writes, and its bytes and position where it comes from a journal.
+
+    The write handler puts in the epoch, which is the generation's number in the database.
     `unreadable` says why the bytes could not be decoded; `batch` is empty then.
     """
 
-    epoch: int
     seq: int
     batch: WriteBatch
+    epoch: int = 0
+    position: int = 0
     body: bytes = b""
     unreadable: str = ""
 
@@ -69,7 +104,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     that were gone already; `held` are those that were put aside for their bookmaker.
     `applied_before` and `dead_before` are those of batches that were skipped,
     as the database recorded them. `tries` is how often a part of the transaction was tried.
-    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT. `place` is (epoch, seq) of
+    `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT. `place` is that of
     the batch, where it was written without a journal.
     """
 
@@ -87,7 +122,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 1
     flush_ms: float = 0.0
     commit_ms: float = 0.0
-    place: tuple[int, int] = (0, 0)
+    place: Place = (uuid.UUID(int=0), 0)
 
 
 class WriterState(StrEnum):
@@ -160,7 +195,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     is how long the database has had the present question. `change_to_committed` runs from the newest snapshot of a
     batch to its commit. `fill_percent` is of the journal's room; `journal_error` says why its disk refused the last
     append, empty where it did not. `journal_read_error`, the damaged and the restored files are those of
-    `JournalStats`.
+    `JournalStats`. `went_back_at` is when the database was last found to have forgotten something; `open_gaps` are
+    the gaps of the history that this left and nobody has acknowledged.
     """
 
     running: bool
@@ -202,4 +238,6 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     restored_at: datetime | None = None
     append_p50_ms: float = 0.0
     append_p99_ms: float = 0.0
+    went_back_at: datetime | None = None
+    open_gaps: int = 0
     damaged_frames: int = 0

@@ -14,8 +14,6 @@ from overround.records.odds import Snapshot
 DISAGREEING_SWEEPS = 10
 """After so many sweeps in a row in which a list's count disagrees, the bookmaker's counts are not trusted."""
 
-_LEAST = timedelta(microseconds=1)
-
 ListingKey = tuple[str, str]
 ListKey = tuple[str, str]
 
@@ -146,11 +144,14 @@ def _may_be_gone(known: KnownListing, found: _List | None, clean: Collection[str
     return known.listing.bookmaker in clean and known.listing.sport in sports
 
 
-def withdrawals(book: EventRegister, cache: OddsCache, clean: Collection[str], now: datetime) -> Iterator[Snapshot]:
+def withdrawals(
+    book: EventRegister, cache: OddsCache, clean: Collection[str], now: datetime, seen: float
+) -> Iterator[Snapshot]:
     """Yield, for each (event, bookmaker) that has prices and no listing, a complete snapshot without markets.
 
     It takes a sign that the listing has left: it is known to be gone, or was another event's after this one's, or
     the bookmaker is among `clean`, whose lists all came whole. An event that has kicked off keeps its last prices.
+    `now` and `seen` (monotonic seconds) are when the lists had come.
     """
     left = book.left()
     for sr_id, bookmaker, cached in cache:
@@ -159,15 +160,17 @@ def withdrawals(book: EventRegister, cache: OddsCache, clean: Collection[str], n
             continue
         departed = (sr_id, bookmaker) in left or bookmaker in clean
         if departed and any(prices.prices for prices in cached.markets.values()):
-            yield _withdrawal(sr_id, bookmaker, cached, now)
+            yield _withdrawal(sr_id, bookmaker, cached, now, seen)
 
 
-def _withdrawal(sr_id: int, bookmaker: str, cached: CachedSnapshot, now: datetime) -> Snapshot:
+def _withdrawal(sr_id: int, bookmaker: str, cached: CachedSnapshot, now: datetime, seen: float) -> Snapshot:
     return Snapshot(
         sr_id=sr_id,
         bookmaker=bookmaker,
-        received_at=max(now, cached.received_at + _LEAST),
+        received_at=now,
         markets={},
         complete=True,
         covered=frozenset(key.market for key in cached.markets),
+        number=cached.number,  # it follows the state that it withdraws
+        seen=seen,
     )

@@ -153,10 +153,12 @@ class _Found:
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
-            if stated.kickoff < now - grace:
-                continue
-            listing, key = _with_resolved_id(book, stated), _key(stated)
+            key = _key(stated)
+            # Listed is listed: by a wrong clock, every kick-off may have passed, and nothing is gone for that.
             self._seen.add(key)
+            if stated.kickoff + grace < now:
+                continue
+            listing = _with_resolved_id(book, stated)
             known = book.listing(key)
             if known is not None and known.listing == listing and known.league == league.league and not known.gone_at:
                 self._fresh.pop(key, None)
@@ -286,7 +288,7 @@ def _key(listing: Listing) -> ListingKey:
     return (listing.bookmaker, listing.listing_id)
 
 
-_RETRY_AFTER = timedelta(hours=1)
+_RETRY_AFTER = 3600.0  # seconds
 _AT_MOST = 50  # fetches a cycle: this must never hold up the scrape
 
 
@@ -296,7 +298,7 @@ class ListingResolver:
     def __init__(self, sources: Mapping[str, Source], clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
-        self._asked: dict[tuple[str, str], datetime] = {}
+        self._asked: dict[tuple[str, str], float] = {}
 
     async def resolve(self, book: EventRegister) -> Sequence[KnownListing]:
         """Return the unmatched listings whose body names their event, with the id filled in."""
@@ -305,7 +307,7 @@ class ListingResolver:
         return [known for known in found if known is not None]
 
     def _due(self, book: EventRegister) -> Sequence[KnownListing]:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         unmatched = [known for known in book.known() if known.listing.sr_id is None and known.gone_at is None]
         keys = {(known.listing.bookmaker, known.listing.listing_id): known for known in unmatched}
         self._asked = {key: at for key, at in self._asked.items() if key in keys and now - at < _RETRY_AFTER}

@@ -81,7 +81,7 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(
+        self.store = BatchStore(
             context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
         )
         self._resolver = ListingResolver(context.sources, context.clock)
@@ -136,7 +136,7 @@ class EventCoordinator:
         while self._owed_runs:
             run = self._owed_runs[0]
             try:
-                await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+                await self.store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
             except JournalWriteError as error:
                 _log.warning("open_runs_not_closed", runs=len(self._owed_runs), error=str(error))
                 return
@@ -205,7 +205,7 @@ class EventCoordinator:
         rephased = tuple(_rephased(book, current))
         self._owed = _joined(self._owed, BookUpdate(events=rephased, listings=()))
         with self._stores_first.storing():
-            stored = await self._store.store(run, batch_index, current, tally, self._options.reference, rephased)
+            stored = await self.store.store(run, batch_index, current, tally, self._options.reference, rephased)
         self._context.progress.publish(stored)
         _log.info("batch_stored", **msgspec.to_builtins(stored))
         return stored
@@ -234,9 +234,11 @@ class EventCoordinator:
     async def _withdraw(self, run: ScrapeRun, tally: RunTally, clean: Collection[str]) -> None:
         """Withdraw the prices of listings that have left their events."""
         context = self._context
-        found = iter(list(withdrawals(context.book, context.cache, clean, context.clock.now())))
+        found = iter(
+            list(withdrawals(context.book, context.cache, clean, context.clock.now(), context.clock.monotonic()))
+        )
         while some := tuple(islice(found, self._options.batch_size)):
-            await self._store_or_count(tally, self._store.withdraw(run, tally.next_batch(), some, tally))
+            await self._store_or_count(tally, self.store.withdraw(run, tally.next_batch(), some, tally))
 
     async def _chosen(
         self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget] | None
@@ -364,7 +366,7 @@ class EventCoordinator:
             run=run,
         )
         try:
-            await self._store.write(batch)
+            await self.store.write(batch)
         except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
             _count_storage_failure(tally, error)
         else:
@@ -383,7 +385,8 @@ class EventCoordinator:
 
     def _evict_started(self) -> None:
         context = self._context
-        started = context.book.drop_started(context.clock.now(), self._options.eviction_grace)
+        clock = context.clock
+        started = context.book.drop_started(clock.now(), clock.monotonic(), self._options.eviction_grace)
         if started:
             _log.info("events_evicted", events=len(started), cached=context.cache.evict(started))
 

@@ -95,7 +95,7 @@ async def scrape_listing(
     try:
         response = await source.client.fetch_event(listing)
         async with precedence.reading():
-            return _read(source, sr_id, listing, response)
+            return _read(source, sr_id, listing, response, clock.monotonic())
     except FetchError as error:
         failure, message = error.error_class, str(error)
     except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
@@ -112,7 +112,7 @@ async def scrape_listing(
     )
 
 
-def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> EventResult:
+def _read(source: Source, sr_id: int, listing: Listing, response: Response, seen: float) -> EventResult:
     offer = source.reader.read(response)
     require_asked_for(listing, offer.listing)
     return EventResult(
@@ -122,7 +122,7 @@ def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> E
         listing_id=listing.listing_id,
         duration_ms=response.duration_ms,
         bytes=response.bytes,
-        snapshot=None if offer.live else _snapshot(source, sr_id, offer, response),
+        snapshot=None if offer.live else _snapshot(source, sr_id, offer, response, seen),
         offer=offer,
     )
 
@@ -149,7 +149,7 @@ def require_asked_for(asked: Listing, stated: Listing) -> None:
         raise MalformedError(asked.bookmaker, subject, reason, field="teams")
 
 
-def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> Snapshot:
+def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response, seen: float) -> Snapshot:
     return Snapshot(
         sr_id=sr_id,
         bookmaker=source.slug,
@@ -160,6 +160,8 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
         suspended=offer.suspended,
         body_hash=offer.body_hash,
+        number=response.number,
+        seen=seen,
     )
 
 

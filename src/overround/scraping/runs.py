@@ -181,5 +181,5 @@ class RunTally:
     def _status(self, counts: Mapping[str, BookmakerCounts]) -> RunStatus:
         if not self.errors:
             return RunStatus.COMPLETED
-        good = sum(one.changed + one.confirmed + one.incomplete + one.stale for one in counts.values())
+        good = sum(one.changed + one.confirmed + one.incomplete + one.overtaken for one in counts.values())
         return RunStatus.PARTIAL if good else RunStatus.FAILED

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from overround.caching.change_detection import BatchChanges, ChangedSnapshot, classify_batch_changes, update_cache
-from overround.caching.odds_cache import OddsCache
+from overround.caching.odds_cache import OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.records.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, SnapshotWriteData, WriteBatch
@@ -18,6 +18,8 @@ from overround.scraping.runs import RunTally, ScrapeFailure
 from overround.scraping.write_batch import confirmations, snapshot_write_data
 from overround.streaming.hub import StreamHub
 from overround.streaming.progress import Stored
+
+NO_RUN = 0  # rows that no scrape brought
 
 Outcomes = Mapping[tuple[int, str], ScrapeOutcome]
 _NOTHING_WRITTEN = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
@@ -132,7 +134,34 @@ class BatchStore:
             self._stream.accepted(report.place, changes)
         for changed in changes.changed:
             snapshot = changed.snapshot
-            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.snapshot_id)
+
+    async def write_again(self, keys: Iterable[tuple[int, str]]) -> None:
+        """Write the states that the cache has, whole: the database has lost them."""
+        changed = [again for key in keys if (again := self._again(*key)) is not None]
+        for one in changed:
+            self._cache.put(one.snapshot.sr_id, one.snapshot.bookmaker, one.state)
+        data = tuple(snapshot_write_data(one, self._catalogue) for one in changed)
+        await self.write(WriteBatch(scrape_run_id=NO_RUN, batch_index=0, snapshots=data))
+        for one in changed:
+            self._cache.accept(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.snapshot_id)
+
+    def _again(self, sr_id: int, bookmaker: str) -> ChangedSnapshot | None:
+        cached = self._cache.get(sr_id, bookmaker)
+        if cached is None:
+            return None
+        snapshot = Snapshot(
+            sr_id=sr_id,
+            bookmaker=bookmaker,
+            received_at=cached.received_at,
+            markets=cached.markets,
+            complete=True,
+            body_hash=cached.body_hash,
+            number=cached.number,
+        )
+        row = SnapshotRow(snapshot.snapshot_id, cached.received_at)
+        state = msgspec.structs.replace(cached, row=row, accepted=False)
+        return ChangedSnapshot(snapshot=snapshot, markets=cached.markets, state=state, first=False)
 
     async def write(self, batch: WriteBatch) -> WriteReport:
         """Hand a batch to the queue or, without one, commit it."""
@@ -144,7 +173,7 @@ class BatchStore:
     async def _written(self, batch: WriteBatch) -> WriteReport:
         if self._queue is not None:
             entry = await self._queue.enqueue(batch)
-            return msgspec.structs.replace(_NOTHING_WRITTEN, place=(entry.epoch, entry.seq))
+            return msgspec.structs.replace(_NOTHING_WRITTEN, place=entry.place)
         if self._writer is None:
             return _NOTHING_WRITTEN
         report = await self._writer.write(batch)
@@ -201,7 +230,7 @@ def _outcome(result: EventResult, outcomes: Outcomes) -> ScrapeOutcome:
         return ScrapeOutcome.FAILED
     if result.snapshot is None:
         return ScrapeOutcome.LIVE
-    return outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.STALE)
+    return outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.OVERTAKEN)
 
 
 def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChanges) -> None:
@@ -209,7 +238,7 @@ def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChange
         ("changed", [one.snapshot for one in changes.changed]),
         ("confirmed", [one.snapshot for one in changes.confirmed]),
         ("incomplete", [one.snapshot for one in changes.incomplete]),
-        ("stale", changes.stale),
+        ("overtaken", changes.overtaken),
     ):
         for bookmaker, count in Counter(snapshot.bookmaker for snapshot in snapshots).items():
             tally.count(bookmaker, what, count)

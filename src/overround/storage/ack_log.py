@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 class AckLog:
     """Hears of accepted batches; each is on the disk before `enqueue` returns.
 
-    A line is `epoch seq changed_snapshots body_hash`, the hash as in `write_batches`, in hex.
+    A line is `generation seq changed_snapshots body_hash`, the hash as in `write_batches`, in hex.
     """
 
     def __init__(self, file: Path) -> None:
@@ -43,7 +43,7 @@ class AckLog:
 
     async def note(self, entry: JournalEntry, batch: WriteBatch) -> None:
         """Append a batch's line; a failure is logged, since the journal has the batch in any case."""
-        line = f"{entry.epoch} {entry.seq} {len(batch.snapshots)} {body_hash(entry.body).hex()}\n"
+        line = f"{entry.generation} {entry.seq} {len(batch.snapshots)} {body_hash(entry.body).hex()}\n"
         try:
             async with self._turn:
                 await asyncio.to_thread(self._append, line.encode())

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.catalogue import Catalogue
 from overround.db.engine import driver_connection, reachable_connection
+from overround.db.ownership import Fence, unfenced
 from overround.db.partitions import create_partitions
 from overround.errors import NothingHeldError
 from overround.ports import Clock
@@ -61,7 +62,9 @@ class HeldRows:
         bookmaker_numbers: Mapping[str, int],
         clock: Clock,
         holds: Holds,
+        fence: Fence = unfenced,
     ) -> None:
+        self._fence = fence
         self._engine = engine
         self._catalogue = catalogue
         self._numbers = Numbers(bookmaker_numbers)
@@ -159,7 +162,7 @@ class HeldRows:
         async with driver_connection(self._engine) as connection:
             newest = await connection.fetch(merge_sql.NEWEST_HELD, bookmaker, _TRIED_ROWS)
             batches = [await _stamped(row) for row in reversed(newest)]
-            await create_partitions(connection, partitions_of(batches))
+            await create_partitions(connection, partitions_of(batches), self._fence)
             allowed = unit_counts(stamped.batch for stamped in batches)[bookmaker] * _TRIAL_PERCENT // 100
             search = Search(self._merger(connection).merge, lambda _: allowed)
             transaction = connection.transaction()
@@ -193,6 +196,7 @@ class HeldRows:
 
     async def _written(self, connection: asyncpg.Connection, bookmaker: str) -> Released | None:
         async with connection.transaction():
+            await self._fence(connection)
             row = await connection.fetchrow(merge_sql.OLDEST_HELD, bookmaker)
             if row is None:
                 return None

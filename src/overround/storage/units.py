@@ -211,4 +211,4 @@ def _batch_of(units: Sequence[Unit]) -> StampedBatch:
     batch = WriteBatch(scrape_run_id=stamped.batch.scrape_run_id, batch_index=stamped.batch.batch_index)
     for kind, group in groupby(units, key=lambda unit: unit.kind):
         batch = _with_contents(batch, kind, [unit.content for unit in group if unit.content is not None])
-    return StampedBatch(epoch=stamped.epoch, seq=stamped.seq, batch=batch)
+    return StampedBatch(epoch=stamped.epoch, seq=stamped.seq, position=stamped.position, batch=batch)

@@ -22,6 +22,7 @@ _MANY_SILENT: Final = 50
 _UNANSWERED_SECONDS: Final = 5.0
 _RECENT: Final = timedelta(seconds=30)
 _LONG_SHOWN: Final = timedelta(hours=1)
+_FORGOTTEN_SHOWN: Final = timedelta(minutes=10)
 
 
 class Severity(StrEnum):
@@ -104,6 +105,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     recovery: Recovery | None = None
     database_ready: bool = True
+    other_owner: str = ""
+    clock_fault: str = ""
+    retention_waits: Sequence[str] = ()
     warm: bool = True
     partitions_short: bool = False
     queue: QueueStats | None = None
@@ -160,8 +164,27 @@ def _recovering(facts: Facts) -> Iterator[Finding]:
         yield Finding(text=f"the cache takes over the journal: {progress.percent} %, {batches}")
 
 
+def _owned_elsewhere(facts: Facts) -> Iterator[Finding]:
+    if facts.other_owner:
+        rest = "this one fetches nothing, and keeps its journal until that one ends"
+        yield Finding(text=f"another service owns the database: {facts.other_owner}; {rest}")
+
+
+def _clock_stepped(facts: Facts) -> Iterator[Finding]:
+    if facts.clock_fault:
+        yield Finding(
+            text=f"{facts.clock_fault}: times that people read may be wrong; order, ages and schedule are not"
+        )
+
+
+def _retention_waits(facts: Facts) -> Iterator[Finding]:
+    if facts.retention_waits:
+        text = "partitions are old by the clock, but not by the time that the service has run"
+        yield Finding(text=f"{len(facts.retention_waits)} {text}: {', '.join(facts.retention_waits)}")
+
+
 def _database_away(facts: Facts) -> Iterator[Finding]:
-    if not facts.database_ready:
+    if not facts.database_ready and not facts.other_owner:
         yield Finding(text="the database is away: prices are journalled until it returns")
 
 
@@ -237,6 +260,21 @@ def _journal_damaged(facts: Facts) -> Iterator[Finding]:
     if stats is not None and (stats.damaged_frames or stats.damaged_files):
         files = f"; {stats.damaged_files} damaged files are put away" if stats.damaged_files else ""
         yield Finding(text=f"{stats.damaged_frames} damaged frames were found in the journal{files}")
+
+
+def _watermark_went_back(facts: Facts) -> Iterator[Finding]:
+    stats = facts.queue
+    if stats is not None and stats.went_back_at is not None and facts.now - stats.went_back_at < _FORGOTTEN_SHOWN:
+        text = "the database had forgotten what it had confirmed; what the journal has of it is written again"
+        yield Finding(text=text, since=stats.went_back_at)
+
+
+def _history_gaps(facts: Facts) -> Iterator[Finding]:
+    stats = facts.queue
+    if stats is not None and stats.open_gaps:
+        yield Finding(
+            text=f"the database forgot {stats.open_gaps} stretches of the history that no journal has any more"
+        )
 
 
 def _rows_held(facts: Facts) -> Iterator[Finding]:
@@ -334,6 +372,30 @@ RULES: Final[Sequence[Rule]] = (
         _journal_fills,
     ),
     Rule(
+        "owned_elsewhere",
+        _NOT_READY,
+        _CRITICAL,
+        "database",
+        "stop one of the two; `overround queue drain` writes the journal of the one that ended",
+        _owned_elsewhere,
+    ),
+    Rule(
+        "clock_stepped",
+        _DEGRADED,
+        _WARNING,
+        "clock",
+        "set the machine's clock right, and let NTP keep it; it is shown for ten minutes after that",
+        _clock_stepped,
+    ),
+    Rule(
+        "retention_waits",
+        _DEGRADED,
+        _WARNING,
+        "database",
+        "check the clock; if it is right, `overround db retain --until DATE` drops them",
+        _retention_waits,
+    ),
+    Rule(
         "partitions_short",
         _DEGRADED,
         _CRITICAL,
@@ -372,6 +434,22 @@ RULES: Final[Sequence[Rule]] = (
         "journal",
         "look at the journal's disk: it is read again without end, and nothing is forgotten",
         _journal_unread,
+    ),
+    Rule(
+        "watermark_went_back",
+        _DEGRADED,
+        _CRITICAL,
+        "database",
+        "find out why PostgreSQL forgot: an older copy, a promoted standby, a disk that it does not wait for",
+        _watermark_went_back,
+    ),
+    Rule(
+        "history_gaps",
+        _DEGRADED,
+        _CRITICAL,
+        "database",
+        "overround db gaps shows what the history lacks, --acknowledge ends the alarm",
+        _history_gaps,
     ),
     Rule(
         "journal_restored",

@@ -12,7 +12,7 @@ from overround.records.odds import MarketKey
 from overround.streaming import client as stream_client
 from overround.streaming.messages import StreamFilter
 from tests.support.desk import KICKOFF
-from tests.support.stream_bench import BenchClient, Prices, StreamBench
+from tests.support.stream_bench import GENERATION, BenchClient, Prices, StreamBench
 
 RESULT = MarketKey("match_result")
 TOTAL = MarketKey("total_goals", "line=2.5")
@@ -332,8 +332,8 @@ def test_a_late_batch_does_not_take_a_state_back(bench: StreamBench) -> None:
     bench.scrape((1, "us", prices(2200)))
     late = bench.seq - 1
     head = bench.hub.log.head
-    bench.hub.log.append(7, late, ())
-    bench.hub.log.append(7, late, [bench.hub.facts(1)])  # type: ignore[list-item]  # the event is known
+    bench.hub.log.append((GENERATION, late), ())
+    bench.hub.log.append((GENERATION, late), [bench.hub.facts(1)])  # type: ignore[list-item]  # the event is known
     assert bench.hub.log.head > head
     client.read()
     agrees(bench, client.mirror)

@@ -107,6 +107,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "too_many_streams": "as many clients follow live streams as there may be",
         "database_unavailable": "the database does not answer",
         "recovering": "the cache takes over the journal of an earlier process; `Retry-After` says when to ask again",
+        "owned_elsewhere": "another service owns the database: this one scrapes nothing, and keeps its journal",
+        "standby": "this service stands by while another one owns the database; `Retry-After` says when to ask again",
         "queue_refuses": "the write queue takes nothing: it is stopping, full, or its disk refuses",
         "internal_error": "a fault of the service; its log has the request's id",
     }

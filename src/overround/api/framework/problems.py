@@ -19,6 +19,7 @@ from overround.errors import (
     JournalWriteError,
     NothingHeldError,
     NothingToRetryError,
+    OwnedElsewhereError,
     QueueClosedError,
     RecoveringError,
     RunInProgressError,
@@ -82,6 +83,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     for refused in (QueueClosedError, JournalFullError, JournalWriteError):
         app.add_exception_handler(refused, _queue_refuses)
+    app.add_exception_handler(OwnedElsewhereError, _owned_elsewhere)
     app.add_exception_handler(RecoveringError, _recovering)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
@@ -111,6 +113,10 @@ async def _database_unavailable(_: Request, error: Exception) -> JSONResponse:
 
 async def _queue_refuses(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "queue_refuses", str(error))
+
+
+async def _owned_elsewhere(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "owned_elsewhere", str(error))
 
 
 async def _recovering(_: Request, error: Exception) -> JSONResponse:

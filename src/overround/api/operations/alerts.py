@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-from overround.api.bookmakers.routes import Holding, held, last_success
+from overround.api.bookmakers.routes import Holding, held, seconds_since_success
 from overround.api.state import ApiState
 from overround.fetching.circuit_breaker import BreakerState
 from overround.scraping.start_up import CatchUpProgress
 from overround.upkeep.health import BookmakerFacts, Effect, Facts, Reason, Recovery
-
-_STALE_SECONDS = 900.0  # as the alert rule OverroundPricesStale
 
 
 def reasons(state: ApiState) -> list[Reason]:
@@ -47,6 +45,9 @@ def facts_of(state: ApiState) -> Facts:
         if progress is None
         else Recovery(percent=progress.percent, batches=progress.batches, batches_read=progress.batches_read),
         database_ready=state.database_ready.is_set(),
+        other_owner=state.ownership.elsewhere,
+        clock_fault=state.clock_watch.reason(),
+        retention_waits=() if state.maintenance.last is None else state.maintenance.last.waiting,
         warm=state.warm.is_set(),
         partitions_short=state.maintenance.partitions_short(),
         queue=None if state.write_queue is None else state.write_queue.stats(),
@@ -58,14 +59,14 @@ def facts_of(state: ApiState) -> Facts:
 
 
 def _bookmaker(state: ApiState, slug: str, holding: Holding, now: datetime) -> BookmakerFacts:
-    fetcher, newest = state.fetchers[slug], last_success(state, slug, holding)
+    fetcher = state.fetchers[slug]
     figures = fetcher.statistics.figures()
     at = figures.replaced_at
     return BookmakerFacts(
         slug=slug,
         name=state.bookmakers[slug],
         left_alone=fetcher.turns().breaker is not BreakerState.CLOSED,
-        stale_seconds=0.0 if newest is None else (now - newest).total_seconds(),
+        stale_seconds=seconds_since_success(state, slug, holding) or 0.0,
         replaced=figures.replaced,
         replaced_at=None if at is None or now - at > state.replaced_for else at,
     )

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from overround.api.bookmakers.routes import held, last_success
+from overround.api.bookmakers.routes import held, seconds_since_success
 from overround.api.operations.alerts import reasons
 from overround.api.state import ApiState, State
 from overround.pricing.coverage import summed
@@ -152,9 +152,9 @@ def _schedule_text(state: ApiState) -> str:
 
 
 def _bookmakers_text(state: ApiState) -> str:
-    now, holdings = state.clock.now(), held(state)
-    known = ((name, last_success(state, slug, holdings[slug])) for slug, name in state.bookmakers.items())
-    ages = (f"{name}: {'never' if at is None else f'{(now - at).total_seconds():.0f} s ago'}" for name, at in known)
+    holdings = held(state)
+    known = ((name, seconds_since_success(state, slug, holdings[slug])) for slug, name in state.bookmakers.items())
+    ages = (f"{name}: {'never' if age is None else f'{age:.0f} s ago'}" for name, age in known)
     return f"newest prices: {', '.join(ages)}"
 
 

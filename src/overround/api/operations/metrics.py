@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from overround.api.bookmakers.routes import held, last_success
+from overround.api.bookmakers.routes import held, last_success, seconds_since_success
 from overround.api.events.desk import desk_of
 from overround.api.events.encoder import EventEncoder
 from overround.api.events.fragments import ALL_MARKETS, Fragments
@@ -35,9 +35,10 @@ def bookmaker_metrics(state: ApiState) -> Iterator[Metric]:
 
 
 def _ages(state: ApiState) -> Iterator[Metric]:
-    now, holdings = state.clock.now(), held(state)
+    holdings = held(state)
     known = {slug: last_success(state, slug, holding) for slug, holding in holdings.items()}
     last = {slug: at for slug, at in known.items() if at is not None}
+    ages = {slug: seconds_since_success(state, slug, holding) for slug, holding in holdings.items()}
     yield labelled(
         GaugeMetricFamily(
             f"{_PREFIX}last_success_timestamp_seconds", "When prices last arrived.", labels=["bookmaker"]
@@ -46,7 +47,7 @@ def _ages(state: ApiState) -> Iterator[Metric]:
     )
     yield labelled(
         GaugeMetricFamily(f"{_PREFIX}staleness_seconds", "How old the newest prices are.", labels=["bookmaker"]),
-        {slug: (now - at).total_seconds() for slug, at in last.items()},
+        {slug: age for slug, age in ages.items() if age is not None},
     )
     yield labelled(
         GaugeMetricFamily(f"{_PREFIX}events", "Events with prices.", labels=["bookmaker"]),
@@ -241,7 +242,7 @@ def _run_metrics(state: ApiState) -> Iterator[Metric]:
         labels=["bookmaker", "outcome"],
     )
     for slug, counts in finished.counts.items():
-        for outcome in ("changed", "confirmed", "incomplete", "stale", "failed"):
+        for outcome in ("changed", "confirmed", "incomplete", "overtaken", "failed"):
             snapshots.add_metric([slug, outcome], getattr(counts, outcome))
     errors = GaugeMetricFamily(
         f"{_FINISHED_RUNS}_last_errors", "Failures of the newest finished run, by class.", labels=["class"]

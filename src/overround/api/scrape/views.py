@@ -32,7 +32,7 @@ class RunCounts(BaseModel):
     changed: int
     confirmed: int
     incomplete: int
-    stale: int
+    overtaken: int
     failed: int
     discovery_failed: int
     unmapped: int

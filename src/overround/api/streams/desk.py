@@ -132,8 +132,7 @@ class StreamDesk:
         return Beat(number=number, bookmakers=good)
 
     def _last_good_at(self, slug: str) -> datetime | None:
-        known = (self._state.fetchers[slug].statistics.figures().last_success_at, self._hub.newest.get(slug))
-        return max((at for at in known if at is not None), default=None)
+        return self._state.fetchers[slug].statistics.figures().last_success_at or self._hub.newest.get(slug)
 
 
 def _streams(request: Request) -> StreamDesk:

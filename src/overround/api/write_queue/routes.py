@@ -82,6 +82,8 @@ class QueueView(BaseModel):
     append_p50_ms: float = 0.0
     append_p99_ms: float = 0.0
     damaged_frames: int = 0
+    went_back_at: datetime | None = None
+    open_gaps: int = 0
 
 
 @router.get("")

@@ -17,6 +17,8 @@ from overround.ports import DiskStorage
 DAMAGED = "damaged"  # the folder of the files that are kept for people to look at
 _LOCK = "owner.lock"
 _SPARE = "spare"
+_NOTE = "released"
+_NOT_OURS = frozenset({_LOCK, _SPARE, DAMAGED, _NOTE, f"{_NOTE}.part"})
 _CHUNK = 1 << 20  # bytes read at once
 _SECTOR = 4096  # what is given up where the disk cannot read
 TRIES = 3  # to read a sector, before it is given up
@@ -98,7 +100,7 @@ class LocalDisk:
     def names(self) -> Sequence[str]:
         """Return the names of the files."""
         with os.scandir(self._folder) as entries:
-            return [entry.name for entry in entries if entry.name not in {_LOCK, _SPARE, DAMAGED}]
+            return [entry.name for entry in entries if entry.name not in _NOT_OURS]
 
     def size(self, name: str) -> int:
         """Return a file's length in bytes."""
@@ -153,6 +155,19 @@ class LocalDisk:
         if held is None or held.is_at(path):
             path.unlink(missing_ok=True)
         self._forget(name)
+
+    def note(self, data: bytes) -> None:
+        """Replace a small text that is kept beside the files; after a power cut an older one may be back."""
+        made = self._folder / f"{_NOTE}.part"
+        made.write_bytes(data)
+        made.replace(self._folder / _NOTE)
+
+    def noted(self) -> bytes:
+        """Return that text; empty without one."""
+        try:
+            return (self._folder / _NOTE).read_bytes()
+        except FileNotFoundError:
+            return b""
 
     def estranged(self) -> Sequence[str]:
         """Return the files to which their names no longer lead, or which somebody cut."""

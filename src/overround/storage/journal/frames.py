@@ -1,10 +1,11 @@
 """The bytes of a journal file, format 1: a header twice over, then frames.
 
-All numbers are little-endian. The header: magic, format version (u16), two spare bytes, the journal's
-id, its epoch (u64), the first seq that the file may hold (u64), the last seq committed before the file was
-made (u64), CRC-32 of all that. A frame: magic with the format version, seq (u64), the last seq synced
-before this commit (u64), the append's time in microseconds (i64), length of the body and of what it
-unpacks to (u32 each), CRC-32 of the body, CRC-32 of the header; then the body, Zstandard.
+All numbers are little-endian. The header: magic, format version (u16), two spare bytes, the generation's
+id, the last seq before the generation (u64; earlier releases wrote a time there), the first seq that the file
+may hold (u64), the last seq committed before the file was made (u64), CRC-32 of all that. A frame: magic with
+the format version, seq (u64), the last seq synced before this commit (u64), the append's time in microseconds
+(i64), length of the body and of what it unpacks to (u32 each), CRC-32 of the body, CRC-32 of the header; then
+the body, Zstandard.
 
 The CRC of a frame's header starts from the frame's offset, so that a frame counts in its own place only:
 the bytes of a frame within a body, or a block that the disk put elsewhere, are not taken for one.
@@ -36,11 +37,14 @@ _EXPANSION_SHARE = 256  # and one in so many to a large one
 
 
 class FileHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose file it is; `follows` is the last seq that was committed before it, at most `first_seq` - 1."""
+    """Whose file it is; `follows` is the last seq that was committed before it, at most `first_seq` - 1.
+
+    Seqs count over the journal's whole life. `journal_id` is the generation, `base` the last seq before its first.
+    """
 
     version: int = FORMAT_VERSION
     journal_id: uuid.UUID
-    epoch: int
+    base: int
     first_seq: int
     follows: int
 
@@ -104,7 +108,7 @@ def frame_bound(length: int) -> int:
 
 def encode_header(header: FileHeader) -> bytes:
     """Return how a file begins; the header stands there twice, since nothing else could stand in for it."""
-    fields = (header.version, header.journal_id.bytes, header.epoch, header.first_seq, header.follows)
+    fields = (header.version, header.journal_id.bytes, header.base, header.first_seq, header.follows)
     copy = _FILE_HEADER.pack(_FILE_MAGIC, *fields)
     return 2 * (copy + _CRC.pack(zlib.crc32(copy)))
 
@@ -120,11 +124,11 @@ def decode_headers(data: bytes) -> list[FileHeader | None]:
 def _decode_header(copy: bytes) -> FileHeader | None:
     if len(copy) < _HEADER_COPY or copy[_FILE_HEADER.size :] != _CRC.pack(zlib.crc32(copy[: _FILE_HEADER.size])):
         return None
-    magic, version, journal_id, epoch, first_seq, follows = _FILE_HEADER.unpack_from(copy)
+    magic, version, journal_id, base, first_seq, follows = _FILE_HEADER.unpack_from(copy)
     if magic != _FILE_MAGIC:
         return None
     identity = uuid.UUID(bytes=journal_id)
-    return FileHeader(version=version, journal_id=identity, epoch=epoch, first_seq=first_seq, follows=follows)
+    return FileHeader(version=version, journal_id=identity, base=base, first_seq=first_seq, follows=follows)
 
 
 def encode_frame(frame: Frame) -> bytes:

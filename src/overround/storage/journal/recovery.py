@@ -1,14 +1,16 @@
 """The index of a journal file, and its recovery from the bytes that an earlier process left."""
 
 import re
+import uuid
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from overround.errors import JournalFormatError
 from overround.ports import DiskStorage
+from overround.records.writing import Generation
 from overround.storage.journal.disk import FileWindow
 from overround.storage.journal.frames import (
     FILE_HEADER_SIZE,
@@ -29,8 +31,10 @@ class Segment:
     read that should hold an entry, or a header, and do not.
     """
 
-    def __init__(self, name: str, first_seq: int, size: int) -> None:
+    def __init__(self, name: str, first_seq: int, size: int, generation: Generation) -> None:
         self.name = name
+        self.generation = generation
+        self.delivered_at: float | None = None
         self.first_seq = first_seq
         self.size = size
         self.damaged = False
@@ -117,7 +121,6 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 class Recovery(msgspec.Struct, kw_only=True):
     """Everything found; `torn`: the journal does not end with a sound frame."""
 
-    header: FileHeader | None = None
     segments: list[Segment] = []
     losses: list[Loss] = []
     last_seq: int = 0
@@ -155,12 +158,29 @@ def recover(disk: DiskStorage) -> Recovery:
     """
     found = [_look_at(disk, name) for name in sorted(disk.names()) if _NAME.fullmatch(name)]
     recovery = Recovery()
+    generations = _generations(found)
     for this, following in zip(found, [*found[1:], None], strict=False):  # without files there is one None too many
-        recovery.header = this.header or recovery.header
         recovery.losses += _header_losses(this)
-        _load(recovery, disk, this, following.follows if following else None)
+        _load(recovery, disk, this, following.follows if following else None, generations[this.name])
     recovery.next_number = max((_number(one.name) for one in found), default=0) + 1
     return recovery
+
+
+def _generations(found: Sequence[_Found]) -> Mapping[str, Generation]:
+    """Return each file's generation; one whose header is lost is of the generation of a file beside it."""
+    stated = {one.name: _generation(one.header) for one in found if one.header is not None}
+    known: dict[str, Generation] = {}
+    before: Generation | None = None
+    for this in found:
+        after = (stated[one.name] for one in found if one.name in stated and one.name > this.name)
+        beside = before or next((one for one in after if one.base < this.first_seq), None)
+        before = known[this.name] = stated.get(this.name) or beside or Generation(uuid.uuid4(), this.first_seq - 1)
+    return known
+
+
+def _generation(header: FileHeader) -> Generation:
+    """Return what a header says; where it has a time in place of a seq, the journal was a single generation."""
+    return Generation(header.journal_id, header.base if header.base < header.first_seq else 0)
 
 
 def _number(name: str) -> int:
@@ -186,9 +206,9 @@ def _header_losses(found: _Found) -> Iterator[Loss]:
             yield Loss(file=found.name, offset=place * half, bytes=half, torn=torn)
 
 
-def _load(recovery: Recovery, disk: DiskStorage, found: _Found, limit: int | None) -> None:
+def _load(recovery: Recovery, disk: DiskStorage, found: _Found, limit: int | None, generation: Generation) -> None:
     """Index a segment up to seq `limit`: what a later segment follows. Later frames were never acknowledged."""
-    segment = Segment(found.name, found.first_seq, found.size)
+    segment = Segment(found.name, found.first_seq, found.size, generation)
     previous = max(recovery.last_seq, found.first_seq - 1)
     synced = limit or 0
     lost: list[Loss] = []

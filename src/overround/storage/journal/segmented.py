@@ -13,9 +13,9 @@ import structlog
 
 from overround.errors import JournalFullError, JournalUnreadableError, JournalWriteError, QueueClosedError
 from overround.ports import Clock, DiskStorage
-from overround.records.writing import JournalEntry, JournalStats
+from overround.records.writing import Generation, JournalEntry, JournalStats
 from overround.storage.journal.frames import MAX_BODY, frame_bound
-from overround.storage.journal.segments import NewEntry, SegmentLog
+from overround.storage.journal.segments import NewEntry, SegmentLog, Tail
 
 SEGMENT_BYTES = 16 << 20
 _LARGEST_SEGMENT = 64 << 20
@@ -57,17 +57,17 @@ class SegmentedJournal:
         *,
         max_bytes: int,
         segment_bytes: int | None = None,
-        last_epoch: int = 0,
+        tail: Tail = Tail(),  # noqa: B008 - frozen
     ) -> None:
         """Make a journal that takes at most `max_bytes` on disk, and one segment.
 
-        A new one gets an epoch greater than `last_epoch`, the greatest that the database knows.
+        What the database has is kept as a `tail` meanwhile, as far as there is room.
         """
+        self._disk = disk
         self._clock = clock
         self._max_bytes = max_bytes
-        epoch = max(last_epoch + 1, _microseconds(clock.now()))
         size = min(segment_bytes or _segment_bytes(max_bytes), max_bytes // _SEGMENTS_AT_LEAST)
-        self._log = SegmentLog(disk, size, uuid.uuid4(), epoch)
+        self._log = SegmentLog(disk, size, uuid.uuid4(), max_bytes=max_bytes, tail=tail, monotonic=clock.monotonic)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-disk")
         self._line: deque[_Waiting] = deque()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
@@ -82,9 +82,13 @@ class SegmentedJournal:
         self._idle.set()
 
     @property
-    def journal_id(self) -> uuid.UUID:
-        """Return the identity of this journal; settled by `open`."""
-        return self._log.journal_id
+    def generation(self) -> uuid.UUID:
+        """Return the generation that this opening is."""
+        return self._log.generation.id
+
+    def generations(self) -> Sequence[Generation]:
+        """Return the generations of which there are files, oldest first; this one comes last."""
+        return self._log.state.generations
 
     async def open(self) -> None:
         """Take ownership, and find what an earlier process left.
@@ -103,7 +107,7 @@ class SegmentedJournal:
         _log.info(
             "journal_opened",
             open_ms=round((self._clock.monotonic() - began) * 1000, 1),
-            epoch=self._log.epoch,
+            generation=str(self._log.generation.id),
             pending=state.pending,
             bytes=state.bytes,
             damaged_frames=state.damaged_frames,
@@ -164,17 +168,36 @@ class SegmentedJournal:
                 break
         return []
 
-    async def release(self, seq: int) -> None:
-        """Forget all entries up to `seq`, and let in those who wait for room."""
+    async def release(self, position: int) -> None:
+        """Forget all entries up to a position, and let in those who wait for room."""
         if self._open:
-            await self._in_thread(self._log.release, seq)
+            await self._in_thread(self._log.release, position)
             self._commit_next()
 
-    async def advance(self, seq: int) -> None:
-        """Release up to the database's watermark, and give out only greater seqs from now on."""
+    async def rewind(self, position: int) -> None:
+        """Take back that the entries after a position were released, as far as they are still there."""
         if self._open:
-            await self._in_thread(self._log.advance, seq)
-            self._commit_next()
+            await self._in_thread(self._log.rewind, position)
+            self._grown.set()
+
+    async def first_after(self, position: int) -> int | None:
+        """Return the position of the first entry behind a position that is still there, released or not."""
+        return await self._in_thread(self._log.first_after, position) if self._open else None
+
+    async def note(self, text: bytes) -> None:
+        """Keep a small text beside the entries in place of the one before; a failure is logged and no harm."""
+        try:
+            await self._in_thread(self._disk.note, text)
+        except OSError as error:
+            _log.warning("journal_note_refused", errno=error.errno, error=str(error))
+
+    async def noted(self) -> bytes:
+        """Return the text that was last kept; empty where there is none, or none can be read."""
+        try:
+            return await self._in_thread(self._disk.noted)
+        except OSError as error:
+            _log.warning("journal_note_unreadable", errno=error.errno, error=str(error))
+            return b""
 
     async def keep(self, after: int | None) -> None:
         """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
@@ -187,8 +210,7 @@ class SegmentedJournal:
         state = self._log.state
         latencies = sorted(self._latencies)
         return JournalStats(
-            epoch=self._log.epoch,
-            last_seq=state.last_seq,
+            last=state.last_seq,
             pending=state.pending,
             pending_bytes=state.pending_bytes,
             bytes=state.bytes,
@@ -302,9 +324,12 @@ class SegmentedJournal:
         if self._write_error:
             _log.info("journal_write_resumed")
         self._write_error = ""
-        for seq, waiting in enumerate(group, first):
+        generation = self._log.generation
+        for position, waiting in enumerate(group, first):
             if not waiting.turn.done():
-                waiting.turn.set_result(JournalEntry(epoch=self._log.epoch, seq=seq, body=waiting.entry.body))
+                seq, body = position - generation.base, waiting.entry.body
+                entry = JournalEntry(generation=generation.id, seq=seq, position=position, body=body)
+                waiting.turn.set_result(entry)
         self._grown.set()
 
     def _refuse(self, group: Sequence[_Waiting], error: JournalWriteError) -> None:

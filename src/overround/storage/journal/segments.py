@@ -2,7 +2,7 @@
 
 import errno
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -11,7 +11,7 @@ import zstandard
 
 from overround.errors import DamagedFilesError, JournalWriteError
 from overround.ports import DiskStorage
-from overround.records.writing import JournalEntry
+from overround.records.writing import Generation, JournalEntry
 from overround.storage.journal.damaged_files import DamagedFiles
 from overround.storage.journal.disk import FileWindow
 from overround.storage.journal.frames import (
@@ -44,14 +44,28 @@ class NewEntry(msgspec.Struct, frozen=True):
     appended_at: int
 
 
+class Tail(msgspec.Struct, frozen=True):
+    """How much of what the database has is kept, should it forget: in bytes, and in seconds since then."""
+
+    bytes: int = 256 << 20
+    seconds: float = 600.0
+
+
 class LogState(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture of the log between two operations; `newest` is the last seq that can be read, 0 without one."""
+    """A picture of the log between two operations; `newest` is the last seq that can be read, 0 without one.
+
+    `bytes` are those of the files that are needed, `tail_bytes` those of the files that are kept all the same.
+    `generations` are those of which there are files, oldest first, and the present one.
+    """
 
     newest: int = 0
     last_seq: int = 0
     pending: int = 0
     pending_bytes: int = 0
     bytes: int = 0
+    tail_bytes: int = 0
+    released: int = 0
+    generations: tuple[Generation, ...] = ()
     oldest_at: int | None = None
     damaged_frames: int = 0
     damaged_bytes: int = 0
@@ -66,16 +80,30 @@ class SegmentLog:
     success for what it has dropped. What was not acknowledged goes to a new file, which says after
     which seq it follows; frames behind that seq in older files do not count.
 
+    Seqs count over the log's whole life. Each opening begins a generation: its files say which it is, and
+    after which seq it began. Files that the database has everything of stay for a while as a tail.
+
     Somebody may remove or replace a file. Each commit notices it before it returns, and copies the file
     from its descriptor, which is still open.
     """
 
-    def __init__(self, disk: DiskStorage, segment_bytes: int, journal_id: uuid.UUID, epoch: int) -> None:
-        """Take id and epoch for the case that there is no journal yet."""
+    def __init__(
+        self,
+        disk: DiskStorage,
+        segment_bytes: int,
+        generation: uuid.UUID,
+        *,
+        max_bytes: int | None = None,
+        tail: Tail = Tail(),  # noqa: B008 - frozen
+        monotonic: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Take the id of the generation that this opening begins; with the tail there are at most `max_bytes`."""
         self._disk = disk
         self._segment_bytes = segment_bytes
-        self.journal_id = journal_id
-        self.epoch = epoch
+        self._max_bytes = max_bytes
+        self._tail = tail
+        self._monotonic = monotonic
+        self.generation = Generation(generation)
         self.state = LogState()
         self._segments: list[Segment] = []
         self._active: Segment | None = None
@@ -143,10 +171,13 @@ class SegmentLog:
             JournalWriteError: neither the present file nor a new one took it; nothing of it is in.
         """
         frames = self._frames(group)
+        self._make_room(sum(frame.end for frame in frames))
         try:
             try:
                 self._write(frames)
             except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    self._shorten_tail(lambda _: True)
                 self._seal(error)
                 self._write(frames)
         except OSError as error:
@@ -156,10 +187,12 @@ class SegmentLog:
         return frames[0].seq
 
     def read(self, after: int, limit: int) -> list[JournalEntry]:
-        """Return the entries that follow `after`: at most `limit`, and not much more than `READ_BYTES`."""
+        """Return the entries that follow `after`: at most `limit`, of one generation, about `READ_BYTES` at most."""
         entries: list[JournalEntry] = []
         size = 0
         for entry in self._entries(max(after, self._freed)):
+            if entries and entry.generation != entries[0].generation:
+                break
             entries.append(entry)
             size += len(entry.body)
             if len(entries) >= limit or size >= READ_BYTES:
@@ -167,8 +200,21 @@ class SegmentLog:
         self._publish()
         return entries
 
+    def rewind(self, seq: int) -> None:
+        """Take back that the entries after `seq` were released: they are read again, as far as they are there."""
+        self._released = min(self._released, seq)
+        for segment in self._segments:
+            if segment.last_seq > seq:
+                segment.delivered_at = None
+        self._publish()
+
+    def first_after(self, seq: int) -> int | None:
+        """Return the first entry that follows `seq` and is there, released or not."""
+        places = (place for one in self._segments if one.last_seq > seq for place, _ in one.places(seq))
+        return next(places, None)
+
     def release(self, seq: int) -> None:
-        """Forget the entries up to `seq`, and delete the files that hold no others."""
+        """Forget the entries up to `seq`; the files that hold no others become the tail."""
         self._released = max(self._released, min(seq, self._next_seq - 1))
         self._remove_delivered()
         self._publish()
@@ -190,13 +236,40 @@ class SegmentLog:
         full = self._active is None or self._active.size >= self._segment_bytes
         if newest is not None and full and newest.last_seq <= self._freed:
             self._try_start_segment()  # before the last file goes: the files carry the journal's identity
-        delivered = [one for one in self._segments if one is not self._active and one.last_seq <= self._freed]
-        for segment in delivered:
+        now, kept, too_old = self._monotonic(), 0, 0
+        for segment in reversed(self._delivered):
+            if segment.delivered_at is None:
+                segment.delivered_at = now
+            kept += segment.size
+            if kept > self._tail.bytes or now - segment.delivered_at >= self._tail.seconds:
+                too_old = max(too_old, segment.last_seq)
+        self._shorten_tail(lambda one: one.last_seq <= too_old)
+
+    @property
+    def _delivered(self) -> Sequence[Segment]:
+        """Return the files of which the database has everything, oldest first."""
+        return [one for one in self._segments if one is not self._active and one.last_seq <= self._freed]
+
+    def _make_room(self, size: int) -> None:
+        """Give up the tail, oldest first, as far as so many bytes need its room."""
+        if self._max_bytes is None:
+            return
+        over = sum(segment.size for segment in self._segments) + size - self._max_bytes
+        while over > 0 and (delivered := self._delivered):
+            _log.warning("journal_tail_shortened", file=delivered[0].name, bytes=delivered[0].size)
+            over -= delivered[0].size
+            if not self._shorten_tail(lambda one: one is delivered[0]):
+                break
+
+    def _shorten_tail(self, goes: Callable[[Segment], bool]) -> bool:
+        """Delete files of the tail; return whether that worked."""
+        for segment in [one for one in self._delivered if goes(one)]:
             try:
                 self._give_up(segment)
             except OSError as error:
                 _log.warning("journal_remove_failed", file=segment.name, error=str(error))
-                break
+                return False
+        return True
 
     def _give_up(self, segment: Segment) -> None:
         """Delete a delivered file, or put it away where it is damaged."""
@@ -215,25 +288,16 @@ class SegmentLog:
         with suppress(OSError):  # the next look may do
             self._damaged_files = DamagedFiles.on(self._disk)
 
-    def advance(self, seq: int) -> None:
-        """Release up to the database's watermark, and use only greater seqs from now on."""
-        if seq >= self._next_seq:
-            _log.warning("journal_behind_database", last_seq=self._next_seq - 1, watermark=seq)
-            self._next_seq = seq + 1
-            self._try_start_segment()
-        self.release(seq)
-
     def _recover(self) -> None:
         recovery = recover(self._disk)
         self._require_room(recovery)
-        if recovery.header is not None:
-            self.journal_id, self.epoch = recovery.header.journal_id, recovery.header.epoch
         for loss in recovery.losses:
             self._report(loss)
         self._segments = recovery.segments
         self._committed = recovery.last_seq
         self._next_seq = recovery.last_seq + 1 + (SEQ_GAP if recovery.torn else 0)
         self._next_number = recovery.next_number
+        self.generation = Generation(self.generation.id, self._next_seq - 1)
         if self._segments:
             # What a killed process wrote and did not sync counts from now on.
             try:
@@ -350,7 +414,10 @@ class SegmentLog:
         name = segment_name(self._next_seq, self._next_number)
         self._next_number += 1
         header = FileHeader(
-            journal_id=self.journal_id, epoch=self.epoch, first_seq=self._next_seq, follows=self._committed
+            journal_id=self.generation.id,
+            base=self.generation.base,
+            first_seq=self._next_seq,
+            follows=self._committed,
         )
         try:
             self._disk.create(name)
@@ -359,7 +426,7 @@ class SegmentLog:
         except OSError as error:
             self._discard(name, error)
             raise
-        self._active = Segment(name, self._next_seq, FILE_HEADER_SIZE)
+        self._active = Segment(name, self._next_seq, FILE_HEADER_SIZE, self.generation)
         self._segments.append(self._active)
         return self._active
 
@@ -376,7 +443,9 @@ class SegmentLog:
             for seq, offset in segment.places(after):
                 body = _body_at(window, offset, seq)
                 if isinstance(body, bytes):
-                    yield JournalEntry(epoch=self.epoch, seq=seq, body=body)
+                    generation = segment.generation
+                    place = seq - generation.base
+                    yield JournalEntry(generation=generation.id, seq=place, position=seq, body=body)
                 else:
                     segment.drop(seq)
                     segment.damaged = True
@@ -392,12 +461,16 @@ class SegmentLog:
             self._count_damaged()
         pending = [segment for segment in self._segments if segment.count(self._released)]
         newest = next((one.last_seq for one in reversed(self._segments) if one.count(self._freed)), 0)
+        tail = sum(segment.size for segment in self._delivered)
         self.state = LogState(
             newest=newest,
             last_seq=max(newest, self._released),
             pending=sum(segment.count(self._released) for segment in pending),
             pending_bytes=sum(segment.bytes_after(self._released) for segment in pending),
-            bytes=sum(segment.size for segment in self._segments),
+            bytes=sum(segment.size for segment in self._segments) - tail,
+            tail_bytes=tail,
+            released=self._released,
+            generations=tuple(dict.fromkeys([*(one.generation for one in self._segments), self.generation])),
             oldest_at=pending[0].time_after(self._released) if pending else None,
             damaged_frames=self._damaged_frames,
             damaged_bytes=self._damaged_bytes,
