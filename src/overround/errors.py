@@ -260,6 +260,14 @@ class DeadLetterRunError(OverroundError):
     """So much fails for its content that the fault must lie elsewhere."""
 
 
+class NothingHeldError(OverroundError):
+    """No rows of that bookmaker are held back."""
+
+    def __init__(self, bookmaker: str) -> None:
+        self.bookmaker = bookmaker
+        super().__init__(f"no rows of {bookmaker} are held back")
+
+
 class UnknownDeadLetterError(OverroundError):
     """There is no such dead letter (any more)."""
 

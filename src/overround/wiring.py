@@ -1,11 +1,12 @@
 """Builds the service from the settings; the only module that does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
 
 import msgspec
+import structlog
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +29,7 @@ from overround.db.repositories import (
     PostgresOverrides,
     PostgresWarmupRepository,
 )
+from overround.descriptors import DescriptorRoom, raise_descriptor_limit, shared_out
 from overround.errors import SettingsError
 from overround.fetching.http import HttpFetcher, RetryPolicy, open_session
 from overround.fetching.known_bodies import UnchangedBodies
@@ -47,6 +49,8 @@ from overround.settings import Settings
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
+from overround.storage.held_rows import HeldRows
+from overround.storage.holding import Holds
 from overround.storage.journal.disk import LocalDisk, refuse_unreadable
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.journal.segmented import SegmentedJournal
@@ -63,6 +67,8 @@ BeforeCycle = Callable[[], Awaitable[None]]
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
 _LANDING_SECONDS = 3.0  # for the answers under way when the service is told to stop: a slow one takes as long
+
+_log = structlog.get_logger(__name__)
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +98,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     write_queue: Queue | None
     dead_letters: DeadLetters
+    held_rows: HeldRows
     warm: asyncio.Event
     catch_up: CatchUp
     maintenance: Maintenance
@@ -101,6 +108,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     roster: EnabledBookmakers
     live: LiveSettings
     stream: StreamHub
+    descriptors: DescriptorRoom
 
 
 class Jobs(msgspec.Struct, kw_only=True):
@@ -188,13 +196,15 @@ async def _started_service(
     if settings.reference not in options:
         raise SettingsError(f"the reference {settings.reference!r} is not installed: there are {', '.join(options)}")
     parts = _Parts(settings, database, clock)
+    descriptors = _descriptor_room(settings, options.values())
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(open_session(settings.user_agent))
+        session = await stack.enter_async_context(open_session(settings.user_agent, connections=descriptors.fetches))
         roster = parts.roster(bookmakers, options, session)
         context = parts.context(roster)
         path = await stack.enter_async_context(parts.write_path(context))
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
+        held_rows = await stack.enter_async_context(parts.kept_held_rows(context.cache, path.warm))
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
         stack.push_async_callback(control.stop, _LANDING_SECONDS)
         stack.callback(parts.stop_asking)
@@ -216,6 +226,7 @@ async def _started_service(
             database=database,
             write_queue=path.queue,
             dead_letters=parts.dead_letters(path.queue, path.inline),
+            held_rows=held_rows,
             warm=path.warm,
             catch_up=path.catch_up,
             maintenance=maintenance,
@@ -225,7 +236,17 @@ async def _started_service(
             roster=roster,
             live=live,
             stream=parts.stream,
+            descriptors=descriptors,
         )
+
+
+def _descriptor_room(settings: Settings, options: Iterable[BookmakerOptions]) -> DescriptorRoom:
+    """Raise the limit on open files, and share them out; the log says how."""
+    soft, hard = raise_descriptor_limit()
+    fetches = sum(one.concurrency for one in options)
+    room = shared_out(soft, hard, journal_bytes=settings.queue.max_bytes, fetches=fetches)
+    _log.info("descriptors_shared_out", **msgspec.structs.asdict(room))
+    return room
 
 
 class _WritePath(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,6 +267,7 @@ class _Parts:
         self._catalogue = load_catalogue(settings.mapping_file)
         bookmakers = load_bookmakers()
         refuse_unknown_bookmakers(self._catalogue, bookmakers)
+        self.holds = Holds(clock)
         self.coverage = CoverageBook()
         self.fetchers: dict[str, HttpFetcher] = {}
         self._database = database
@@ -269,7 +291,7 @@ class _Parts:
         self, bookmakers: Mapping[str, Bookmaker], options: Mapping[str, BookmakerOptions], session: ClientSession
     ) -> EnabledBookmakers:
         everyone = {slug: self.source(bookmakers[slug], one, session) for slug, one in options.items()}
-        return EnabledBookmakers(everyone, [slug for slug, one in options.items() if one.enabled])
+        return EnabledBookmakers(everyone, [slug for slug, one in options.items() if one.enabled], self.holds.full)
 
     def warm_up(self, context: ScrapeContext, caught_up: asyncio.Event) -> WarmUp:
         database, grace = self._database, self._settings.scraping.eviction_grace
@@ -296,8 +318,21 @@ class _Parts:
 
     def handler(self, engine: AsyncEngine) -> PostgresWriteHandler:
         return PostgresWriteHandler(
-            engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
+            engine,
+            catalogue=self._catalogue,
+            bookmaker_numbers=self._numbers,
+            clock=self._clock,
+            holds=self.holds,
         )
+
+    @asynccontextmanager
+    async def kept_held_rows(self, cache: OddsCache, warm: asyncio.Event) -> AsyncIterator[HeldRows]:
+        """Run the keeper of held rows; the cache hears of states that the database does not get."""
+        held_rows = HeldRows(self._database.engine, self._catalogue, self._numbers, self._clock, self.holds)
+        held_rows.on_missed = cache.unaccept
+        held_rows.on_forgotten = cache.unaccept_all
+        async with held_rows.kept(warm):
+            yield held_rows
 
     def stop_asking(self) -> None:
         """Let no bookmaker be asked from now on."""
@@ -381,6 +416,7 @@ class _Parts:
             backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
             on_missed=context.cache.unaccept,
         )
+        queue.count_held(self.holds)
         with ExitStack() as stack:
             if options.ack_log is not None:
                 log = stack.enter_context(closing(AckLog(options.ack_log)))

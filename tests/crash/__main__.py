@@ -21,6 +21,8 @@ from tests.crash.journal_drills import (
     stops_while_served,
     unreadable_at_start,
 )
+from tests.crash.poison_drills import nul_in_names, refused_content
+from tests.crash.room_drills import crowded
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
@@ -31,6 +33,7 @@ _STOPS = 10
 _LOST_REPLIES, _DATABASE_CRASHES = 200, 20
 _BACKLOG = 1_000_000_000  # bytes
 _OUTAGE = 60.0  # seconds
+_CLIENTS = 2000
 
 Drill = Callable[[], Awaitable[Row]]
 
@@ -55,6 +58,14 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("SIGTERM", lambda: stops(signal.SIGTERM)),
         ("SIGINT", lambda: stops(signal.SIGINT)),
         ("second signal", second_signal),
+        ("crowd of clients", lambda: crowded(some(_CLIENTS), 1024, 4096, some(1000))),
+        ("crowd of clients, few descriptors", lambda: crowded(some(_CLIENTS), 1024, 1024, some(700))),
+        ("NUL in 20 % of the names", lambda: nul_in_names(20, others=True)),
+        ("NUL in 20 % of the names, alone", lambda: nul_in_names(20, others=False)),
+        ("NUL in every name", lambda: nul_in_names(100, others=True)),
+        ("NUL in every name, alone", lambda: nul_in_names(100, others=False)),
+        ("refused content", lambda: refused_content(others=True)),
+        ("refused content, alone", lambda: refused_content(others=False)),
         ("stopped while served", lambda: stops_while_served(some(_STOPS))),
         ("descriptors used up", descriptors_used_up),
         ("journal not readable", unreadable_at_start),

@@ -13,9 +13,11 @@ from tests.crash.bookie import Bookie
 
 _HISTORY = """
 select event_id, price from price_history
-where market = 'match_result' and outcome = 'home' order by event_id, captured_at
+where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home' order by event_id, captured_at
 """
-_LATEST = "select event_id, price from prices where market = 'match_result' and outcome = 'home'"
+_LATEST = """
+select event_id, price from prices where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home'
+"""
 
 Prices = Mapping[int, Sequence[int]]
 

@@ -13,6 +13,8 @@ from overround.ports import WriteHandler
 from overround.records.batch import MarketWriteData, SnapshotWriteData, WriteBatch
 from overround.records.writing import StampedBatch, WriteReport
 from overround.storage.attempts import Backoff
+from overround.storage.held_rows import HeldRows
+from overround.storage.holding import Holds
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
@@ -57,7 +59,9 @@ class Bench:
         self.journal = MemoryJournal(self.clock, max_bytes)
         numbers = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
         self.missed: list[tuple[int, str]] = []
-        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock))
+        self.holds = Holds(self.clock)
+        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock, self.holds))
+        self.held_rows = HeldRows(engine, load_catalogue(), numbers, self.clock, self.holds)
         self.queue = AsyncWriteQueue(
             session_factory=engine,
             journal=self.journal,
@@ -67,6 +71,7 @@ class Bench:
             backoff=Backoff(base=0.1, cap=1.0),
             on_missed=lambda sr_id, bookmaker: self.missed.append((sr_id, bookmaker)),
         )
+        self.queue.count_held(self.holds)
 
     async def stored(self) -> list[int]:
         """Return the home prices of event 1 in the order of their capture."""

@@ -167,10 +167,14 @@ async def fail_on_submit(batch: WriteBatch) -> None:
     raise AssertionError(batch)
 
 
-async def test_too_many_dead_letters_are_none(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
-    """With more than twenty and more than 5 % at fault nothing is written, and nothing is put aside."""
+async def test_two_bookmakers_with_too_many_dead_letters_pause_the_writer(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """With more than twenty at fault of each of two bookmakers nothing is written, and nothing is put aside."""
+    near = many(60, set(range(0, 50, 2)))
+    both = [*near, *(msgspec.structs.replace(one, bookmaker="far") for one in near)]
     with pytest.raises(DeadLetterRunError):
-        await handler.write(uuid.UUID(int=1), stamped(batch(*many(400, set(range(0, 42, 2))))))
+        await handler.write(uuid.UUID(int=1), stamped(batch(*both)))
     assert (await stored(engine), await rows(engine, LETTERS)) == ([], [])
     assert await handler.applied(uuid.UUID(int=1)) == 0
 
@@ -178,13 +182,14 @@ async def test_too_many_dead_letters_are_none(handler: PostgresWriteHandler, eng
 async def test_dead_letters_in_one_write_after_another_are_too_many_at_last(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
-    """Small writes with one dead letter each are taken twenty times; a clean one would start the count anew."""
-    writes = stamped(*(batch(*many(2, {1})) for _ in range(21)))
-    for write in writes[:20]:
+    """Small writes with one dead letter each are taken twenty times; from then on the rows are held back."""
+    writes = stamped(*(batch(*many(2, {1})) for _ in range(22)))
+    for write in writes[:21]:
         await handler.write(uuid.UUID(int=1), [write])
-    with pytest.raises(DeadLetterRunError):
-        await handler.write(uuid.UUID(int=1), writes[20:])
-    assert await rows(engine, "select count(*) from dead_letters") == [(20,)]
+    report = await handler.write(uuid.UUID(int=1), writes[21:])
+    assert (report.dead, report.snapshots, report.held) == (0, 0, 2)
+    assert await rows(engine, "select count(*) from dead_letters") == [(21,)]
+    assert await rows(engine, "select seq, snapshots from held_rows") == [(22, 2)]
 
 
 async def test_each_batch_is_recorded_in_its_transaction(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:

@@ -96,6 +96,11 @@ class OddsCache:
         if cached is not None:
             self.put(sr_id, bookmaker, msgspec.structs.replace(cached, accepted=False))
 
+    def unaccept_all(self, bookmaker: str) -> None:
+        """Note that the database lacks the states of one bookmaker."""
+        for sr_id in [sr_id for sr_id, slug, cached in self if slug == bookmaker and cached.accepted]:
+            self.unaccept(sr_id, bookmaker)
+
     def evict(self, sr_ids: Iterable[int]) -> int:
         """Forget events; return how many were held."""
         self.revision += 1

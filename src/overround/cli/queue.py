@@ -11,6 +11,9 @@ app = typer.Typer(help="The write queue, and what could not be written.", no_arg
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+BookmakerOption = Annotated[
+    str | None, typer.Option("--bookmaker", metavar="SLUG", help="The rows of this bookmaker that are held back.")
+]
 Ids = Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Dead letters by id.")]
 
 _NO_SERVICE = "no service is running with this data directory"
@@ -59,15 +62,54 @@ def show(letter_id: Annotated[int, typer.Argument(metavar="ID", min=1)], *, json
 
 
 @app.command()
-def retry(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
-    """Have the running service write dead letters again; exit 3 if some could not be offered."""
+def held(*, json: JsonOption = False) -> None:
+    """List the bookmakers whose rows are held back, since too many of them fail for their content."""
+    from overround.cli.output import print_rows  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.queue_access import offline_held, read  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        answer = read("/api/queue/held", offline_held)
+    if json or answer is None:
+        _show("", answer, json=json)
+        return
+    columns = ("bookmaker", "since", "rows", "bytes", "snapshots", "sqlstate", "sample")
+    print_rows(f"Held back: {len(answer['bookmakers'])}", columns, answer["bookmakers"])
+
+
+@app.command()
+def retry(
+    ids: Ids = None, *, all_: AllOption = False, bookmaker: BookmakerOption = None, json: JsonOption = False
+) -> None:
+    """Have the running service write dead letters again, or the held rows of a bookmaker; exit 3 if some fail."""
+    if bookmaker is not None:
+        _act_on_held("retry", bookmaker, json=json, alone=not (ids or all_))
+        return
     _act("retry", ids, all_=all_, json=json)
 
 
 @app.command()
-def drop(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
-    """Have the running service delete dead letters for good; exit 3 if some were not there."""
+def drop(
+    ids: Ids = None, *, all_: AllOption = False, bookmaker: BookmakerOption = None, json: JsonOption = False
+) -> None:
+    """Have the running service delete dead letters, or the held rows of a bookmaker; exit 3 if some were not there."""
+    if bookmaker is not None:
+        _act_on_held("drop", bookmaker, json=json, alone=not (ids or all_))
+        return
     _act("drop", ids, all_=all_, json=json)
+
+
+def _act_on_held(verb: str, bookmaker: str, *, json: bool, alone: bool) -> None:
+    from overround.cli.service_file import ask_service  # noqa: PLC0415 - command groups import lazily
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+
+    if not alone:
+        raise fail("--bookmaker goes with neither ids nor --all", ExitCode.USAGE)
+    with errors_as_one_line():
+        path, body = f"/api/queue/held/{verb}", {"bookmaker": bookmaker}
+        answer = ask_service(Settings().data_dir, path, method="POST", body=body)
+    _show(f"Held rows of {bookmaker}: {verb}", answer, json=json)
+    if answer is not None and not answer.get("passed", True):
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 @app.command(name="clear-damaged")
@@ -92,7 +134,7 @@ def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:
     from overround.settings import Settings  # noqa: PLC0415 - as above
 
     if bool(ids) is all_:
-        raise fail("give the ids of dead letters, or --all", ExitCode.USAGE)
+        raise fail("give the ids of dead letters, or --all, or --bookmaker for held rows", ExitCode.USAGE)
     body = {"all": True} if all_ else {"ids": ids}
     with errors_as_one_line():
         path = f"/api/queue/dead-letters/{verb}"

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from overround import runtime as process
 from overround.api.app import create_app, service_of
+from overround.api.framework.connections import BoundedServer
 from overround.cli.service_file import announced
 from overround.errors import OverroundError
 from overround.settings import Settings
@@ -81,7 +82,7 @@ async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, d
         config = uvicorn.Config(
             app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
         )
-        server = _Server(config)
+        server = _Server(config, app.state.connections)
 
         def stop() -> None:
             server.ask_to_exit()
@@ -116,7 +117,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-class _Server(uvicorn.Server):
+class _Server(BoundedServer):
     """A server that leaves the signals to the command, which has more to stop than the server."""
 
     def ask_to_exit(self) -> None:

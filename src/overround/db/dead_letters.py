@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
+from overround.records.writing import HeldBookmaker
 
 _COLUMNS = """
 id, kind, epoch, seq, scrape_run_id, batch_index, event_id, bookmaker, sqlstate, reason, dead_at, payload_format,
@@ -27,6 +28,15 @@ _KINDS = "select kind, count(*) from dead_letters group by kind order by kind"
 _DROP = "delete from dead_letters where id = any ($1::bigint[]) returning id"
 
 _DROP_ALL = "delete from dead_letters returning id"
+
+HELD = """
+select bookmaker, count(*) as rows, sum(octet_length(payload))::bigint as bytes,
+    sum(snapshots + confirmed)::bigint as snapshots, min(held_at) as since,
+    (array_agg(sqlstate order by id desc))[1] as sqlstate, (array_agg(reason order by id desc))[1] as sample
+from held_rows
+group by bookmaker
+order by bookmaker
+"""
 
 _DROP_OLD_BATCHES = "delete from write_batches where applied_at < $1"
 
@@ -98,6 +108,11 @@ class DeadLetterRepository:
         """Return how many letters there are, by kind."""
         async with reachable_connection(self._engine) as connection:
             return {row["kind"]: row["count"] for row in await connection.fetch(_KINDS)}
+
+    async def held(self) -> Sequence[HeldBookmaker]:
+        """Return the bookmakers whose rows are held back."""
+        async with reachable_connection(self._engine) as connection:
+            return [HeldBookmaker(**row) for row in await connection.fetch(HELD)]
 
     async def written(self) -> WrittenFacts:
         """Return what is known about the write queue where no service runs."""

@@ -213,8 +213,27 @@ dead_letters = Table(
     _required("payload", LargeBinary),
 )
 
-# One row for each batch, written in the transaction that applied it: snapshots and confirmations applied and
-# put aside, and the hash of the batch's bytes. The index is not unique: that a batch was applied twice is to be
+# The parts of batches of a bookmaker whose content fails too often, whole and in their order; `sqlstate` and `reason`
+# are of a row that failed.
+held_rows = Table(
+    "held_rows",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _required("bookmaker", Text),
+    *_place_in_order(),
+    Column("scrape_run_id", BigInteger),
+    Column("batch_index", Integer),
+    _required("snapshots", Integer),
+    _required("confirmed", Integer),
+    _required("sqlstate", Text),
+    _required("reason", Text),
+    _required("held_at", _INSTANT),
+    _required("payload", LargeBinary),
+    Index("held_rows_bookmaker_idx", "bookmaker", "epoch", "seq"),
+)
+
+# One row for each batch, written in the transaction that applied it: snapshots and confirmations applied, put aside
+# and held back, and the hash of the batch's bytes. The index is not unique: that a batch was applied twice is to be
 # seen here, not to stop the writer.
 write_batches = Table(
     "write_batches",
@@ -228,6 +247,8 @@ write_batches = Table(
     _required("dead_confirmed", Integer),
     _required("body_hash", LargeBinary),
     _required("applied_at", _INSTANT),
+    _required("held_snapshots", Integer),
+    _required("held_confirmed", Integer),
     Index("write_batches_epoch_idx", "epoch", "seq"),
     Index("write_batches_applied_at_idx", "applied_at", postgresql_using="brin"),
 )

@@ -29,6 +29,7 @@ from overround.fetching.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.logs import without_secrets
 from overround.ports import BookmakerOptions, Clock
 from overround.records.response import KnownBody, Response
+from overround.texts import clean_json
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
@@ -283,7 +284,10 @@ class HttpFetcher:
             raise self._too_large(request) from None
         content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
         check_body(self._slug, request.subject, response.status, content_type, body)
-        return body
+        cleaned = clean_json(body)
+        if cleaned.replaced:
+            self.statistics.replaced(cleaned.replaced)
+        return cleaned.body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")

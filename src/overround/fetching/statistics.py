@@ -26,6 +26,7 @@ class FetchFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     `requests` were sent, retries included; `errors` counts by class, also what was not sent. `bytes` and
     `latency` are of whole answers. `last_success_at` is when the newest usable prices had arrived.
+    `replaced` are characters that no text can hold, NUL among them; `replaced_at` is when the newest came.
     """
 
     requests: int
@@ -34,6 +35,8 @@ class FetchFigures(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency
     last_success_at: datetime | None
     last_error: LastError | None
+    replaced: int = 0
+    replaced_at: datetime | None = None
 
 
 class FetchStatistics:
@@ -47,6 +50,8 @@ class FetchStatistics:
         self._latency = LatencyWindow()
         self._last_success_at: datetime | None = None
         self._last_error: LastError | None = None
+        self._replaced = 0
+        self._replaced_at: datetime | None = None
 
     def sent(self) -> None:
         """Count a request."""
@@ -66,6 +71,11 @@ class FetchStatistics:
         self._errors[error.error_class.value] += 1
         self._last_error = LastError(at=self._clock.now(), error_class=error.error_class.value, message=str(error))
 
+    def replaced(self, characters: int) -> None:
+        """Count characters that were replaced in a body, because no text can hold them."""
+        self._replaced += characters
+        self._replaced_at = self._clock.now()
+
     def figures(self) -> FetchFigures:
         """Return the sums."""
         return FetchFigures(
@@ -75,6 +85,8 @@ class FetchStatistics:
             latency=self._latency.latency(),
             last_success_at=self._last_success_at,
             last_error=self._last_error,
+            replaced=self._replaced,
+            replaced_at=self._replaced_at,
         )
 
 

@@ -66,7 +66,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `dead` are the units of all kinds put into the dead letters, `dead_snapshots` the snapshots and
     confirmations among them; `settled` are the snapshots and confirmations of retried dead letters
-    that were gone already. `applied_before` and `dead_before` are those of batches that were skipped,
+    that were gone already; `held` are those that were put aside for their bookmaker.
+    `applied_before` and `dead_before` are those of batches that were skipped,
     as the database recorded them. `tries` is how often a part of the transaction was tried.
     `flush_ms` is the time for copying and merging, `commit_ms` that of the COMMIT. `place` is (epoch, seq) of
     the batch, where it was written without a journal.
@@ -79,6 +80,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     missed: tuple[tuple[int, str], ...] = ()
     dead: int = 0
     dead_snapshots: int = 0
+    held: int = 0
     settled: int = 0
     applied_before: int = 0
     dead_before: int = 0
@@ -129,16 +131,36 @@ def fill_state(percent: int) -> FillState:
     return FillState.SLOW if percent >= _SLOW_FROM else FillState.NORMAL
 
 
+class HeldBookmaker(msgspec.Struct, frozen=True, kw_only=True):
+    """A bookmaker whose rows are held back, because too many of them fail for their content.
+
+    `rows` are parts of batches, `snapshots` the snapshots and confirmations in them; `sqlstate` and `sample` are of
+    a row that failed. `full` means that there is no room for more, so that the bookmaker is not polled.
+    """
+
+    bookmaker: str
+    since: datetime
+    sqlstate: str
+    sample: str
+    rows: int = 0
+    bytes: int = 0
+    snapshots: int = 0
+    tried_at: datetime | None = None
+    full: bool = False
+
+
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """The write queue's sums since start: in batches, except where it says snapshots.
 
     In snapshots and confirmations: accepted_snapshots + recovered_snapshots = applied_snapshots +
-    dead_snapshots + settled_snapshots + left_snapshots. Recovered are those that an earlier process
-    accepted and this one has handled; settled belong to dead letters that were retried twice.
-    `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds.
-    `change_to_committed` runs from the newest snapshot of a batch to its commit. `fill_percent` is of the
-    journal's room; `journal_error` says why its disk refused the last append, empty where it did not.
-    `journal_read_error`, the damaged and the restored files are those of `JournalStats`.
+    dead_snapshots + settled_snapshots + held_snapshots + left_snapshots. Recovered are those that an earlier process
+    accepted and this one has handled; settled belong to dead letters that were retried twice; held wait in the
+    database until their bookmaker's content is mended.
+    `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds. `unanswered_seconds`
+    is how long the database has had the present question. `change_to_committed` runs from the newest snapshot of a
+    batch to its commit. `fill_percent` is of the journal's room; `journal_error` says why its disk refused the last
+    append, empty where it did not. `journal_read_error`, the damaged and the restored files are those of
+    `JournalStats`.
     """
 
     running: bool
@@ -162,7 +184,10 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     applied_snapshots: int = 0
     dead_snapshots: int = 0
     settled_snapshots: int = 0
+    held_snapshots: int = 0
     left_snapshots: int = 0
+    unanswered_seconds: float = 0.0
+    held: tuple[HeldBookmaker, ...] = ()
     retries: dict[str, int] = {}
     bisections: int = 0
     commit: Latency = Latency()

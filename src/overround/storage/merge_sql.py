@@ -154,13 +154,64 @@ from unnest(
 
 RECORD_BATCHES = """
 insert into write_batches (
-    epoch, seq, scrape_run_id, batch_index, snapshots, confirmed, dead_snapshots, dead_confirmed, body_hash, applied_at
+    epoch, seq, scrape_run_id, batch_index, snapshots, confirmed, dead_snapshots, dead_confirmed, body_hash, applied_at,
+    held_snapshots, held_confirmed
 )
 select *
 from unnest(
     $1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
-    $9::bytea[], $10::timestamptz[]
+    $9::bytea[], $10::timestamptz[], $11::integer[], $12::integer[]
 )
+"""
+
+HOLD = """
+insert into held_rows (
+    bookmaker, epoch, seq, scrape_run_id, batch_index, snapshots, confirmed, sqlstate, reason, held_at, payload
+)
+select *
+from unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[], $8::text[],
+    $9::text[], $10::timestamptz[], $11::bytea[]
+)
+"""
+
+OLDEST_HELD = """
+select id, epoch, seq, snapshots, confirmed, payload, held_at
+from held_rows
+where bookmaker = $1
+order by epoch, seq, id
+limit 1
+for update
+"""
+
+NEWEST_HELD = "select payload, epoch, seq from held_rows where bookmaker = $1 order by epoch desc, seq desc limit $2"
+
+RELEASE_HELD = "delete from held_rows where id = $1"
+
+# A batch's record is kept for a while: the parts that were held back are on its account too.
+SETTLE_HELD = """
+update write_batches
+set held_snapshots = held_snapshots - $3, held_confirmed = held_confirmed - $4,
+    snapshots = snapshots + $3 - $5, confirmed = confirmed + $4 - $6,
+    dead_snapshots = dead_snapshots + $5, dead_confirmed = dead_confirmed + $6
+where epoch = $1 and seq = $2
+"""
+
+DROP_HELD = """
+with dropped as (
+    delete from held_rows where bookmaker = $1 returning epoch, seq, snapshots, confirmed
+), sums as (
+    select epoch, seq, sum(snapshots)::integer as snapshots, sum(confirmed)::integer as confirmed, count(*) as rows
+    from dropped
+    group by epoch, seq
+), accounts as (
+    update write_batches as w
+    set held_snapshots = w.held_snapshots - s.snapshots, held_confirmed = w.held_confirmed - s.confirmed,
+        dead_snapshots = w.dead_snapshots + s.snapshots, dead_confirmed = w.dead_confirmed + s.confirmed
+    from sums as s
+    where w.epoch = s.epoch and w.seq = s.seq
+)
+select coalesce(sum(rows), 0)::bigint as rows, coalesce(sum(snapshots + confirmed), 0)::bigint as snapshots from sums
 """
 
 RECORDED_BATCHES = """

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -19,10 +20,11 @@ from overround.ports import Clock, WriteHandler
 from overround.records.batch import WriteBatch
 from overround.records.writing import StampedBatch, WriteReport
 from overround.storage import merge_sql
-from overround.storage.bisection import LetterRun, Poison, Search, faults, misplaced
-from overround.storage.merging import Merger, batch_columns, letter_columns
+from overround.storage.bisection import Poison, Search, faults, misplaced
+from overround.storage.holding import HeldPart, Holds
+from overround.storage.merging import Merger, batch_columns, held_columns, held_payloads, letter_columns
 from overround.storage.packing import Numbers
-from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_count, units_of
+from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_counts, units_of
 
 _NOTHING = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
 
@@ -33,7 +35,12 @@ class PostgresWriteHandler:
     """The write handler; one may serve several journals, and several handlers one database."""
 
     def __init__(
-        self, engine: AsyncEngine, catalogue: Catalogue, bookmaker_numbers: Mapping[str, int], clock: Clock
+        self,
+        engine: AsyncEngine,
+        catalogue: Catalogue,
+        bookmaker_numbers: Mapping[str, int],
+        clock: Clock,
+        holds: Holds | None = None,
     ) -> None:
         self._engine = engine
         self._catalogue = catalogue
@@ -42,7 +49,7 @@ class PostgresWriteHandler:
         # What the database is known to have; forgotten when a write fails, for it may be the reason.
         self._partitions: set[tuple[Partitioning, datetime]] = set()
         self._markets: set[int] = set()
-        self._letter_run = LetterRun()
+        self._holds = Holds(clock) if holds is None else holds
 
     async def applied(self, journal_id: uuid.UUID) -> int:
         """Return the seq up to which the database has this journal's batches; 0 for a new journal."""
@@ -52,10 +59,11 @@ class PostgresWriteHandler:
     async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
         """Commit the batches, which are in the order of their seq; those applied before are skipped.
 
-        What cannot be written for its content goes into the dead letters, unit by unit, in the same transaction.
+        Units that cannot be written for their content go into the dead letters in the same transaction. The further
+        rows of a bookmaker with too many of them are held back.
 
         Raises:
-            DeadLetterRunError: that would be too much; nothing was written.
+            DeadLetterRunError: two bookmakers, or units of none, fail so; nothing was written.
             asyncpg.PostgresError, OSError, sqlalchemy.exc.DBAPIError: see `overround.db.error_classes`.
         """
         try:
@@ -67,6 +75,7 @@ class PostgresWriteHandler:
         except BaseException:
             self._partitions.clear()
             self._markets.clear()
+            self._holds.doubt()
             raise
 
     async def _try_write(
@@ -86,21 +95,25 @@ class PostgresWriteHandler:
         self, connection: asyncpg.Connection, journal_id: uuid.UUID, applied: int | None, todo: Sequence[StampedBatch]
     ) -> WriteReport | None:
         began = self._clock.monotonic()
-        async with connection.transaction():
+        async with self._holds.lock, connection.transaction():
             if not await _move_watermark(connection, journal_id, applied, todo[-1]):
                 return None
             await connection.execute(merge_sql.TRANSACTION_SETTINGS)
-            work = await _placed(connection, todo)
-            units = sum(unit_count(placed.stamped.batch) for placed in work if not placed.retried)
+            await self._holds.load(connection)
+            work, held = self._holds.divided(await _placed(connection, todo))
+            units = unit_counts(placed.stamped.batch for placed in work if not placed.retried)
             merger = Merger(connection, self._catalogue, self._numbers, self._markets, self._clock.now())
-            search = Search(merger.merge, self._letter_run.allowed(units))
+            search = Search(merger.merge, self._holds.allowances.of(units), self._holds.lately())
             await self._write_work(search, work)
+            held += self._holds.spared(search.spared, search.beyond)
             settled = set(range(len(todo))) - {placed.position for placed in work}
-            await self._account(connection, todo, settled, search.poison)
+            sizes = await self._account(connection, todo, settled, search.poison, held)
             merged = self._clock.monotonic()
         self._markets |= merger.merged.new_markets
-        self._letter_run.committed(units, search.new_poison)
-        _report_dead(search.poison)
+        self._holds.allowances.committed(units, search.dead)
+        self._holds.begin(search.beyond)
+        self._holds.added(held, sizes)
+        report_dead(search.poison)
         return WriteReport(
             batches=len(todo),
             snapshots=merger.merged.snapshots,
@@ -108,7 +121,8 @@ class PostgresWriteHandler:
             confirmed=merger.merged.confirmed,
             missed=merger.merged.missed,
             dead=len(search.poison),
-            dead_snapshots=sum(one.unit.kind in _SUMMED for one in search.poison),
+            dead_snapshots=sum(one.unit.kind in SUMMED for one in search.poison),
+            held=sum(part.snapshots for part in held),
             settled=sum(_summed(todo[position]) for position in settled),
             tries=search.tries,
             flush_ms=(merged - began) * 1000,
@@ -134,7 +148,7 @@ class PostgresWriteHandler:
         named = {} if error is None or sqlstate(error) else await asyncio.to_thread(faults, units, self._numbers)
         if named:
             search.put_aside([Poison(unit, fault) for unit, fault in named.items()])
-            units = [unit for unit in units if unit not in named]
+            units = search.not_spared([unit for unit in units if unit not in named])
             error = await search.failure(regrouped(units))
         await search.isolate(units, error)
 
@@ -144,21 +158,29 @@ class PostgresWriteHandler:
         todo: Sequence[StampedBatch],
         settled: set[int],
         poison: Sequence[Poison],
-    ) -> None:
+        held: Sequence[HeldPart],
+    ) -> Sequence[int]:
+        """Write down what became of each batch; return the bytes of each part that is held."""
         now = self._clock.now()
         if poison:
             await connection.execute(merge_sql.BURY, *letter_columns(poison, now))
-        columns = await asyncio.to_thread(batch_columns, todo, settled, poison, now)
+        sizes: Sequence[int] = ()
+        if held:
+            payloads = await asyncio.to_thread(held_payloads, held)
+            await connection.execute(merge_sql.HOLD, *held_columns(held, now), payloads)
+            sizes = [len(payload) for payload in payloads]
+        columns = await asyncio.to_thread(batch_columns, todo, settled, poison, held, now)
         await connection.execute(merge_sql.RECORD_BATCHES, *columns)
+        return sizes
 
     async def _prepare_partitions(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> None:
-        missing = _partitions_of(batches) - self._partitions
+        missing = partitions_of(batches) - self._partitions
         if missing:
             await create_partitions(connection, missing)
             self._partitions |= missing
 
 
-_SUMMED = frozenset({UnitKind.SNAPSHOT, UnitKind.CONFIRMATION})
+SUMMED: Final = frozenset({UnitKind.SNAPSHOT, UnitKind.CONFIRMATION})
 
 
 def _summed(stamped: StampedBatch) -> int:
@@ -211,7 +233,8 @@ async def _with_skipped(
     )
 
 
-def _report_dead(poison: Sequence[Poison]) -> None:
+def report_dead(poison: Sequence[Poison]) -> None:
+    """Let the log name each unit that was put into the dead letters."""
     for one in poison:
         _log.error(
             "write_unit_dead_lettered",
@@ -225,7 +248,8 @@ def _report_dead(poison: Sequence[Poison]) -> None:
         )
 
 
-def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, datetime]]:
+def partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, datetime]]:
+    """Return the partitions that the rows of some batches need."""
     snapshots = {
         (SNAPSHOTS, SNAPSHOTS.start(snapshot.captured_at))
         for stamped in batches

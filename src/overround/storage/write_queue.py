@@ -14,6 +14,7 @@ from overround.records.batch import WriteBatch
 from overround.records.writing import JournalEntry, QueueStats, StampedBatch, WriteReport, fill_state
 from overround.storage.attempts import Attempts, Backoff
 from overround.storage.batch_codec import encode_batch, read_entry
+from overround.storage.holding import Holds
 from overround.storage.packing import observed_at
 
 
@@ -105,6 +106,7 @@ def _summed(batch: WriteBatch) -> int:
 
 
 SessionFactoryT = TypeVar("SessionFactoryT")
+Answer = TypeVar("Answer")
 MissedConfirmation = Callable[[int, str], None]
 AcceptedListener = Callable[[JournalEntry, WriteBatch], Awaitable[None]]
 
@@ -132,6 +134,8 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
         on_missed: MissedConfirmation | None = None,
     ) -> None:
         """Build the queue; `on_missed` hears of confirmations that found no stored snapshot."""
+        self._holds = Holds(clock)
+        self._asked_at: float | None = None
         self._handler = handler(session_factory)
         self._journal = journal
         self._clock = clock
@@ -148,6 +152,10 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
     def on_accepted(self, listener: AcceptedListener) -> None:
         """Let a listener hear of each batch that the journal has; `enqueue` returns after it."""
         self._on_accepted.append(listener)
+
+    def count_held(self, holds: Holds) -> None:
+        """Show the rows that the handler holds back."""
+        self._holds = holds
 
     async def start(self) -> None:
         """Accept batches, and start the worker; neither waits for the database. The journal must be open."""
@@ -173,18 +181,19 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
-        sums = self._sums
+        stats = self.stats()
         _log.info(
             "write_queue_stopped",
             drained=drained,
-            pending=self._journal.stats().pending,
-            accepted_snapshots=sums.accepted_snapshots,
-            recovered_snapshots=sums.recovered_snapshots,
-            applied_snapshots=sums.applied_snapshots,
-            dead_snapshots=sums.dead_snapshots,
-            settled_snapshots=sums.settled_snapshots,
-            left_snapshots=sums.left,
-            dead_lettered=sums.dead_lettered,
+            pending=stats.pending,
+            accepted_snapshots=stats.accepted_snapshots,
+            recovered_snapshots=stats.recovered_snapshots,
+            applied_snapshots=stats.applied_snapshots,
+            dead_snapshots=stats.dead_snapshots,
+            settled_snapshots=stats.settled_snapshots,
+            held_snapshots=stats.held_snapshots,
+            left_snapshots=stats.left_snapshots,
+            dead_lettered=stats.dead_lettered,
         )
 
     async def enqueue(self, batch: WriteBatch) -> JournalEntry:
@@ -222,7 +231,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
     def stats(self) -> QueueStats:
         """Return counters and depth."""
         journal = self._journal.stats()
-        sums, attempts = self._sums, self._attempts
+        sums, attempts, holds = self._sums, self._attempts, self._holds
         fill = 100 * journal.bytes // journal.max_bytes if journal.max_bytes and journal.pending else 0
         return QueueStats(
             running=self._accepting,
@@ -232,7 +241,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             accepted=sums.accepted,
             written=sums.written,
             retried=attempts.retries.total(),
-            dead_lettered=sums.dead_lettered,
+            dead_lettered=sums.dead_lettered + holds.letters,
             snapshots_written=sums.snapshots,
             markets_written=sums.markets,
             confirmations_written=sums.confirmations,
@@ -242,11 +251,14 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
             state_reason=attempts.reason,
             state_since=attempts.since,
             accepted_snapshots=sums.accepted_snapshots,
-            recovered_snapshots=sums.recovered_snapshots,
-            applied_snapshots=sums.applied_snapshots,
-            dead_snapshots=sums.dead_snapshots,
+            recovered_snapshots=sums.recovered_snapshots + holds.recovered,
+            applied_snapshots=sums.applied_snapshots + holds.applied,
+            dead_snapshots=sums.dead_snapshots + holds.dead,
             settled_snapshots=sums.settled_snapshots,
+            held_snapshots=holds.own_snapshots,
             left_snapshots=sums.left,
+            unanswered_seconds=0.0 if self._asked_at is None else self._clock.monotonic() - self._asked_at,
+            held=holds.shown(),
             retries=dict(attempts.retries),
             bisections=sums.bisections,
             commit=sums.commit.latency(),
@@ -276,7 +288,7 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
 
     async def _work(self) -> None:
         journal_id = self._journal.journal_id
-        applied = await self._attempts.at_last(lambda: self._handler.applied(journal_id))
+        applied = await self._attempts.at_last(lambda: self._answered(self._handler.applied(journal_id)))
         await self._journal.advance(applied)
         self._move(applied)
         while entries := await self._attempts.at_last(self._read_ahead):
@@ -318,7 +330,15 @@ class AsyncWriteQueue(Generic[SessionFactoryT]):
     async def _write(self, read: Sequence[StampedBatch]) -> tuple[Sequence[StampedBatch], WriteReport]:
         """Write all that was read ahead or, to find out whether the breaker can be closed, one batch."""
         batches = read[:1] if self._attempts.probing else read
-        return batches, await self._handler.write(self._journal.journal_id, batches)
+        return batches, await self._answered(self._handler.write(self._journal.journal_id, batches))
+
+    async def _answered(self, question: Awaitable[Answer]) -> Answer:
+        """Return the database's answer; until it comes, the figures say for how long it has been asked."""
+        self._asked_at = self._clock.monotonic()
+        try:
+            return await question
+        finally:
+            self._asked_at = None
 
 
 def _ms_since(began: float, clock: Clock) -> float:

@@ -9,6 +9,9 @@ export interface AlertView {
   severity: string;
   code: string;
   text: string;
+  effect: string;
+  since: string;
+  bookmaker: string;
 }
 
 export interface BestPrice {
@@ -97,10 +100,22 @@ export interface Chosen {
   all?: boolean;
 }
 
+export interface ChosenBookmaker {
+  bookmaker: string;
+}
+
 export interface ConcurrencyView {
   limit: number;
   allowed: number;
   in_use: number;
+}
+
+export interface ConnectionsView {
+  most: number;
+  open: number;
+  silent: number;
+  refused: number;
+  timed_out: number;
 }
 
 export interface CoverageReport {
@@ -178,6 +193,12 @@ export interface DroppedLettersView {
   unknown: number[];
 }
 
+export interface DroppedRowsView {
+  bookmaker: string;
+  rows: number;
+  snapshots: number;
+}
+
 export interface DroppedView {
   reason: string;
   count: number;
@@ -249,8 +270,24 @@ export interface FindingView {
 
 export interface Health {
   status: string;
-  reasons: string[];
+  reasons: ReasonView[];
   percent: number | null;
+}
+
+export interface HeldBookmakerView {
+  bookmaker: string;
+  since: string;
+  sqlstate: string;
+  sample: string;
+  rows: number;
+  bytes: number;
+  snapshots: number;
+  tried_at: string | null;
+  full: boolean;
+}
+
+export interface HeldView {
+  bookmakers: HeldBookmakerView[];
 }
 
 export interface HistoryModel {
@@ -465,6 +502,9 @@ export interface QueueView {
   applied_snapshots: number;
   dead_snapshots: number;
   settled_snapshots: number;
+  held_snapshots: number;
+  unanswered_seconds: number;
+  held: HeldBookmakerView[];
   left_snapshots: number;
   retries: Record<string, number>;
   bisections: number;
@@ -481,6 +521,13 @@ export interface QueueView {
 export interface QuoteModel {
   at: string;
   price: string | null;
+}
+
+export interface ReasonView {
+  code: string;
+  text: string;
+  since: string;
+  bookmaker: string | null;
 }
 
 export interface RecoveryView {
@@ -667,12 +714,16 @@ export interface StatusView {
   database: DatabaseView;
   process: ProcessView;
   streams: StreamsView;
+  connections: ConnectionsView;
   access: AccessView;
 }
 
 export interface StreamsView {
   clients: number;
   conflated: number;
+  most: number;
+  refused: number;
+  reason: string;
 }
 
 export interface TournamentOffer {
@@ -688,6 +739,15 @@ export interface TournamentView {
   tournament: string;
   events: number;
   bookmakers: Record<string, TournamentOffer>;
+}
+
+export interface TrialView {
+  bookmaker: string;
+  passed: boolean;
+  reason: string;
+  rows: number;
+  applied: number;
+  dead: number;
 }
 
 export interface UnmappedView {
@@ -737,6 +797,7 @@ export interface Answers {
   "/api/queue": QueueView;
   "/api/queue/dead-letters": DeadLetterPage;
   "/api/queue/dead-letters/{letter_id}": DeadLetterDetail;
+  "/api/queue/held": HeldView;
   "/api/scheduler": SchedulerView;
   "/api/scrape/runs": RunPage;
   "/api/scrape/runs/{run_id}": RunDetailView;

@@ -17,6 +17,7 @@ from overround.errors import (
     DatabaseUnavailableError,
     JournalFullError,
     JournalWriteError,
+    NothingHeldError,
     NothingToRetryError,
     QueueClosedError,
     RecoveringError,
@@ -90,6 +91,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(SettingsError, _settings_invalid)
     app.add_exception_handler(TooManyStreamsError, _too_many_streams)
+    app.add_exception_handler(NothingHeldError, _nothing_held)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -143,7 +145,13 @@ async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _too_many_streams(_: Request, error: Exception) -> JSONResponse:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
+    response.headers["Connection"] = "close"  # its connection is worth more to somebody who is served
+    return response
+
+
+async def _nothing_held(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "nothing_held", str(error))
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:
