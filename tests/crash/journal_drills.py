@@ -180,15 +180,12 @@ async def _answers_again(service: ServiceProcess) -> None:
 
 async def _exit_code(service: ServiceProcess) -> int | None:
     """Return the exit code of a service that is expected to end by itself; None where it serves instead."""
-    waiting = asyncio.ensure_future(service.process.wait())
-    serving = asyncio.ensure_future(service.ready())
-    await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
-    for task in (waiting, serving):
-        task.cancel()
-    await asyncio.gather(waiting, serving, return_exceptions=True)
-    if service.process.returncode is None:
-        await service.drained()
-    return service.process.returncode
+    try:
+        await service.ready()
+    except AssertionError:  # it ended without an address
+        return await asyncio.wait_for(service.process.wait(), _PATIENCE)
+    await service.drained()
+    return None
 
 
 def _cpu_seconds_of_children() -> float:
