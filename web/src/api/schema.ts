@@ -516,6 +516,8 @@ export interface QueueView {
   append_p50_ms: number;
   append_p99_ms: number;
   damaged_frames: number;
+  went_back_at: string | null;
+  open_gaps: number;
 }
 
 export interface QuoteModel {
@@ -590,7 +592,7 @@ export interface RunCounts {
   changed: number;
   confirmed: number;
   incomplete: number;
-  stale: number;
+  overtaken: number;
   failed: number;
   discovery_failed: number;
   unmapped: number;
