@@ -508,7 +508,7 @@ async def drain_journal(settings: Settings, data_dir: Path) -> int:
         disposed(create_engine(url, "overround drain")) as engine,
     ):
         await require_head(engine)
-        handler = AnnouncingHandler(engine, catalogue, numbers, SystemClock(), beside_owner)
+        handler = AnnouncingHandler(engine, catalogue, numbers, SystemClock(), fence=beside_owner)
         await journal.open()
         try:
             return await drain_former(journal, handler)

@@ -148,21 +148,19 @@ async def cut_off_owner() -> Row:
         through = there.first.directory
         async with relay.running(through):
             url = there.url.replace(there.sockets, str(through))
-            async with (
-                there.first.service(database_url=url) as first,
-                there.second.service(database_url=there.url, standby=True) as second,
-            ):
+            async with there.first.service(database_url=url) as first:
                 await first.ready()
-                await bookie.more(_ANSWERS)
-                token = await there.owner()
-                relay.whole.clear()
-                await there.another_owner(token, second)
-                await second.ready()
-                await bookie.more(_ANSWERS)
-                relay.whole.set()
-                broken = await _ends_with_a_sentence(first)
-                row = await there.settle(second, bookie, "owner's network cut", {"networks cut": 1})
-                await second.end(signal.SIGTERM)
+                async with there.second.service(database_url=there.url, standby=True) as second:
+                    await bookie.more(_ANSWERS)
+                    token = await there.owner()
+                    relay.whole.clear()
+                    await there.another_owner(token, second)
+                    await second.ready()
+                    await bookie.more(_ANSWERS)
+                    relay.whole.set()
+                    broken = await _ends_with_a_sentence(first)
+                    row = await there.settle(second, bookie, "owner's network cut", {"networks cut": 1})
+                    await second.end(signal.SIGTERM)
     return msgspec.structs.replace(row, broken=", ".join(filter(None, (row.broken, broken))))
 
 
@@ -193,16 +191,16 @@ async def clock_steps(seconds: float) -> Row:
     faults: list[str] = []
     async with ledger_site(bookie) as site:
         file = site.directory / "clock"
-        file.write_text("0", "ascii")
+        _set_clock(file, 0)
         place = site.beside("stepping", {CLOCK_FILE: str(file), "PYTHONPATH": str(_ROOT)})
         code = "from tests.crash.stepping import app, step_clocks; step_clocks(); app()"
         async with place.service(code=code) as service:
             await service.ready()
             await bookie.more(_ANSWERS)
             for name, step in _STEPS.items():
-                file.write_text(str(step.total_seconds()), "ascii")
+                _set_clock(file, step.total_seconds())
                 faults += [f"{name}: {fault}" for fault in await _under_step(service, bookie, seconds)]
-                file.write_text("0", "ascii")
+                _set_clock(file, 0)
                 await bookie.more(_ANSWERS)
             await at_rest(service)
             await service.drained()
@@ -226,6 +224,13 @@ async def _under_step(service: ServiceProcess, bookie: Bookie, seconds: float) -
         *([f"ages from {min(ages)} to {max(ages)} s"] if ages and not 0 <= min(ages) <= max(ages) < _OLDEST else []),
         *(["prices count as stale"] if "prices_stale" in told else []),
     ]
+
+
+def _set_clock(file: Path, seconds: float) -> None:
+    """Set the clock in one step: a file that is half written would be no number."""
+    new = file.with_suffix(".new")
+    new.write_text(str(seconds), "ascii")
+    new.rename(file)
 
 
 def _alerts(status: dict[str, list[dict[str, str]]]) -> set[str]:

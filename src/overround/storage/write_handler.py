@@ -41,8 +41,8 @@ class PostgresWriteHandler:
         catalogue: Catalogue,
         bookmaker_numbers: Mapping[str, int],
         clock: Clock,
-        fence: Fence = unfenced,
         holds: Holds | None = None,
+        fence: Fence = unfenced,
     ) -> None:
         """Build it; `fence` is the first thing in each transaction, and raises where this process may not write."""
         self._engine = engine
