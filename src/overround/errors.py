@@ -155,6 +155,31 @@ class JournalFormatError(OverroundError):
         super().__init__(f"journal file {file} has format {version}, which this release does not read")
 
 
+class JournalUnreadableError(OverroundError):
+    """The system does not let us read the journal; nothing was changed."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        self.path = path
+        self.errno = error.errno
+        reason = error.strerror or str(error)
+        super().__init__(
+            f"the journal cannot be read: {path}: {reason}; it may hold prices that no database has, so the service"
+            " does not start until the user that runs it can read and write there; nothing was changed"
+        )
+
+
+class DamagedFilesError(OverroundError):
+    """The journal is damaged, and as many damaged files are kept as may be; nothing was changed."""
+
+    def __init__(self, files: int, size: int) -> None:
+        self.files = files
+        self.size = size
+        super().__init__(
+            f"the journal is damaged once more, and {files} damaged files of {size / 1e6:.1f} MB are kept already:"
+            " look at them, delete them with `overround queue clear-damaged`, and start again"
+        )
+
+
 class RunInProgressError(OverroundError):
     """A scrape run is already under way."""
 

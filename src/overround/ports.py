@@ -204,7 +204,8 @@ class Journal(Protocol):
         Raises:
             JournalLockedError: another process has it.
             JournalFormatError: it was written by a later release.
-            OSError: its directory cannot be used at all; damage to its contents raises nothing.
+            JournalUnreadableError: the system does not let us read it; damage to its contents raises nothing.
+            DamagedFilesError: it is damaged, and there is no more room for damaged files.
         """
 
     async def close(self) -> None:
@@ -239,7 +240,11 @@ class Journal(Protocol):
 
 
 class DiskStorage(Protocol):
-    """A directory with one owner. Calls block, come from one thread at a time, and fail as OSError does."""
+    """A directory with one owner. Calls block, come from one thread at a time, and fail as OSError does.
+
+    A file is held from its first use until `remove` or `put_away`: it is read and written although
+    somebody takes its name away, and `estranged` tells that this happened.
+    """
 
     def open(self) -> None:
         """Take ownership of the directory, which is made where there is none.
@@ -273,7 +278,19 @@ class DiskStorage(Protocol):
         """Return up to `size` bytes from an offset; fewer at the end of the file."""
 
     def remove(self, name: str) -> None:
-        """Delete a file; after a power cut it may be back."""
+        """Delete a file; after a power cut it may be back. A name that leads to another file stays."""
+
+    def estranged(self) -> Sequence[str]:
+        """Return the held files to which their names no longer lead, or which somebody cut."""
+
+    def put_away(self, name: str) -> None:
+        """Move what stands under a name, if anything does, among the damaged files; let go of the held file."""
+
+    def damaged(self) -> Sequence[int]:
+        """Return the sizes of the files that were put away, in bytes."""
+
+    def pause(self) -> None:
+        """Wait a moment before a failed read is tried again."""
 
 
 class WriteHandler(Protocol):

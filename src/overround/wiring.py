@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
 
 import msgspec
@@ -47,7 +47,7 @@ from overround.settings import Settings
 from overround.storage.ack_log import AckLog
 from overround.storage.attempts import Backoff
 from overround.storage.dead_letters import DeadLetters
-from overround.storage.journal.disk import LocalDisk
+from overround.storage.journal.disk import LocalDisk, refuse_unreadable
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.journal.segmented import SegmentedJournal
 from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
@@ -62,6 +62,7 @@ BeforeCycle = Callable[[], Awaitable[None]]
 
 _MAINTENANCE = timedelta(hours=1)
 _RUNS_REMEMBERED = 200
+_LANDING_SECONDS = 3.0  # for the answers under way when the service is told to stop: a slow one takes as long
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +136,9 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
     Raises:
         DatabaseUnavailableError: the embedded server cannot be started.
         BookmakerMismatchError: the database numbers its bookmakers otherwise.
+        JournalUnreadableError: the journal, which is opened later, is not ours to read.
     """
+    refuse_unreadable(settings.journal_dir)
     bookmakers = load_bookmakers()
     async with database_address(settings, ephemeral=ephemeral) as url:
         engine = create_engine(url, "overround")
@@ -193,7 +196,8 @@ async def _started_service(
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
         await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up)
-        stack.push_async_callback(control.stop)
+        stack.push_async_callback(control.stop, _LANDING_SECONDS)
+        stack.callback(parts.stop_asking)
         maintenance, integrity = parts.maintenance(), parts.integrity(context, path)
         jobs = Jobs(write_queue=path.queue, odds_cache=context.cache, control=control)
         scheduler = _scheduler(settings, jobs, context.clock, before_cycle)
@@ -295,6 +299,11 @@ class _Parts:
             engine, catalogue=self._catalogue, bookmaker_numbers=self._numbers, clock=self._clock
         )
 
+    def stop_asking(self) -> None:
+        """Let no bookmaker be asked from now on."""
+        for fetcher in self.fetchers.values():
+            fetcher.stop_asking()
+
     def maintenance(self) -> Maintenance:
         database = self._database
         return Maintenance(database.engine, database.ready, self._clock, self._settings.retention.model_dump())
@@ -325,7 +334,7 @@ class _Parts:
         options = self._settings.queue
         if options.journal == "memory":
             return MemoryJournal(SystemClock(), options.max_bytes, last_epoch)
-        disk = LocalDisk(self._settings.data_dir / "journal")
+        disk = LocalDisk(self._settings.journal_dir)
         return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes, last_epoch=last_epoch)
 
     @asynccontextmanager
@@ -372,13 +381,15 @@ class _Parts:
             backoff=Backoff(base=options.retry_base.total_seconds(), cap=options.retry_cap.total_seconds()),
             on_missed=context.cache.unaccept,
         )
-        if options.ack_log is not None:
-            queue.on_accepted(AckLog(options.ack_log).note)
-        await queue.start()
-        try:
-            yield queue
-        finally:
-            await queue.stop(options.stop_deadline.total_seconds())
+        with ExitStack() as stack:
+            if options.ack_log is not None:
+                log = stack.enter_context(closing(AckLog(options.ack_log)))
+                queue.on_accepted(log.note)
+            await queue.start()
+            try:
+                yield queue
+            finally:
+                await queue.stop(options.stop_deadline.total_seconds())
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:

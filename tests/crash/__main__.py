@@ -7,18 +7,27 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import aiohttp
 import structlog
 
 from tests.crash.backlog import large_backlog
 from tests.crash.drills import immediate_stops, kills, lost_commit_replies
+from tests.crash.journal_drills import (
+    TAKEN_AWAY,
+    descriptors_used_up,
+    files_taken_away,
+    stops_while_served,
+    unreadable_at_start,
+)
 from tests.crash.service_drills import demo_kills, first_answers, outage, second_signal, service_kills, stops
 from tests.crash.table import Row, rendered
 from tests.crash.writer import JournalKind
 
 _WRITER_KILLS, _SERVICE_KILLS, _CONTROL_KILLS = 980, 20, 100
 _DEMO_KILLS = 10
+_STOPS = 10
 _LOST_REPLIES, _DATABASE_CRASHES = 200, 20
 _BACKLOG = 1_000_000_000  # bytes
 _OUTAGE = 60.0  # seconds
@@ -46,6 +55,10 @@ def _drills(seed: int, share: float) -> Sequence[tuple[str, Drill]]:
         ("SIGTERM", lambda: stops(signal.SIGTERM)),
         ("SIGINT", lambda: stops(signal.SIGINT)),
         ("second signal", second_signal),
+        ("stopped while served", lambda: stops_while_served(some(_STOPS))),
+        ("descriptors used up", descriptors_used_up),
+        ("journal not readable", unreadable_at_start),
+        *((f"journal's files {how}", partial(files_taken_away, how)) for how in TAKEN_AWAY),
     )
 
 

@@ -158,3 +158,19 @@ class KillingDisk:
         """Delete a file, unless the process dies first."""
         self._killer.passing(KillPoint.BEFORE_UNLINK)
         self._disk.remove(name)
+
+    def estranged(self) -> Sequence[str]:
+        """Return the files to which their names no longer lead."""
+        return self._disk.estranged()
+
+    def put_away(self, name: str) -> None:
+        """Put a damaged file away."""
+        self._disk.put_away(name)
+
+    def damaged(self) -> Sequence[int]:
+        """Return the sizes of the files that were put away."""
+        return self._disk.damaged()
+
+    def pause(self) -> None:
+        """Wait before another read."""
+        self._disk.pause()

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import psutil
 from overround.db.embedded import DATABASE, USER
 from overround.db.server_home import home_of
 from tests.crash.arena import until
+from tests.crash.bookie import Bookie
 
 _MARKET = ("--events", "20", "--advance-every", "0.5", "--tick-seconds", "30")  # prices move twice a second
 _DEMO_EVENTS, _DEMO_BATCH = 60, 10  # a cycle of some seconds in many batches
@@ -29,10 +30,11 @@ _BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one drill's services live, one after the other."""
+    """Where one drill's services live, one after the other; `settings` are those of their environment that differ."""
 
     directory: Path
-    prices_port: int
+    prices_port: int = 0
+    settings: Mapping[str, str] = {}
 
     @property
     def data_dir(self) -> Path:
@@ -50,10 +52,15 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return str(home_of(self.data_dir).sockets)
 
     @asynccontextmanager
-    async def service(self, *, cycles: bool = True, database_url: str = "") -> AsyncIterator["ServiceProcess"]:
-        """Run a service; without a database address it runs its own. It is killed at the end if it still lives."""
+    async def service(
+        self, *, cycles: bool = True, database_url: str = "", under: Sequence[str] = ()
+    ) -> AsyncIterator["ServiceProcess"]:
+        """Run a service; without a database address it runs its own. It is killed at the end if it still lives.
+
+        `under` is a command that is given the service's to run.
+        """
         environment = self._environment(cycles=cycles, database_url=database_url)
-        async with self._command("serve", environment=environment) as process:
+        async with self._command("serve", environment=environment, under=under) as process:
             yield process
 
     @asynccontextmanager
@@ -65,10 +72,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             yield process
 
     @asynccontextmanager
-    async def _command(self, *arguments: str, environment: dict[str, str]) -> AsyncIterator["ServiceProcess"]:
+    async def _command(
+        self, *arguments: str, environment: dict[str, str], under: Sequence[str] = ()
+    ) -> AsyncIterator["ServiceProcess"]:
         with (self.directory / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", "from overround.cli.main import app; app()", *arguments, "--port", "0"),
+                *(*under, sys.executable, "-c", "from overround.cli.main import app; app()", *arguments, "--port", "0"),
                 *("--ack-log", str(self.ack_log)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=PIPE,
@@ -102,6 +111,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             "OVERROUND_SCHEDULE__SHORT_INTERVAL": "PT1S",
             "OVERROUND_SCHEDULE__LONG_INTERVAL": "PT1S",
             "OVERROUND_BOOKMAKERS__BET9JA__MIN_INTERVAL_MS": "0",
+            **self.settings,
         }
 
     def acknowledged(self) -> Sequence[tuple[int, int, int, str]]:
@@ -194,6 +204,15 @@ class ServiceProcess:
             if prices["outcomes"]
         }
 
+    @property
+    def port(self) -> int:
+        """Return where it listens, once it was asked something."""
+        return int(self._address.rpartition(":")[2])
+
+    def log(self) -> str:
+        """Return all that it logged."""
+        return self._log.read_text("utf-8")
+
     def memory(self) -> int:
         """Return the resident memory of the process, in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
@@ -214,6 +233,18 @@ class ServiceProcess:
             line for text in lines if text.startswith("{") and (line := json.loads(text))["event"] == event
         )
         return found
+
+
+@asynccontextmanager
+async def ledger_site(bookie: Bookie) -> AsyncIterator[Site]:
+    """Set up a place whose services ask one bookmaker, which keeps a ledger; nothing of it is left behind."""
+    with tempfile.TemporaryDirectory(prefix="overround-crash-") as name:
+        async with bookie.serving() as settings:
+            place = Site(directory=Path(name), settings=settings)
+            try:
+                yield place
+            finally:
+                await _clear(place)
 
 
 @asynccontextmanager

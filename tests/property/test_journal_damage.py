@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from overround.errors import JournalFormatError, JournalWriteError
+from overround.ports import DiskStorage
 from overround.storage.journal.frames import FILE_HEADER_SIZE, FileHeader, Frame, encode_header, scan
 from overround.storage.journal.segments import SEQ_GAP, NewEntry, SegmentLog
 from overround.testing import FakeDisk
@@ -30,7 +31,7 @@ GROUPS = (
 ALL = [body for group in GROUPS for body in group]
 
 
-def opened(disk: FakeDisk) -> SegmentLog:
+def opened(disk: DiskStorage) -> SegmentLog:
     """Return an open log on a disk."""
     log = SegmentLog(disk, SEGMENT, uuid.UUID(int=1), 5)
     log.open()

@@ -70,6 +70,23 @@ def drop(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) 
     _act("drop", ids, all_=all_, json=json)
 
 
+@app.command(name="clear-damaged")
+def clear_damaged(*, json: JsonOption = False) -> None:
+    """Delete the damaged files that the journal has put away; exit 4 if there are none."""
+    from overround.settings import Settings  # noqa: PLC0415 - command groups import lazily
+    from overround.storage.journal.damaged_files import clear  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        folder = Settings().journal_dir
+        try:
+            cleared = clear(folder)
+        except OSError as error:
+            raise fail(f"cannot delete {error.filename}: {error.strerror}") from error
+    if not cleared:
+        raise fail(f"there are no damaged files in {folder}", ExitCode.NOTHING_TO_DO)
+    _show("Damaged files deleted", {"files": [path.name for path in cleared]}, json=json)
+
+
 def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:
     from overround.cli.service_file import ask_service  # noqa: PLC0415 - command groups import lazily
     from overround.settings import Settings  # noqa: PLC0415 - as above

@@ -156,7 +156,12 @@ class HttpFetcher:
         self._timeout = ClientTimeout(total=options.timeout)
         self._one_body = asyncio.Lock()
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
+        self._asking = True
         self.statistics = FetchStatistics(clock)
+
+    def stop_asking(self) -> None:
+        """Send nothing from now on, and receive the answers to what was sent; other requests end as cancelled."""
+        self._asking = False
 
     def turns(self) -> TurnState:
         """Return how the bookmaker may be asked at present."""
@@ -223,8 +228,10 @@ class HttpFetcher:
         raise AssertionError("a retry context ends with a return or an error")
 
     async def _attempt(self, request: _Request) -> Response:
+        self._require_asking()
         try:
             async with self._turns.take(request.subject):
+                self._require_asking()
                 response = await self._sent(request)
         except FetchError as error:
             self.statistics.failed(error)
@@ -232,6 +239,10 @@ class HttpFetcher:
             raise
         self.statistics.answered(response)
         return response
+
+    def _require_asking(self) -> None:
+        if not self._asking:
+            raise asyncio.CancelledError
 
     async def _sent(self, request: _Request) -> Response:
         self.statistics.sent()

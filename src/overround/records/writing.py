@@ -24,7 +24,9 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     entries, `bytes` all those on disk, of at most about `max_bytes`. The damaged frames and bytes
     are those found since `open`. The append times are of the latest appends, from the call until the
     batch was durable; `write_error` says why the disk refused the latest group of batches, and is
-    empty when it did not.
+    empty when it did not; `read_error` likewise of the latest read. `damaged_files` are kept among the
+    damaged ones, with `damaged_file_bytes`. `restored_files` were removed or replaced by somebody since
+    `open`, and copied from their open descriptors, the latest of them at `restored_at`.
     """
 
     epoch: int
@@ -39,6 +41,11 @@ class JournalStats(msgspec.Struct, frozen=True, kw_only=True):
     append_p50_ms: float = 0.0
     append_p99_ms: float = 0.0
     write_error: str = ""
+    read_error: str = ""
+    damaged_files: int = 0
+    damaged_file_bytes: int = 0
+    restored_files: int = 0
+    restored_at: datetime | None = None
 
 
 class StampedBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +138,7 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     `retries` counts by class: retry, break, unforeseen. `dead_lettered` counts units of all kinds.
     `change_to_committed` runs from the newest snapshot of a batch to its commit. `fill_percent` is of the
     journal's room; `journal_error` says why its disk refused the last append, empty where it did not.
+    `journal_read_error`, the damaged and the restored files are those of `JournalStats`.
     """
 
     running: bool
@@ -162,6 +170,11 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     fill_percent: int = 0
     fill: FillState = FillState.NORMAL
     journal_error: str = ""
+    journal_read_error: str = ""
+    damaged_files: int = 0
+    damaged_file_bytes: int = 0
+    restored_files: int = 0
+    restored_at: datetime | None = None
     append_p50_ms: float = 0.0
     append_p99_ms: float = 0.0
     damaged_frames: int = 0

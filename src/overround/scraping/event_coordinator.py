@@ -89,6 +89,7 @@ class EventCoordinator:
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
         self._owed_runs: list[ScrapeRun] = []
+        self._ending = False
 
     @classmethod
     def from_settings(
@@ -166,7 +167,11 @@ class EventCoordinator:
             tally.errors[ErrorClass.INTERNAL] += 1
             return await self._finish(run, tally, RunStatus.FAILED)
         self._evict_started()
-        return await self._finish(run, tally)
+        return await self._finish(run, tally, RunStatus.INTERRUPTED if self._ending else None)
+
+    def end_early(self) -> None:
+        """Count the run under way as interrupted: nothing more is asked for, and what comes is stored."""
+        self._ending = True
 
     async def scrape_event(self, sr_id: int, run: ScrapeRun | None = None) -> ScrapeRun:
         """Scrape one event at every bookmaker that lists it; return the finished run.

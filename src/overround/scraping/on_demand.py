@@ -194,8 +194,11 @@ class ScrapeController:
         """Return the newest runs, the one under way included, newest first."""
         return self._runs.newest()
 
-    async def stop(self) -> None:
-        """End whatever is being scraped."""
+    async def stop(self, landing: float = 0.0) -> None:
+        """End whatever is being scraped, once what was asked for has come and is stored: at most `landing` seconds."""
+        self._coordinator.end_early()
+        if self._cycle is not None and landing:
+            await asyncio.wait([self._cycle], timeout=landing)
         await self.cancel_cycle()
         await self._on_demand.cancel()
 

@@ -33,9 +33,13 @@ class AckLog:
         self._turn = asyncio.Lock()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._append(b"")
+            self._descriptor = self._opened()
         except OSError as error:
             raise SettingsError(f"cannot write the log of acknowledged batches: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
 
     async def note(self, entry: JournalEntry, batch: WriteBatch) -> None:
         """Append a batch's line; a failure is logged, since the journal has the batch in any case."""
@@ -47,6 +51,12 @@ class AckLog:
             _log.error("ack_log_failed", file=str(self._file), error=str(error))
 
     def _append(self, line: bytes) -> None:
-        with self._file.open("ab", buffering=0) as log:
-            log.write(line)
-            os.fsync(log.fileno())
+        if not self._file.exists() or not os.path.samestat(self._file.stat(), os.fstat(self._descriptor)):
+            former, self._descriptor = self._descriptor, self._opened()
+            os.close(former)
+        os.write(self._descriptor, line)
+        os.fsync(self._descriptor)
+
+    def _opened(self) -> int:
+        """Open the file, which stays open: a shortage of descriptors must not cost lines of the account."""
+        return os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

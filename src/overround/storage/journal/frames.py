@@ -62,11 +62,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that are no sound frame; `seq` is known where the header is sound and only the body is not."""
+    """Bytes that are no sound frame; `seq` is known where the header is sound and only the body is not.
+
+    `cut`: the frame was to reach beyond the end of the file.
+    """
 
     offset: int
     end: int
     seq: int | None = None
+    cut: bool = False
 
 
 class ByteSource(Protocol):
@@ -140,9 +144,10 @@ def frame_at(source: ByteSource, offset: int) -> Frame | Damage | None:
         return None
     _, seq, high_water, appended_at, length, unpacked_length, body_crc = _FRAME_HEADER.unpack(header)
     start = offset + FRAME_HEADER_SIZE
-    body = source.read(start, length) if start + length <= source.size else b""
+    cut = start + length > source.size
+    body = b"" if cut else source.read(start, length)
     if len(body) < length or zlib.crc32(body) != body_crc:
-        return Damage(offset=offset, end=min(start + length, source.size), seq=seq)
+        return Damage(offset=offset, end=min(start + length, source.size), seq=seq, cut=cut)
     return Frame(
         offset=offset, seq=seq, high_water=high_water, appended_at=appended_at, unpacked=unpacked_length, body=body
     )

@@ -11,16 +11,21 @@ from typing import ParamSpec, TypeVar
 import msgspec
 import structlog
 
-from overround.errors import JournalFullError, JournalWriteError, QueueClosedError
+from overround.errors import JournalFullError, JournalUnreadableError, JournalWriteError, QueueClosedError
 from overround.ports import Clock, DiskStorage
 from overround.records.writing import JournalEntry, JournalStats
 from overround.storage.journal.frames import MAX_BODY, frame_bound
 from overround.storage.journal.segments import NewEntry, SegmentLog
 
 SEGMENT_BYTES = 16 << 20
+_LARGEST_SEGMENT = 64 << 20
+_SEGMENTS_AT_MOST = 64  # as long as they are not larger than that: each one takes a file descriptor
 GROUP_BYTES = 4 << 20  # of batches synced together: a bound on how long the first one waits for the last
 _SEGMENTS_AT_LEAST = 8  # so that a small journal frees room in small pieces
 _LATENCIES_KEPT = 1024
+_TRIES_TO_OPEN = 3
+_PAUSE = 0.3  # seconds before another try to open or to read
+_TENDED_EVERY = 2.0  # seconds: how long a file may be gone unnoticed while nothing is appended
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -51,7 +56,7 @@ class SegmentedJournal:
         clock: Clock,
         *,
         max_bytes: int,
-        segment_bytes: int = SEGMENT_BYTES,
+        segment_bytes: int | None = None,
         last_epoch: int = 0,
     ) -> None:
         """Make a journal that takes at most `max_bytes` on disk, and one segment.
@@ -61,11 +66,15 @@ class SegmentedJournal:
         self._clock = clock
         self._max_bytes = max_bytes
         epoch = max(last_epoch + 1, _microseconds(clock.now()))
-        self._log = SegmentLog(disk, min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST), uuid.uuid4(), epoch)
+        size = min(segment_bytes or _segment_bytes(max_bytes), max_bytes // _SEGMENTS_AT_LEAST)
+        self._log = SegmentLog(disk, size, uuid.uuid4(), epoch)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-disk")
         self._line: deque[_Waiting] = deque()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
-        self._write_error = ""
+        self._write_error = self._restore_error = self._read_error = ""
+        self._restored_files = 0
+        self._restored_at: datetime | None = None
+        self._tending: asyncio.Task[None] | None = None
         self._open = self._owned = False
         self._grown = asyncio.Event()
         self._committing = False
@@ -83,11 +92,13 @@ class SegmentedJournal:
         Raises:
             JournalLockedError: another process has it.
             JournalFormatError: it was written by a later release.
-            OSError: its directory cannot be used at all.
+            JournalUnreadableError: the system does not let us read it.
+            DamagedFilesError: it is damaged, and there is no more room for damaged files.
         """
         began = self._clock.monotonic()
-        await self._in_thread(self._log.open)
+        await self._open_log()
         self._open = self._owned = True
+        self._tending = asyncio.create_task(self._tend(), name="journal-tending")
         state = self._log.state
         _log.info(
             "journal_opened",
@@ -104,6 +115,9 @@ class SegmentedJournal:
         self._grown.set()
         await self._idle.wait()
         _refuse(self._line, QueueClosedError())
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
         if self._owned:
             self._owned = False
             await self._in_thread(self._log.close)
@@ -134,10 +148,13 @@ class SegmentedJournal:
         return entry
 
     async def read(self, after: int, limit: int, *, wait: bool = True) -> Sequence[JournalEntry]:
-        """Return entries that follow `after`; wait until there is one unless told not to, empty once closed."""
+        """Return entries that follow `after`; wait until there is one unless told not to, empty once closed.
+
+        Where the system does not let us read, it waits until it does.
+        """
         while self._open:
             if self._log.state.newest > after:
-                entries = await self._in_thread(self._log.read, after, limit)
+                entries = await self._read(after, limit)
                 if entries:
                     return entries
             elif wait:
@@ -181,8 +198,54 @@ class SegmentedJournal:
             damaged_bytes=state.damaged_bytes,
             append_p50_ms=_quantile(latencies, 50),
             append_p99_ms=_quantile(latencies, 99),
-            write_error=self._write_error,
+            write_error=self._write_error or self._restore_error,
+            read_error=self._read_error,
+            damaged_files=state.damaged_files.files,
+            damaged_file_bytes=state.damaged_files.bytes,
+            restored_files=state.restored_files,
+            restored_at=self._restored_at,
         )
+
+    async def _open_log(self) -> None:
+        for tries_left in reversed(range(_TRIES_TO_OPEN)):
+            try:
+                return await self._in_thread(self._log.open)
+            except OSError as error:
+                if not tries_left:
+                    raise JournalUnreadableError(str(error.filename or "its directory"), error) from error
+                _log.warning("journal_open_failed", errno=error.errno, error=str(error))
+            await self._clock.sleep(_PAUSE)
+        return None
+
+    async def _read(self, after: int, limit: int) -> Sequence[JournalEntry]:
+        try:
+            entries = await self._in_thread(self._log.read, after, limit)
+        except OSError as error:
+            if not self._read_error:
+                _log.error("journal_read_failed", file=error.filename, errno=error.errno, error=str(error))
+            self._read_error = f"{error.filename}: {error.strerror}"
+            await self._clock.sleep(_PAUSE)
+            return []
+        if self._read_error:
+            _log.info("journal_read_resumed")
+        self._read_error = ""
+        return entries
+
+    async def _tend(self) -> None:
+        """Bring back, every other second, what somebody removed or replaced."""
+        while True:
+            await asyncio.sleep(_TENDED_EVERY)  # of real time: that is when it happens to files
+            try:
+                await self._in_thread(self._log.tend)
+                self._restore_error = ""
+            except JournalWriteError as error:
+                self._restore_error = str(error)
+            self._note_restored()
+
+    def _note_restored(self) -> None:
+        if self._log.state.restored_files != self._restored_files:
+            self._restored_files = self._log.state.restored_files
+            self._restored_at = self._clock.now()
 
     def _age(self, journalled: int | None) -> float:
         """Return the seconds since an instant in microseconds; 0 without one, or where the clock was set back."""
@@ -222,6 +285,7 @@ class SegmentedJournal:
     def _committed(self, group: Sequence[_Waiting], commit: Future[int]) -> None:
         self._committing = False
         self._idle.set()
+        self._note_restored()
         error = commit.exception()
         if error is None:
             self._accept(group, commit.result())
@@ -254,6 +318,10 @@ def _refuse(line: Sequence[_Waiting] | deque[_Waiting], error: Exception) -> Non
     for waiting in line:
         if not waiting.turn.done():
             waiting.turn.set_exception(error)
+
+
+def _segment_bytes(max_bytes: int) -> int:
+    return max(SEGMENT_BYTES, min(_LARGEST_SEGMENT, max_bytes // _SEGMENTS_AT_MOST))
 
 
 def _quantile(ordered: Sequence[float], percent: int) -> float:

@@ -1,5 +1,6 @@
 """The journal's files: all that happens in the disk's thread."""
 
+import errno
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -8,9 +9,10 @@ import msgspec
 import structlog
 import zstandard
 
-from overround.errors import JournalWriteError
+from overround.errors import DamagedFilesError, JournalWriteError
 from overround.ports import DiskStorage
 from overround.records.writing import JournalEntry
+from overround.storage.journal.damaged_files import DamagedFiles
 from overround.storage.journal.disk import FileWindow
 from overround.storage.journal.frames import (
     FILE_HEADER_SIZE,
@@ -24,11 +26,13 @@ from overround.storage.journal.frames import (
     packed,
     unpacked,
 )
-from overround.storage.journal.recovery import Loss, Segment, loss_of, recover, segment_name
+from overround.storage.journal.recovery import Loss, Recovery, Segment, loss_of, recover, segment_name
 
 # What is skipped after a torn end: more seqs than it can have held, since the database may have seen them.
 SEQ_GAP = 1_000_000
 READ_BYTES = 1 << 19  # unpacked: reading more would hold up the next sync, and its rows take ten times as much memory
+
+_COPIED_AT_ONCE = 1 << 20  # bytes
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +55,8 @@ class LogState(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at: int | None = None
     damaged_frames: int = 0
     damaged_bytes: int = 0
+    damaged_files: DamagedFiles = DamagedFiles()
+    restored_files: int = 0
 
 
 class SegmentLog:
@@ -59,6 +65,9 @@ class SegmentLog:
     A file that failed is never written or synced again: after a failed sync the kernel may report
     success for what it has dropped. What was not acknowledged goes to a new file, which says after
     which seq it follows; frames behind that seq in older files do not count.
+
+    Somebody may remove or replace a file. Each commit notices it before it returns, and copies the file
+    from its descriptor, which is still open.
     """
 
     def __init__(self, disk: DiskStorage, segment_bytes: int, journal_id: uuid.UUID, epoch: int) -> None:
@@ -77,6 +86,9 @@ class SegmentLog:
         self._kept_after: int | None = None
         self._damaged_frames = 0
         self._damaged_bytes = 0
+        self._damaged_files = DamagedFiles()
+        self._estranged: frozenset[str] = frozenset()
+        self._restored_files = 0
 
     def open(self) -> None:
         """Take ownership, find what is there, and begin a new segment.
@@ -84,7 +96,8 @@ class SegmentLog:
         Raises:
             JournalLockedError: another process has it.
             JournalFormatError: it was written by a later release.
-            OSError: the directory cannot be used.
+            DamagedFilesError: it is damaged, and there is no more room for damaged files.
+            OSError: the directory or a file cannot be used; nothing was changed.
         """
         self._disk.open()
         try:
@@ -97,7 +110,31 @@ class SegmentLog:
 
     def close(self) -> None:
         """Give up ownership."""
+        with suppress(JournalWriteError):  # which has been logged
+            self.tend()
         self._disk.close()
+
+    def tend(self) -> None:
+        """Bring back what somebody removed or replaced.
+
+        Raises:
+            JournalWriteError: that did not work; the entries are safe as long as this process lives.
+        """
+        try:
+            self._look_for_names()
+            if self._estranged:
+                self._bring_back()
+        except OSError as error:
+            _log.error("journal_restore_failed", errno=error.errno, error=str(error))
+            raise JournalWriteError(min(self._estranged, default=""), error) from error
+
+    def _bring_back(self) -> None:
+        if self._active is not None and self._active.name in self._estranged:
+            self._seal(_estrangement(self._active.name))
+        self._restore()
+        if self._active is None:
+            self._try_start_segment()
+        self._publish()
 
     def commit(self, group: Sequence[NewEntry]) -> int:
         """Write and sync a group together; return the seq of its first entry.
@@ -148,6 +185,7 @@ class SegmentLog:
         return self._released if self._kept_after is None else min(self._released, self._kept_after)
 
     def _remove_delivered(self) -> None:
+        """Delete the files that nobody needs, and put the damaged ones among them away."""
         newest = self._segments[-1] if self._segments else None
         full = self._active is None or self._active.size >= self._segment_bytes
         if newest is not None and full and newest.last_seq <= self._freed:
@@ -155,11 +193,27 @@ class SegmentLog:
         delivered = [one for one in self._segments if one is not self._active and one.last_seq <= self._freed]
         for segment in delivered:
             try:
-                self._disk.remove(segment.name)
+                self._give_up(segment)
             except OSError as error:
                 _log.warning("journal_remove_failed", file=segment.name, error=str(error))
                 break
-            self._segments.remove(segment)
+
+    def _give_up(self, segment: Segment) -> None:
+        """Delete a delivered file, or put it away where it is damaged."""
+        if segment.damaged:
+            self._put_away(segment.name)
+        else:
+            self._disk.remove(segment.name)
+        self._segments.remove(segment)
+
+    def _put_away(self, name: str) -> None:
+        self._disk.put_away(name)
+        self._count_damaged()
+        _log.warning("journal_file_put_away", file=name, files=self._damaged_files.files)
+
+    def _count_damaged(self) -> None:
+        with suppress(OSError):  # the next look may do
+            self._damaged_files = DamagedFiles.on(self._disk)
 
     def advance(self, seq: int) -> None:
         """Release up to the database's watermark, and use only greater seqs from now on."""
@@ -171,6 +225,7 @@ class SegmentLog:
 
     def _recover(self) -> None:
         recovery = recover(self._disk)
+        self._require_room(recovery)
         if recovery.header is not None:
             self.journal_id, self.epoch = recovery.header.journal_id, recovery.header.epoch
         for loss in recovery.losses:
@@ -186,6 +241,20 @@ class SegmentLog:
             except OSError as error:
                 _log.warning("journal_sync_failed", file=self._segments[-1].name, error=str(error))
 
+    def _require_room(self, recovery: Recovery) -> None:
+        """Mark the damaged files, which will be put away; a doubtful one only while there is room.
+
+        Raises:
+            DamagedFilesError: there is none for a file that is damaged for certain.
+        """
+        kept = self._damaged_files = DamagedFiles.on(self._disk)
+        certain, doubtful = recovery.damaged(certain=True), recovery.damaged(certain=False)
+        full = kept.over or (kept.files and any(not kept.has_room_for(one.size) for one in certain))
+        if full:
+            raise DamagedFilesError(kept.files, kept.bytes)
+        for segment in [*certain, *(one for one in doubtful if kept.has_room_for(one.size))]:
+            segment.damaged = True
+
     def _frames(self, group: Sequence[NewEntry]) -> list[Frame]:
         return [
             Frame(
@@ -200,6 +269,7 @@ class SegmentLog:
         ]
 
     def _write(self, frames: Sequence[Frame]) -> None:
+        self._restore()
         segment = self._active
         size = sum(frame.end for frame in frames)
         if segment is None or (len(segment) and segment.size + size > self._segment_bytes):
@@ -211,11 +281,57 @@ class SegmentLog:
             offset = placed[-1].end
         self._disk.write(segment.name, segment.size, b"".join(encode_frame(frame) for frame in placed))
         self._disk.sync(segment.name)
+        self._look_for_names()
+        if self._estranged:
+            raise _estrangement(min(self._estranged))
         for frame in placed:
             segment.add(frame)
         segment.size = offset
         self._committed = segment.last_seq
         self._next_seq = self._committed + 1
+
+    def _look_for_names(self) -> None:
+        """Find out which files nobody would find after this process: somebody removed, replaced or cut them."""
+        self._estranged = frozenset(self._disk.estranged()).intersection(one.name for one in self._segments)
+
+    def _restore(self) -> None:
+        """Copy the files that somebody removed or replaced, as far as they are needed.
+
+        Raises:
+            OSError: one could not be copied; the next call tries again.
+        """
+        for segment in [one for one in self._segments if one.name in self._estranged]:
+            former = segment.name
+            if segment.count(self._freed):
+                self._copy(segment)
+                self._restored_files += 1
+                _log.error("journal_file_restored", file=former, copy=segment.name, bytes=segment.size)
+            else:
+                self._segments.remove(segment)
+            with suppress(OSError):  # whatever took the name is in nobody's way as long as this process lives
+                self._put_away(former)
+        self._estranged = frozenset()
+
+    def _copy(self, segment: Segment) -> None:
+        """Make a new file with the bytes of a segment, each in its place, and let it stand for the segment."""
+        name = segment_name(segment.first_seq, self._next_number)
+        self._next_number += 1
+        window = FileWindow(self._disk, segment.name, segment.size)
+        try:
+            self._disk.create(name)
+            for offset in range(0, segment.size, _COPIED_AT_ONCE):
+                self._disk.write(name, offset, window.read(offset, min(_COPIED_AT_ONCE, segment.size - offset)))
+            self._disk.sync(name)
+        except OSError as error:
+            self._discard(name, error)
+            raise
+        segment.name = name
+
+    def _discard(self, name: str, error: OSError) -> None:
+        """Remove a file that could not be made, unless it was there before."""
+        if not isinstance(error, FileExistsError):
+            with suppress(OSError):
+                self._disk.remove(name)
 
     def _seal(self, error: OSError) -> None:
         segment, self._active = self._active, None
@@ -240,9 +356,8 @@ class SegmentLog:
             self._disk.create(name)
             self._disk.write(name, 0, encode_header(header))
             self._disk.sync(name)
-        except OSError:
-            with suppress(OSError):
-                self._disk.remove(name)
+        except OSError as error:
+            self._discard(name, error)
             raise
         self._active = Segment(name, self._next_seq, FILE_HEADER_SIZE)
         self._segments.append(self._active)
@@ -264,6 +379,7 @@ class SegmentLog:
                     yield JournalEntry(epoch=self.epoch, seq=seq, body=body)
                 else:
                     segment.drop(seq)
+                    segment.damaged = True
                     self._report(loss_of(segment.name, body, seq, seq, acknowledged=True))
 
     def _report(self, loss: Loss) -> None:
@@ -272,6 +388,8 @@ class SegmentLog:
         _log.error("journal_damage", **msgspec.structs.asdict(loss))
 
     def _publish(self) -> None:
+        if self._damaged_files.files:  # somebody may have cleared them
+            self._count_damaged()
         pending = [segment for segment in self._segments if segment.count(self._released)]
         newest = next((one.last_seq for one in reversed(self._segments) if one.count(self._freed)), 0)
         self.state = LogState(
@@ -283,7 +401,13 @@ class SegmentLog:
             oldest_at=pending[0].time_after(self._released) if pending else None,
             damaged_frames=self._damaged_frames,
             damaged_bytes=self._damaged_bytes,
+            damaged_files=self._damaged_files,
+            restored_files=self._restored_files,
         )
+
+
+def _estrangement(name: str) -> OSError:
+    return OSError(errno.ESTALE, "somebody removed, replaced or cut it", name)
 
 
 def _body_at(window: FileWindow, offset: int, seq: int) -> bytes | Damage:
