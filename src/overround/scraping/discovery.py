@@ -228,7 +228,7 @@ def is_used_again(before: Listing, after: Listing) -> bool:
 def _forget_link(book: EventRegister, listing: Listing) -> None:
     link = book.unlink(_key(listing))
     if link is not None:
-        _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, event=link.sr_id)
+        _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, sr_id=link.sr_id)
 
 
 def _real(answer: LeagueListings) -> LeagueListings:
