@@ -9,6 +9,9 @@ export interface AlertView {
   severity: string;
   code: string;
   text: string;
+  effect: string;
+  since: string;
+  bookmaker: string;
 }
 
 export interface BestPrice {
@@ -99,10 +102,22 @@ export interface Chosen {
   all?: boolean;
 }
 
+export interface ChosenBookmaker {
+  bookmaker: string;
+}
+
 export interface ConcurrencyView {
   limit: number;
   allowed: number;
   in_use: number;
+}
+
+export interface ConnectionsView {
+  most: number;
+  open: number;
+  silent: number;
+  refused: number;
+  timed_out: number;
 }
 
 export interface CoverageReport {
@@ -180,6 +195,12 @@ export interface DroppedLettersView {
   unknown: number[];
 }
 
+export interface DroppedRowsView {
+  bookmaker: string;
+  rows: number;
+  snapshots: number;
+}
+
 export interface EventCoverageView {
   listing_id: string;
   mapped: number;
@@ -246,8 +267,24 @@ export interface FindingView {
 
 export interface Health {
   status: string;
-  reasons: string[];
+  reasons: ReasonView[];
   percent: number | null;
+}
+
+export interface HeldBookmakerView {
+  bookmaker: string;
+  since: string;
+  sqlstate: string;
+  sample: string;
+  rows: number;
+  bytes: number;
+  snapshots: number;
+  tried_at: string | null;
+  full: boolean;
+}
+
+export interface HeldView {
+  bookmakers: HeldBookmakerView[];
 }
 
 export interface HistoryModel {
@@ -477,6 +514,9 @@ export interface QueueView {
   applied_snapshots: number;
   dead_snapshots: number;
   settled_snapshots: number;
+  held_snapshots: number;
+  unanswered_seconds: number;
+  held: HeldBookmakerView[];
   left_snapshots: number;
   retries: Record<string, number>;
   bisections: number;
@@ -495,6 +535,13 @@ export interface QueueView {
 export interface QuoteModel {
   at: string;
   price: string | null;
+}
+
+export interface ReasonView {
+  code: string;
+  text: string;
+  since: string;
+  bookmaker: string | null;
 }
 
 export interface RecoveryView {
@@ -685,12 +732,16 @@ export interface StatusView {
   database: DatabaseView;
   process: ProcessView;
   streams: StreamsView;
+  connections: ConnectionsView;
   access: AccessView;
 }
 
 export interface StreamsView {
   clients: number;
   conflated: number;
+  most: number;
+  refused: number;
+  reason: string;
 }
 
 export interface TournamentOffer {
@@ -706,6 +757,15 @@ export interface TournamentView {
   tournament: string;
   events: number;
   bookmakers: Record<string, TournamentOffer>;
+}
+
+export interface TrialView {
+  bookmaker: string;
+  passed: boolean;
+  reason: string;
+  rows: number;
+  applied: number;
+  dead: number;
 }
 
 export interface UnmappedView {
@@ -765,6 +825,7 @@ export interface Answers {
   "/api/queue": QueueView;
   "/api/queue/dead-letters": DeadLetterPage;
   "/api/queue/dead-letters/{letter_id}": DeadLetterDetail;
+  "/api/queue/held": HeldView;
   "/api/scheduler": SchedulerView;
   "/api/scrape/runs": RunPage;
   "/api/scrape/runs/{run_id}": RunDetailView;
