@@ -16,6 +16,7 @@ SUPERVISION_POINTS: Mapping[str, str] = MappingProxyType(
         "scraping/event_coordinator.py:EventCoordinator._cycle": "a run always ends, and says how",
         "scraping/event_scrape.py:scrape_listing": "one event's fault does not cost the batch",
         "scraping/start_up.py:WarmUp._warm_later": "the database may go away again while it is read",
+        "scraping/rewriting.py:StateRewriter._listen": "the journal's disk may refuse for a while: it is tried again",
         "storage/held_rows.py:HeldRows._keep": "rows that cannot be tried now are tried at the next look",
         "storage/attempts.py:Attempts.at_last": "a write may fail in any way; the worker tries again",
     }

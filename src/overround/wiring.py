@@ -225,8 +225,7 @@ async def _started_service(
         context = parts.context(roster)
         path = await stack.enter_async_context(parts.write_path(context))
         coordinator = EventCoordinator.from_settings(settings, context, path.queue, path.inline)
-        await stack.enter_async_context(path.catch_up.running(coordinator.close_open_runs))
-        await stack.enter_async_context(StateRewriter(context, coordinator.store, path.lost).running())
+        await stack.enter_async_context(_caught_up(path, coordinator, context))
         held_rows = await stack.enter_async_context(parts.kept_held_rows(context.cache, path.warm))
         permit = database.ownership.raise_if_elsewhere
         control = ScrapeController(coordinator, context, settings.scraping.on_demand_cool_down, path.catch_up, permit)
@@ -262,6 +261,14 @@ async def _started_service(
             stream=parts.stream,
             descriptors=descriptors,
         )
+
+
+@asynccontextmanager
+async def _caught_up(path: "_WritePath", coordinator: EventCoordinator, context: ScrapeContext) -> AsyncIterator[None]:
+    """Take over what the journal has, and write again what the database loses."""
+    rewriter = StateRewriter(context, coordinator.store, path.lost)
+    async with path.catch_up.running(coordinator.close_open_runs), rewriter.running():
+        yield
 
 
 def _descriptor_room(settings: Settings, options: Iterable[BookmakerOptions]) -> DescriptorRoom:

@@ -61,6 +61,8 @@ AILING = {
     "database_silent": (Effect.DEGRADED, queue(unanswered_seconds=5.0, pending=2)),
     "journal_unread": (Effect.DEGRADED, queue(journal_read_error="Input/output error")),
     "journal_restored": (Effect.DEGRADED, queue(restored_files=1, restored_at=NOON - timedelta(minutes=59))),
+    "watermark_went_back": (Effect.DEGRADED, queue(went_back_at=NOON - timedelta(minutes=9))),
+    "history_gaps": (Effect.DEGRADED, queue(open_gaps=2)),
     "integrity_broken": (Effect.DEGRADED, Facts(now=NOON, lost_markets=1)),
     "journal_damaged": (Effect.DEGRADED, queue(damaged_frames=1)),
     "rows_held": (Effect.DEGRADED, queue(held=(HELD,))),

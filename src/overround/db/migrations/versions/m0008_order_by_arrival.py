@@ -1,5 +1,7 @@
 """Rows of the history say where they stand in the order of all writes; clocks no longer do."""
 
+from types import MappingProxyType
+
 from alembic import op
 
 revision = "0008"
@@ -171,18 +173,22 @@ where l.price <> 0;
 """
 
 
-_UPWARDS = {
-    "places": ",\n    h.epoch,\n    h.seq",
-    "order": "c.epoch, c.seq",
-    "order_columns": "s.epoch, s.seq",
-    "confirmed_at": "coalesce(l.last_confirmed_at, l.confirmed_at, l.captured_at)",
-}
-_DOWNWARDS = {
-    "places": "",
-    "order": "c.captured_at, c.snapshot_id",
-    "order_columns": "s.id as snapshot_id",
-    "confirmed_at": "greatest(coalesce(l.confirmed_at, l.captured_at), l.last_confirmed_at)",
-}
+_UPWARDS = MappingProxyType(
+    {
+        "places": ",\n    h.epoch,\n    h.seq",
+        "order": "c.epoch, c.seq",
+        "order_columns": "s.epoch, s.seq",
+        "confirmed_at": "coalesce(l.last_confirmed_at, l.confirmed_at, l.captured_at)",
+    }
+)
+_DOWNWARDS = MappingProxyType(
+    {
+        "places": "",
+        "order": "c.captured_at, c.snapshot_id",
+        "order_columns": "s.id as snapshot_id",
+        "confirmed_at": "greatest(coalesce(l.confirmed_at, l.captured_at), l.last_confirmed_at)",
+    }
+)
 
 
 def upgrade() -> None:
