@@ -15,6 +15,10 @@ _HISTORY = """
 select event_id, price from price_history
 where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home' order by event_id, epoch, seq
 """
+_REIGNS = """
+select event_id, price, epoch from price_history
+where market = 'match_result' and outcome = 'home' order by event_id, epoch, seq
+"""
 _LATEST = """
 select event_id, price from prices where bookmaker = 'betpawa' and market = 'match_result' and outcome = 'home'
 """
@@ -60,6 +64,30 @@ def compared(served: Prices, stored: Prices, latest: Prices) -> Account:
         doubled=sum(a == b for prices in stored.values() for a, b in pairwise(prices)),
         invented=sum(len(prices) - common.get(event, 0) for event, prices in steps.items()),
         wrong_latest=sum(latest.get(event) != [prices[-1]] for event, prices in served.items()),
+    )
+
+
+async def account_of_two(sockets: str, bookie: Bookie) -> Account:
+    """Compare what a bookmaker served to two services at once, which stand in history one after the other.
+
+    Its prices must never repeat. `invented` counts the steps back within one reign too.
+    """
+    connection = await asyncpg.connect(host=sockets, user=USER, database=DATABASE)
+    try:
+        rows = [(event, int(price * 1000), epoch) for event, price, epoch in await connection.fetch(_REIGNS)]
+        latest = _by_event(await connection.fetch(_LATEST))
+    finally:
+        await connection.close()
+    served = {(one.event, one.price) for one in bookie.ledger}
+    stored = [(event, price) for event, price, _ in rows]
+    back = sum(a[0] == b[0] and a[2] == b[2] and a[1] > b[1] for a, b in pairwise(rows))
+    return Account(
+        served=len(served),
+        stored=len(stored),
+        lost=len(served - set(stored)),
+        doubled=len(stored) - len(set(stored)),
+        invented=len(set(stored) - served) + back,
+        wrong_latest=sum(latest.get(event) != [prices[-1]] for event, prices in bookie.steps().items()),
     )
 
 

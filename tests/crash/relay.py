@@ -32,7 +32,8 @@ class Relay:
             asyncio.create_task(self._hand_on(reader, to_server), name="relay-up"),
             asyncio.create_task(self._hand_on(from_server, writer), name="relay-down"),
         ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(asyncio.CancelledError):  # at the end of the drill: asyncio's streams report it as an error
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
         for end in (writer, to_server):

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 
 import asyncpg
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +16,7 @@ from overround.db.engine import create_engine, driver_connection
 from overround.db.ownership import Holder, Ownership
 from overround.errors import NotOwnerError, OwnedElsewhereError, OwnershipLostError
 
-PROCESSES = 3
+PROCESSES = 2
 HASTE = 10
 
 
@@ -35,7 +35,9 @@ class Do(Enum):
     CLOCK = "the database's clock steps by days"
 
 
-COURSE = st.lists(st.tuples(st.sampled_from(list(Do)), st.integers(0, PROCESSES - 1)), max_size=20)
+COURSE = st.lists(st.tuples(st.sampled_from(list(Do)), st.integers(0, PROCESSES - 1)), max_size=30)
+LATE_WRITE = [(Do.START, 0), (Do.PAUSE, 0), (Do.START, 1), (Do.WRITE, 1), (Do.RESUME, 0), (Do.WRITE, 0)]
+LATE_COMMIT = [(Do.START, 0), (Do.OPEN, 0), (Do.PAUSE, 0), (Do.START, 1), (Do.WRITE, 1), (Do.RESUME, 0), (Do.COMMIT, 0)]
 
 
 class Gate:
@@ -218,6 +220,8 @@ class Course:
 
 
 @given(course=COURSE)
+@example(course=LATE_WRITE)
+@example(course=LATE_COMMIT)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_never_two_owners_whose_rows_both_count(engine: AsyncEngine, course: list[tuple[Do, int]]) -> None:
     """Whatever happens, only the last owner commits, and rows stand in the order of the owners' tokens."""

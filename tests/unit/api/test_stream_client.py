@@ -1,6 +1,7 @@
 """What a client of the live stream is told, and that it ends equal to the cache whatever happens."""
 
 import random
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -181,10 +182,10 @@ def test_a_place_within_a_batch_is_a_place_to_go_on_from(bench: StreamBench) -> 
     ("cursor", "reason"),
     [
         ("nonsense", "unknown_cursor"),
-        ("7.999.1", "unknown_cursor"),
-        ("7.99.1", "restarted"),
-        ("6.101.1", "restarted"),
-        ("7.101.1", "too_old"),
+        ("7.101.1", "unknown_cursor"),
+        (f"{GENERATION.hex}.999.1", "unknown_cursor"),
+        (f"{uuid.UUID(int=6).hex}.101.1", "restarted"),
+        (f"{GENERATION.hex}.101.1", "too_old"),
     ],
 )
 def test_a_cursor_that_cannot_be_replayed_is_refused_with_a_reason(
