@@ -49,12 +49,15 @@ def bookmaker(**changes: object) -> Facts:
 
 AILING = {
     "recovering": (Effect.NOT_READY, Facts(now=NOON, recovery=Recovery(percent=3, batches=9, batches_read=1))),
+    "owned_elsewhere": (Effect.NOT_READY, Facts(now=NOON, other_owner="process 7 on host one")),
     "database_away": (Effect.NOT_READY, Facts(now=NOON, database_ready=False)),
     "cache_filling": (Effect.NOT_READY, Facts(now=NOON, warm=False)),
     "queue_stopped": (Effect.NOT_READY, queue(running=False)),
     "journal_refused": (Effect.NOT_READY, queue(journal_error="no space")),
     "journal_full": (Effect.NOT_READY, queue(fill=FillState.WAITING, fill_percent=100)),
     "journal_fills": (Effect.DEGRADED, queue(fill=FillState.SLOW, fill_percent=85)),
+    "clock_stepped": (Effect.DEGRADED, Facts(now=NOON, clock_fault="the clock was set back by 2 h")),
+    "retention_waits": (Effect.DEGRADED, Facts(now=NOON, retention_waits=("odds_snapshots of 2026-01-01",))),
     "partitions_short": (Effect.DEGRADED, Facts(now=NOON, partitions_short=True)),
     "writes_fail": (Effect.DEGRADED, queue(last_error="gone", state=WriterState.RETRYING, state_since=NOON)),
     "writer_paused": (Effect.DEGRADED, queue(state=WriterState.BREAKER_OPEN, state_reason="no table")),
