@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -149,7 +148,7 @@ async def running_database(settings: Settings, *, ephemeral: bool = False) -> As
         BookmakerMismatchError: the database numbers its bookmakers otherwise.
         JournalUnreadableError: the journal, which is opened later, is not ours to read.
     """
-    refuse_unreadable(_journal_folder(settings))
+    refuse_unreadable(settings.journal_dir)
     bookmakers = load_bookmakers()
     async with database_address(settings, ephemeral=ephemeral) as url:
         engine = create_engine(url, "overround")
@@ -381,7 +380,7 @@ class _Parts:
         options = self._settings.queue
         if options.journal == "memory":
             return MemoryJournal(SystemClock(), options.max_bytes)
-        disk = LocalDisk(_journal_folder(self._settings))
+        disk = LocalDisk(self._settings.journal_dir)
         return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes)
 
     @asynccontextmanager
@@ -440,10 +439,6 @@ class _Parts:
                 yield queue
             finally:
                 await queue.stop(options.stop_deadline.total_seconds())
-
-
-def _journal_folder(settings: Settings) -> Path:
-    return settings.data_dir / "journal"
 
 
 def _scheduler(settings: Settings, jobs: Jobs, clock: Clock, before_cycle: BeforeCycle | None) -> ScrapeScheduler:
