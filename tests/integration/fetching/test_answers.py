@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from datetime import UTC, timedelta
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -26,6 +27,8 @@ from overround.records.response import KnownBody
 from overround.testing import ManualClock
 from tests.integration.fetching.server import MAX_BYTES, USER_AGENT, Bookmaker, Handler, Make, answer
 from tests.support.desk import listing, result_prices
+
+zipped = partial(gzip.compress, mtime=0)  # the same bytes in each process, since they name tests
 
 
 async def test_answer_is_stamped_when_whole(bookmaker: Bookmaker, make: Make, clock: ManualClock) -> None:
@@ -146,7 +149,7 @@ async def test_the_bytes_say_that_a_body_is_json(bookmaker: Bookmaker, make: Mak
 async def test_bytes_that_are_known_are_not_unpacked(bookmaker: Bookmaker, make: Make) -> None:
     """An answer whose bytes have been read before brings what they said, with the size of their body."""
     said = KnownBody(offer=Offer(listing=listing("toto", "7"), markets=result_prices(), complete=True), bytes=321)
-    arrived = gzip.compress(b'{"a":1}')
+    arrived = zipped(b'{"a":1}')
     for _ in range(2):
         bookmaker.will(web.Response(body=arrived, headers={"content-encoding": "gzip", "content-type": "text/json"}))
     new = await make(known=lambda _digest, _at: None).get("/event")
@@ -190,7 +193,7 @@ def unframed(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> Handler
     return handler
 
 
-@pytest.mark.parametrize("cut", [b"", b'{"a":[1,', b'{"a":{"b":1}', gzip.compress(b'{"a":1}' * 50)[:-9]])
+@pytest.mark.parametrize("cut", [b"", b'{"a":[1,', b'{"a":{"b":1}', zipped(b'{"a":1}' * 50)[:-9]])
 async def test_a_body_that_ends_with_its_connection_is_asked_for_again(
     bookmaker: Bookmaker, make: Make, cut: bytes
 ) -> None:
@@ -204,7 +207,7 @@ async def test_a_body_that_ends_with_its_connection_is_asked_for_again(
 async def test_a_whole_body_is_taken_whatever_its_length_says(bookmaker: Bookmaker, make: Make) -> None:
     """Some servers state the length before compression, and some a wrong one."""
     body = b'{"a":' + b"1" * 100 + b"}"
-    for sent in (body, gzip.compress(body)):
+    for sent in (body, zipped(body)):
         bookmaker.will(unframed(sent, b"200 OK", b"Content-Length: 5000"))
         assert (await make().get("/event")).body == body
 
@@ -220,7 +223,7 @@ async def test_long_headers_are_read(bookmaker: Bookmaker, make: Make, size: int
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("utf-8", b"{}"), ("br", b"{}"), ("", gzip.compress(b"{}")), ("utf-8", gzip.compress(b"{}")), ("gzip", b"{}")],
+    [("utf-8", b"{}"), ("br", b"{}"), ("", zipped(b"{}")), ("utf-8", zipped(b"{}")), ("gzip", b"{}")],
 )
 async def test_the_bytes_say_how_a_body_is_packed(bookmaker: Bookmaker, make: Make, encoding: str, body: bytes) -> None:
     """A wrong or missing Content-Encoding costs nothing, and one request."""
@@ -292,7 +295,7 @@ async def test_body_over_the_limit_is_malformed(bookmaker: Bookmaker, make: Make
 
 async def test_limit_holds_after_decompression(bookmaker: Bookmaker, make: Make) -> None:
     """A small compressed body that unpacks to more than the limit is refused; a smaller one is unpacked."""
-    big, small = gzip.compress(b"[" + b"1" * 5_000_000), gzip.compress(b'{"a":1}')
+    big, small = zipped(b"[" + b"1" * 5_000_000), zipped(b'{"a":1}')
     bookmaker.will(answer(big, content_encoding="gzip"), answer(small, content_encoding="gzip"))
     fetcher = make()
     with pytest.raises(MalformedError, match="larger than"):
