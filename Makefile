@@ -39,10 +39,15 @@ web: $(WEB) ## Build the page at / (with npm where Node is there, else with Node
 demo: $(STAMP) $(WEB) ## Run the whole system on recorded responses, with its page on 127.0.0.1:8000
 	@exec $(BIN)/overround demo $(ARGS)
 
-test: $(STAMP) $(WEB) ## Run the tests (PostgreSQL comes with the packages)
+# Named tests run at once: in one process, without the page's build and without its tests.
+test: $(STAMP) $(if $(ARGS),,$(WEB)) ## Run all tests, or those of ARGS alone (PostgreSQL comes with the packages)
+ifeq ($(ARGS),)
 	$(NPM) test --silent
-	$(PYTEST) -n 2 --dist worksteal $(ARGS)
-	$(if $(ARGS),,$(MAKE) test-page)
+	$(PYTEST) -n 2 --dist worksteal
+	$(MAKE) test-page
+else
+	$(PYTEST) $(ARGS)
+endif
 
 test-page: $(STAMP) $(WEB) ## Run the tests of the page in Chromium, which is installed where that is possible
 	$(BIN)/python -m tests.browser.chromium

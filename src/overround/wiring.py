@@ -164,7 +164,7 @@ async def running_database(
         BookmakerMismatchError: the database numbers its bookmakers otherwise.
         JournalUnreadableError: the journal, which is opened later, is not ours to read.
     """
-    refuse_unreadable(_journal_folder(settings))
+    refuse_unreadable(settings.journal_dir)
     bookmakers = load_bookmakers()
     async with database_address(settings, ephemeral=ephemeral) as url:
         engine = create_engine(url, "overround")
@@ -429,7 +429,7 @@ class _Parts:
         options = self._settings.queue
         if options.journal == "memory":
             return MemoryJournal(SystemClock(), options.max_bytes)
-        disk = LocalDisk(_journal_folder(self._settings))
+        disk = LocalDisk(self._settings.journal_dir)
         return SegmentedJournal(disk, SystemClock(), max_bytes=options.max_bytes)
 
     @asynccontextmanager
@@ -516,10 +516,6 @@ async def drain_journal(settings: Settings, data_dir: Path) -> int:
             raise DatabaseUnavailableError(f"the database does not answer: {error}") from error
         finally:
             await journal.close()
-
-
-def _journal_folder(settings: Settings) -> Path:
-    return settings.data_dir / "journal"
 
 
 def _options_with_reference(settings: Settings, bookmakers: Mapping[str, Bookmaker]) -> Mapping[str, BookmakerOptions]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
+import msgspec
 
 from overround.db.embedded import running_postgres
 from overround.db.server_home import home_of
@@ -26,6 +27,8 @@ _IDLE = 700  # connections
 _ANSWERS = 240  # of the bookmaker, before and after what is done to the journal: some cycles of all its events
 _REFUSED_WITHIN = 5.0  # seconds of the processor, so that other work on the machine does not count
 _PATIENCE = 60.0  # seconds
+_MANY_EVENTS = 400
+_SLOWLY = MappingProxyType({"OVERROUND_BOOKMAKERS__BETPAWA__MIN_INTERVAL_MS": "5"})  # two seconds a cycle
 _NO_PRIVILEGE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
 
 
@@ -92,8 +95,9 @@ async def files_taken_away(how: str) -> Row:
 
 async def stops_while_served(number: int) -> Row:
     """Stop services in the middle of a cycle: they receive what they asked for, and store it."""
-    bookie = Bookie()
-    async with ledger_site(bookie) as place:
+    bookie = Bookie(_MANY_EVENTS)
+    async with ledger_site(bookie) as asked_at_once:
+        place = msgspec.structs.replace(asked_at_once, settings={**asked_at_once.settings, **_SLOWLY})
         for trial in range(number):
             async with place.service() as service:
                 await service.ready()
@@ -177,15 +181,12 @@ async def _answers_again(service: ServiceProcess) -> None:
 
 async def _exit_code(service: ServiceProcess) -> int | None:
     """Return the exit code of a service that is expected to end by itself; None where it serves instead."""
-    waiting = asyncio.ensure_future(service.process.wait())
-    serving = asyncio.ensure_future(service.ready())
-    await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
-    for task in (waiting, serving):
-        task.cancel()
-    await asyncio.gather(waiting, serving, return_exceptions=True)
-    if service.process.returncode is None:
-        await service.drained()
-    return service.process.returncode
+    try:
+        await service.ready()
+    except AssertionError:  # it ended without an address
+        return await asyncio.wait_for(service.process.wait(), _PATIENCE)
+    await service.drained()
+    return None
 
 
 def _cpu_seconds_of_children() -> float:

@@ -54,8 +54,7 @@ class Recorder:
         """Ask once; `note` tells requests of one path apart, `body` is sent as JSON."""
         method, path = request.split(" ", 1)
         sent = {"Accept-Encoding": "identity"} | {name.replace("_", "-"): text for name, text in headers.items()}
-        options = {} if body is None else {"json": body}
-        async with self._session.request(method, path, headers=sent, **options) as response:
+        async with self._session.request(method, path, headers=sent, json=body) as response:
             self._keep(request, note if body is None else note or json.dumps(body), response, await _body(response))
             return response
 

@@ -98,6 +98,14 @@ _REFUSED = (
     "PUT /api/events",
 )
 
+_UNFIT: Sequence[object] = (
+    {"schedule": {"short_interval_seconds": 0}},
+    {"schedule": {"short_interval_seconds": 600, "long_interval_seconds": 60}},
+    {"bookmakers": {"nobody": {"enabled": True}}},
+    {"bookmakers": {"bet9ja": {"base_url": "http://example.com"}}},
+    [],
+)
+
 Group = Callable[[str, Path], Awaitable[Answers]]
 
 
@@ -169,13 +177,7 @@ async def _refused(recorder: Recorder) -> None:
     await recorder.ask(f"POST {_DEAD_LETTERS}/drop", body={})
     await recorder.ask("PUT /api/listings/betpawa/nowhere/link", body={"sr_id": ARSENAL, "reason": "a test"})
     await recorder.ask("PUT /api/listings/betpawa/nowhere/link", body={"sr_id": 0, "reason": ""})
-    for change in (
-        {"schedule": {"short_interval_seconds": 0}},
-        {"schedule": {"short_interval_seconds": 600, "long_interval_seconds": 60}},
-        {"bookmakers": {"nobody": {"enabled": True}}},
-        {"bookmakers": {"bet9ja": {"base_url": "http://example.com"}}},
-        [],
-    ):
+    for change in _UNFIT:
         await recorder.ask("PUT /api/settings", body=change)
     await recorder.ask("GET /api/events", "of another host", Host="evil.example")
     await recorder.ask("POST /api/scheduler/pause", "of another page", Origin="https://evil.example")
@@ -233,7 +235,7 @@ async def market(database_url: str, data_dir: Path) -> Answers:
         await _resumed(recorder, service, cursor)
         await _dead_letters(recorder, service, database_url)
         recorder.step("after moves")
-        for tick in range(2, 12):
+        for tick in range(2, 7):
             await service.cycle(tick=tick, seconds=_TICK)
         await recorder.ask_all(f"{_EVENTS}?limit=3", *_BOARDS)
         await _histories(recorder)
@@ -292,7 +294,7 @@ async def _dead_letters(recorder: Recorder, service: Running, database_url: str)
 
 async def _histories(recorder: Recorder) -> None:
     path = f"{_EVENTS}/{BRENTFORD + 1}/history"
-    since, until = (quote((_EPOCH + timedelta(minutes=minutes)).isoformat()) for minutes in (2, 4))
+    since, until = (quote((_EPOCH + timedelta(minutes=minutes)).isoformat()) for minutes in (12, 32))
     await recorder.ask_all(
         path,
         f"{path}?markets=match_result,double_chance&bookmakers=bet9ja,sportybet&from={since}&to={until}",
@@ -308,7 +310,7 @@ async def _faults(recorder: Recorder, service: Running) -> None:
         {"name": "failing_league", "bookmakers": ["sportybet"], "share": 0.6},
     )
     await service.simulator.control("faults", {"faults": faults})
-    await service.cycle(tick=12, seconds=_TICK)
+    await service.cycle(tick=7, seconds=_TICK)
     recorder.step("with faults")
     newest = (await service.api.get("/api/scrape/runs?limit=1"))["runs"][0]["run_id"]
     await recorder.ask_all("GET /api/scrape/runs?limit=1", f"GET /api/scrape/runs/{newest}", "GET /api/bookmakers")

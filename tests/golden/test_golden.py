@@ -10,7 +10,7 @@ import pytest
 
 from overround.api.app import create_app
 from tests.golden import files
-from tests.golden.masks import MASKS, OMISSIONS, ORDERS, applies
+from tests.golden.masks import MASKS, OMISSIONS, ORDERS, Mask, Omission, Order, applies
 from tests.golden.openapi import operation_of, operations
 from tests.golden.recorder import COMMON_HEADERS
 from tests.golden.scenarios import GROUPS
@@ -104,7 +104,7 @@ def test_every_problem_code_is_recorded() -> None:
 def test_every_mask_is_needed() -> None:
     """Each entry of the written list applies to a golden answer, and says why it is there."""
     answers = list(golden().values())
-    written = [*MASKS, *ORDERS, *OMISSIONS]
+    written: list[Mask | Order | Omission] = [*MASKS, *ORDERS, *OMISSIONS]
     unused = [one for one in written if not any(applies(one, answer["request"], answer) for answer in answers)]
     assert unused == []
     assert all(len(one.reason) > 10 for one in written)

@@ -96,6 +96,17 @@ async def test_what_is_done_to_the_files_costs_nothing(done: Callable[[Path], No
         assert (journal.stats().restored_at is None) is (done is close_to_reading)
 
 
+async def test_the_directory_may_be_a_link(tmp_path: Path) -> None:
+    """A journal that lies on another disk is where its link leads, and nothing is taken for removed."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "journal").symlink_to(tmp_path / "elsewhere")
+    async with running(tmp_path / "journal") as journal:
+        for body in ALL:
+            await journal.append(body)
+        assert journal.stats().restored_files == 0
+        assert len(journal_files(tmp_path / "elsewhere")) == 1
+
+
 async def test_a_cut_file_costs_what_was_cut_and_no_more(tmp_path: Path) -> None:
     """What somebody cut off is lost, by seq; what is left and what comes later is there."""
     folder = tmp_path / "journal"

@@ -78,10 +78,20 @@ def simulations() -> Mapping[str, Simulation]:
     return simulations_of(BOOKMAKERS, CATALOGUE)
 
 
-@cache
 def shared_model(seed: int, events: int, size: Size = Size.AUDIT, sports: tuple[str, ...] = ("football",)) -> Model:
     """Return a model that several tests share: what it keeps changes no answer."""
-    return Model(Parameters(seed=seed, events=events, size=size, sports=sports), CATALOGUE, simulations())
+    return _model(Parameters(seed=seed, events=events, size=size, sports=sports))
+
+
+@cache
+def _model(parameters: Parameters) -> Model:
+    return Model(parameters, CATALOGUE, simulations())
+
+
+@cache
+def shared_oracle(model: Model) -> Oracle:
+    """Return a model's oracle that several tests share: an event's prices are worked out once for each tick."""
+    return Oracle(model)
 
 
 def market(model: Model, slugs: Sequence[str] = SLUGS) -> Market:
@@ -94,4 +104,4 @@ def market(model: Model, slugs: Sequence[str] = SLUGS) -> Market:
         server = simulations()[slug].server(ModelWorld(model, slug, present))
         clients[slug] = bookmaker.client(DirectFetcher(server), bookmaker.defaults, clock)
     normalisers = {slug: BOOKMAKERS[slug].normaliser(CATALOGUE) for slug in slugs}
-    return Market(model, Oracle(model), present, clients, normalisers)
+    return Market(model, shared_oracle(model), present, clients, normalisers)

@@ -40,10 +40,15 @@ def watched(oracle: Oracle, slug: str) -> Sums:
     """Return one bookmaker's sums."""
     sums = Sums()
     before: dict[str, Expected] = {}
+    suspended: dict[str, int] = {}
     for tick in range(TICKS + 1):
         now = {state.listing.listing_id: state for state in oracle.states(slug, tick)}
         for listing_id in now.keys() & before.keys():
-            count(sums, before[listing_id].markets, now[listing_id].markets)
+            old, new = before[listing_id].markets, now[listing_id].markets
+            count(sums, old, new)
+            if old is not new or listing_id not in suspended:
+                suspended[listing_id] = sum(1 for prices in new.values() if max(prices.prices) < 0)
+            sums.suspended += suspended[listing_id]
         before = now
     sums.margins = sorted(margins(before))
     return sums
@@ -63,7 +68,6 @@ def count(sums: Sums, old: Mapping[MarketKey, MarketPrices], new: Mapping[Market
         sums.returned += key not in old
         pairs = zip(old[key].prices, new[key].prices, strict=True) if key in old and key in new else ()
         sums.moves += [100 * abs(after / price - 1) for price, after in pairs if min(price, after) > 0 != price - after]
-    sums.suspended += sum(1 for prices in new.values() if max(prices.prices) < 0)
 
 
 def margins(states: Mapping[str, Expected]) -> Iterator[float]:

@@ -120,7 +120,7 @@ def clear_damaged(*, json: JsonOption = False) -> None:
     from overround.storage.journal.damaged_files import clear  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
-        folder = Settings().data_dir / "journal"
+        folder = Settings().journal_dir
         try:
             cleared = clear(folder)
         except OSError as error:

@@ -21,12 +21,14 @@ def serve(
     ] = False,
 ) -> None:
     """Run the service: API and page, embedded database unless the settings name another."""
-    with resting():
-        from overround.cli.web_server import run_until_stopped, serve_settings  # noqa: PLC0415 - heavy
-        from overround.settings import Settings  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - command groups import lazily
+    from overround.storage.journal.disk import refuse_unreadable  # noqa: PLC0415 - as above
 
     with errors_as_one_line():
         given = Settings()
+        refuse_unreadable(given.journal_dir)  # before the imports that take a second or two
+        with resting():
+            from overround.cli.web_server import run_until_stopped, serve_settings  # noqa: PLC0415 - heavy
         settings = given.with_values(
             host=given.host if host is None else host,
             port=given.port if port is None else port,

@@ -44,14 +44,14 @@ class _Held(msgspec.Struct):
             raise
         return cls(descriptor, facts.st_dev, facts.st_ino, facts.st_size)
 
-    def is_at(self, path: Path, least: int = 0) -> bool:
+    def is_at(self, path: Path | str, least: int = 0) -> bool:
         """Tell whether a path leads to this file, and whether that has at least so many bytes.
 
         Raises:
             OSError: nobody can tell, since a folder on the way may not be searched.
         """
         try:
-            facts = path.stat(follow_symlinks=False)
+            facts = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return False
         return (facts.st_dev, facts.st_ino) == (self.device, self.inode) and facts.st_size >= least
@@ -68,6 +68,7 @@ class LocalDisk:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._within = f"{folder}/"  # text is quicker to join than paths, and each commit looks at each file
         self._lock: _Held | None = None
         self._directory: _Held | None = None
         self._spare: _Held | None = None
@@ -171,7 +172,7 @@ class LocalDisk:
     def estranged(self) -> Sequence[str]:
         """Return the files to which their names no longer lead, or which somebody cut."""
         self._owned()
-        return [name for name, held in self._files.items() if not held.is_at(self._folder / name, held.size)]
+        return [name for name, held in self._files.items() if not held.is_at(self._within + name, held.size)]
 
     def put_away(self, name: str) -> None:
         """Move what stands under a name among the damaged files, and forget the file of that name."""
@@ -194,7 +195,7 @@ class LocalDisk:
         """Return the directory; take ownership of the present one where somebody replaced it, or its lock."""
         for _ in range(2):
             lock, directory = self._lock, self._directory
-            if lock and directory and lock.is_at(self._folder / _LOCK) and directory.is_at(self._folder):
+            if lock and directory and lock.is_at(self._within + _LOCK) and directory.is_at(self._within + "."):
                 return directory
             try:
                 self.open()
@@ -239,8 +240,10 @@ def refuse_unreadable(folder: Path) -> None:
         JournalUnreadableError: a file is not ours to read.
     """
     try:
-        for path in folder.glob("*.journal"):
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                mode = os.O_RDWR if entry.name == _LOCK else os.O_RDONLY
+                os.close(os.open(entry.path, mode | os.O_NONBLOCK))
     except PermissionError as error:
         raise JournalUnreadableError(str(error.filename), error) from error
     except OSError:
