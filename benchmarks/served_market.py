@@ -36,7 +36,7 @@ from overround.caching.odds_cache import OddsCache
 from overround.catalogue import Catalogue, load_catalogue
 from overround.clock import OffsetClock, SystemClock
 from overround.errors import GoneError
-from overround.ports import BookmakerClient, Clock, Normaliser, SimulatedBookmaker
+from overround.ports import BookmakerClient, Clock, Normaliser, Refusal, SimulatedBookmaker
 from overround.records.event import Event, Listing
 from overround.records.odds import Snapshot
 from overround.records.response import Response as Fetched
@@ -81,16 +81,29 @@ class DirectFetcher:
         self._server = server
         self._clock = clock
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Fetched:
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Fetched:
         """Ask the server."""
-        del subject
+        del subject, refusal
         return self._asked("GET", path, params or {}, b"")
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Fetched:
         """Send the server a body."""
-        del subject
+        del subject, refusal
         return self._asked("POST", path, params or {}, msgspec.json.encode(json))
 
     def _asked(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> Fetched:
@@ -146,7 +159,7 @@ def _enter(book: EventRegister, cache: OddsCache, slug: str, listing: Listing, s
     at = snapshot.received_at
     book.put_listing(KnownListing(listing=listing, league="", first_seen_at=at, seen_at=at))
     update_cache(cache, classify_batch_changes(cache, [snapshot]))
-    cache.accept(listing.sr_id, slug, at)
+    cache.accept(listing.sr_id, slug, snapshot.snapshot_id)
 
 
 def _spread(book: EventRegister, count: int) -> frozenset[int]:
@@ -188,7 +201,7 @@ async def run_load(market: Market, events_a_second: float) -> None:
                 changes = classify_batch_changes(cache, [_snapshot(market, body)])
                 update_cache(cache, changes)
                 for changed in changes.changed:
-                    cache.accept(body.sr_id, body.slug, changed.snapshot.received_at)
+                    cache.accept(body.sr_id, body.slug, changed.snapshot.snapshot_id)
                 await asyncio.sleep(0)
             done += len(group)
             await clock.sleep(max(0.0, began + done / events_a_second - time.perf_counter()))

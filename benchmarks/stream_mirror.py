@@ -130,4 +130,6 @@ class Mirror:
 
 
 def _place(cursor: str) -> tuple[int, ...]:
-    return tuple(map(int, cursor.removesuffix("~").split("."))) if cursor else ()
+    """Return a cursor's place; generations are in no order, so that places of two are not to be compared."""
+    generation, *rest = cursor.removesuffix("~").split(".")
+    return (int(generation, 16), *map(int, rest)) if rest else ()

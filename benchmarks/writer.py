@@ -93,6 +93,7 @@ class Feed:
         self._outcomes = {market.number: len(market.outcomes) for market in catalogue()}
         self._events = range(1, events + 1)
         self._state: dict[tuple[int, str], dict[tuple[int, str], tuple[tuple[int, ...], datetime]]] = {}
+        self._rows: dict[tuple[int, str], tuple[uuid.UUID, datetime]] = {}
         self._cycle = 0
 
     def batches(self, batch_size: int) -> Iterator[WriteBatch]:
@@ -110,15 +111,19 @@ class Feed:
             scrape_run_id=self._cycle,
             batch_index=index,
             snapshots=tuple(self._snapshot(pair, at + timedelta(microseconds=i)) for i, pair in enumerate(changed)),
-            confirmed=tuple(ConfirmedSnapshot(event, bookmaker, at) for event, bookmaker in sorted(confirmed)),
+            confirmed=tuple(
+                ConfirmedSnapshot(event, bookmaker, at, *self._rows[event, bookmaker])
+                for event, bookmaker in sorted(confirmed)
+            ),
             statuses=tuple(_status(event, bookmaker, at) for event, bookmaker in pairs),
         )
 
     def _snapshot(self, pair: tuple[int, str], at: datetime) -> SnapshotWriteData:
         state = self._state.get(pair)
         changed = self._open(pair, at) if state is None else self._move(state, at)
+        self._rows[pair] = (uuid.UUID(bytes=uuid_utils.uuid7().bytes), at)
         return SnapshotWriteData(
-            snapshot_id=uuid.UUID(bytes=uuid_utils.uuid7().bytes),
+            snapshot_id=self._rows[pair][0],
             sr_id=pair[0],
             bookmaker=pair[1],
             captured_at=at,
@@ -177,7 +182,8 @@ class Writer:
         A transaction begins with the bytes that the journal holds, as it does in the service.
         """
         entries = [
-            JournalEntry(epoch=1, seq=self._seq + n, body=encode_batch(batch)) for n, batch in enumerate(batches, 1)
+            JournalEntry(generation=self._journal, seq=self._seq + n, position=self._seq + n, body=encode_batch(batch))
+            for n, batch in enumerate(batches, 1)
         ]
         self._seq += len(entries)
         changes, seconds = 0, []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from overround.errors import FetchError
-from overround.ports import Clock, SimulatedAnswer, SimulatedBookmaker
+from overround.ports import Clock, Refusal, SimulatedAnswer, SimulatedBookmaker
 from overround.records.response import Response
 
 Interceptor = Callable[[str, Mapping[str, str], bytes], bytes | FetchError | None]
@@ -20,17 +20,30 @@ class ReplayFetcher:
         self._intercept = intercept
         self.requests: list[tuple[str, dict[str, str]]] = []
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
         """Ask."""
         del subject
-        return self._answer("GET", path, params or {}, b"")
+        return _accepted(self._answer("GET", path, params or {}, b""), refusal)
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Ask with a JSON body."""
         del subject
-        return self._answer("POST", path, params or {}, msgspec.json.encode(json))
+        return _accepted(self._answer("POST", path, params or {}, msgspec.json.encode(json)), refusal)
 
     def _answer(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> Response:
         self.requests.append((path, dict(params)))
@@ -44,3 +57,10 @@ class ReplayFetcher:
         )
         assert answer.status == 200, (path, answer)
         return Response(body=answer.body, received_at=self._clock.now(), duration_ms=0)
+
+
+def _accepted(response: Response, refusal: Refusal | None) -> Response:
+    error = refusal(response.body) if refusal else None
+    if error is not None:
+        raise error
+    return response

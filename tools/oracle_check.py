@@ -21,11 +21,12 @@ from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_mark
 from overround.db.engine import driver_connection
 from overround.logs import configure_logs
 from overround.records.batch import ScrapeRun
-from overround.records.odds import MarketKey, MarketPrices
+from overround.records.event import Listing
+from overround.records.odds import REMOVED, SUSPENDED_UNPRICED, MarketKey, MarketPrices
 from overround.settings import BookmakerSettings, Settings
 from overround.simulator.model.parameters import Parameters
 from overround.simulator.server.arguments import fault_of
-from overround.simulator.server.faults import Fault, Faults
+from overround.simulator.server.faults import Fault, FaultName, Faults
 from overround.simulator.server.oracle import Oracle, build_model
 from overround.streaming.progress import Progress, Scraped
 from overround.wiring import Service, running_database, running_service
@@ -56,7 +57,8 @@ class Seen(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, kw_only=True):
     """What was compared, in (event, bookmaker) states, and where something else was found than expected.
 
-    `skipped` were not compared, by reason; `missed` are listed events that were neither fetched nor failed,
+    `unread` of them kept the price of before for one that could not be read. `skipped` were not compared, by reason;
+    `missed` are listed events that were neither fetched nor failed,
     by bookmaker.
     """
 
@@ -65,6 +67,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     missed: Counter[str] = msgspec.field(default_factory=Counter)
     failed_fetches: Counter[str] = msgspec.field(default_factory=Counter)
     differing: list[str] = []
+    unread: int = 0
     stored_compared: int = 0
     stored_differing: list[str] = []
     statuses: list[str] = []
@@ -84,6 +87,9 @@ class Check:
         self._faults: dict[int, Sequence[Fault]] = {}
         self._seen: dict[Key, list[Seen]] = defaultdict(list)
         self._oracles: dict[str, Oracle] = {}
+        self._held: dict[Key, Markets] = {}
+        self._withdrawn: list[tuple[Key, int]] = []
+        self._accepted: dict[tuple[Key, int], Markets] = {}
         ready = market.simulator
         assert ready.seed is not None and ready.epoch is not None  # noqa: PT018, S101 - a simulated market has both
         parameters = Parameters(
@@ -115,7 +121,7 @@ class Check:
         for one in fetched:
             self._note(one, run.run_id, tick)
         self._count_missed(fetched, tick)
-        self._compare_cache(tick)
+        self._compare_cache(tick, run.run_id)
         return run
 
     def _note(self, one: Scraped, run_id: int, tick: int) -> None:
@@ -152,24 +158,66 @@ class Check:
         for key, sights in self._seen.items():
             for seen in sights:
                 held = _folded(history[key], seen.run_id)
-                self._judge(key, seen, held, self.verdict.stored_differing)
+                self._judge(key, seen, held, self.verdict.stored_differing, self._accepted.get((key, seen.run_id)))
                 self.verdict.stored_compared += 1
+        for key, run_id in self._withdrawn:
+            if _offered(_folded(history[key], run_id)):
+                self.verdict.stored_differing.append(f"event {key[0]} at {key[1]}, run {run_id}: not withdrawn")
+            self.verdict.stored_compared += 1
 
-    def _compare_cache(self, tick: int) -> None:
+    def _compare_cache(self, tick: int, run_id: int) -> None:
+        absent = {slug: self._left_out(slug, tick) for slug in self._model.bookmakers}
         for (sr_id, slug), sights in self._seen.items():
             cached = self._service.context.cache.get(sr_id, slug)
-            if cached is not None:
-                self._judge((sr_id, slug), sights[-1], cached.markets, self.verdict.differing)
+            if cached is not None and sights[-1].listing_id in absent[slug]:
+                if _offered(cached.markets):
+                    self.verdict.differing.append(f"event {sr_id} at {slug}, tick {tick}: not withdrawn")
+                self._withdrawn.append(((sr_id, slug), run_id))
+                self.verdict.compared += 1
+            elif cached is not None:
+                self._judge_cached((sr_id, slug), sights[-1], cached.markets)
                 self.verdict.compared += 1
             elif self._oracle(tick).state(slug, sights[-1].listing_id, tick) is None:
                 self.verdict.skipped[_EVICTED] += 1
             else:
                 self.verdict.differing.append(f"event {sr_id} at {slug}, tick {tick}: not in the cache")
 
-    def _judge(self, key: Key, seen: Seen, found: Markets, differing: list[str]) -> None:
+    def _left_out(self, slug: str, tick: int) -> frozenset[str]:
+        """Return the listings that a bookmaker's lists leave out at a tick because of a fault.
+
+        Where a whole league is left out, there is no list that could show it.
+        """
+        if not any(fault.name is FaultName.UNLISTED_EVENTS for fault in self._faults[tick]):
+            return frozenset()
+        told = list(self._oracle(tick).listings(slug, tick))
+        lists, ids = {_list_of(one) for one in told}, {one.listing_id for one in told}
+        right = Oracle(self._model).listings(slug, tick)
+        return frozenset(one.listing_id for one in right if one.listing_id not in ids and _list_of(one) in lists)
+
+    def _judge_cached(self, key: Key, seen: Seen, found: Markets) -> None:
+        """Compare a state with the model's; where a price could not be read, it must be as it was before."""
+        struck = any(
+            fault.name is FaultName.UNREADABLE_PRICES and key[1] in (fault.bookmakers or self._model.bookmakers)
+            for fault in self._faults[seen.tick]
+        )
+        offered, before = _offered(found), self._held.get(key, {})
         expected = self._oracle(seen.tick).state(key[1], seen.listing_id, seen.tick)
         assert expected is not None  # noqa: S101 - what has no state is not kept as seen
-        offered = {market: prices for market, prices in found.items() if prices.prices}
+        if struck and _kept_alone(offered, expected.markets, before):
+            self.verdict.unread += offered != expected.markets
+            self._accepted[key, seen.run_id] = offered
+        else:
+            self._judge(key, seen, found, self.verdict.differing)
+        self._held[key] = offered
+
+    def _judge(
+        self, key: Key, seen: Seen, found: Markets, differing: list[str], accepted: Markets | None = None
+    ) -> None:
+        expected = self._oracle(seen.tick).state(key[1], seen.listing_id, seen.tick)
+        assert expected is not None  # noqa: S101 - what has no state is not kept as seen
+        offered = _offered(found)
+        if accepted is not None and offered == accepted:
+            return
         if offered != expected.markets:
             others = offered.keys() ^ expected.markets.keys() or [
                 market for market in offered if offered[market] != expected.markets[market]
@@ -190,6 +238,32 @@ class Check:
         self, numbers: Sequence[int], specifiers: Sequence[str], counts: Sequence[int], prices: Sequence[int]
     ) -> Markets:
         return dict(_markets(self._service, numbers, specifiers, counts, prices))
+
+
+def _list_of(listing: Listing) -> tuple[str, str, str]:
+    return listing.sport, listing.country, listing.tournament
+
+
+def _offered(markets: Markets) -> Markets:
+    return {market: prices for market, prices in markets.items() if prices.prices}
+
+
+def _kept_alone(found: Markets, expected: Markets, before: Markets) -> bool:
+    """Tell whether at most one market differs from the model's, and only by outcomes that are as they were."""
+    others = [key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)]
+    if not others:
+        return True
+    key = others[0]
+    width = max(len(one[key].prices) for one in (found, expected, before) if key in one)
+    now, right, was = (_padded(one.get(key, REMOVED).prices, width) for one in (found, expected, before))
+    return len(others) == 1 and all(
+        price in (good, old) or (price == SUSPENDED_UNPRICED and good < 0)
+        for price, good, old in zip(now, right, was, strict=True)
+    )
+
+
+def _padded(prices: Sequence[int], width: int) -> Sequence[int]:
+    return (*prices, *[0] * (width - len(prices)))
 
 
 def _markets(

@@ -11,7 +11,7 @@ from benchmarks.pipeline.stage import MarketTime
 from overround.bookmakers.registry import load_bookmakers
 from overround.clock import OffsetClock
 from overround.fetching.known_bodies import body_digest
-from overround.ports import BookmakerClient, Clock, Normaliser
+from overround.ports import BookmakerClient, Clock, Normaliser, Refusal
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.records.response import KnownBody, Response
 from overround.simulator.model.parameters import EPOCH
@@ -38,17 +38,30 @@ class BareFetcher:
         self._base = base_url
         self._clock = clock
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
         """Ask for a path."""
-        del subject
+        del subject, refusal
         async with self._session.get(self._url(path), params=params) as response:
             return self._response(await response.read())
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path."""
-        del subject
+        del subject, refusal
         data, headers = msgspec.json.encode(json), {"Content-Type": "application/json"}
         async with self._session.post(self._url(path), params=params, data=data, headers=headers) as response:
             return self._response(await response.read())

@@ -52,6 +52,7 @@ from overround.storage.journal.memory import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.streaming.progress import ProgressHub
+from overround.testing import MemoryWriteHandler
 
 _SIMULATED = 100  # events, of which those serve as templates that do not start soon
 _TEMPLATES = 30
@@ -72,17 +73,12 @@ class PointRequest(msgspec.Struct, frozen=True, kw_only=True):
     database: bool = False
 
 
-class Sink:
+class Sink(MemoryWriteHandler):
     """Implements the `WriteHandler` port: takes everything, keeps nothing."""
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Nothing is applied from before."""
-        del journal_id
-        return 0
-
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Count."""
-        del journal_id
+        del generation, confirmed
         return WriteReport(
             batches=len(batches),
             snapshots=sum(len(one.batch.snapshots) for one in batches),

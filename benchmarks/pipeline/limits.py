@@ -135,9 +135,9 @@ class _Bench:
         verdict = result.ahead.prepared.verdict if result.ahead is not None else None
         if not isinstance(verdict, ChangedSnapshot):
             raise OverroundError(f"{self._slug}: a body could not be read: {result.message}")
-        update_cache(self._cache, BatchChanges(changed=(verdict,), confirmed=(), incomplete=(), stale=()))
+        update_cache(self._cache, BatchChanges(changed=(verdict,), confirmed=(), incomplete=(), overtaken=()))
         snapshot = verdict.snapshot
-        self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+        self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.snapshot_id)
 
 
 def _combined(times: Sequence[_Times], how: Callable[[Sequence[float]], float]) -> _Times:

@@ -110,7 +110,7 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def snapshots(self) -> int:
         """Return how many snapshots were taken."""
-        return self.changed + self.unchanged + sum(one.stale for one in self.counts.values())
+        return self.changed + self.unchanged + sum(one.overtaken for one in self.counts.values())
 
     @property
     def failed(self) -> int:

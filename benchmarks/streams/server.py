@@ -15,7 +15,7 @@ import psutil
 from overround.api.app import create_app
 from overround.bookmakers.registry import load_bookmakers
 from overround.cli.market import DemoMarket, MarketRequest, running_market
-from overround.cli.web_server import Stopping, run_until_stopped, serve_app
+from overround.cli.web_server import Stopping, listening, run_until_stopped, serve_app
 from overround.logs import configure_logs
 from overround.records.batch import WriteBatch
 from overround.records.writing import JournalEntry
@@ -54,7 +54,8 @@ class Serving:
                     service.write_queue.on_accepted(self._note)
                 obeying = asyncio.create_task(self._obey(service, market))
                 app = create_app(lambda: nullcontext(service))
-                await serve_app(app, stopping, host=HOST, port=self._port, data_dir=Path(folder))
+                with listening(HOST, self._port) as listener:
+                    await serve_app(app, stopping, listener, Path(folder))
                 obeying.cancel()
 
     @asynccontextmanager

@@ -4,6 +4,8 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+from overround.ports import Clock
+
 
 class SystemClock:
     """Wall and monotonic time of this machine."""
@@ -19,6 +21,14 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait that long on the event loop."""
         await asyncio.sleep(seconds)
+
+
+def monotonic_at(clock: Clock, instant: datetime) -> float:
+    """Return the monotonic seconds at which an instant was.
+
+    The present for one that is still to come: it was noted by another clock, and is not older than that.
+    """
+    return clock.monotonic() - max(0.0, (clock.now() - instant).total_seconds())
 
 
 def thread_seconds() -> float:

@@ -13,6 +13,7 @@ class ErrorClass(StrEnum):
     TRANSIENT = "transient"
     THROTTLED = "throttled"
     BLOCKED = "blocked"
+    REFUSED = "refused"
     GONE = "gone"
     MALFORMED = "malformed"
     INTERNAL = "internal"
@@ -36,11 +37,15 @@ class CatalogueError(OverroundError):
 
 
 class PriceError(OverroundError, ValueError):
-    """Not a decimal price of at most three decimals."""
+    """Not a decimal price."""
 
 
 class LineError(OverroundError, ValueError):
     """Not a decimal line."""
+
+
+class DateError(OverroundError, ValueError):
+    """Not an instant of the years 2000 to 2200."""
 
 
 class FetchError(OverroundError):
@@ -56,13 +61,19 @@ class FetchError(OverroundError):
 
 
 class TransientFetchError(FetchError):
-    """The network or the bookmaker's server failed; asking again may help. `timed_out`: no whole answer in time."""
+    """The network or the bookmaker's server failed; asking again may help.
+
+    `timed_out`: no whole answer came in time. `overloaded`: the server said that it has too much to do.
+    """
 
     error_class = ErrorClass.TRANSIENT
 
-    def __init__(self, bookmaker: str, subject: str, reason: str, *, timed_out: bool = False) -> None:
+    def __init__(
+        self, bookmaker: str, subject: str, reason: str, *, timed_out: bool = False, overloaded: bool = False
+    ) -> None:
         super().__init__(bookmaker, subject, reason)
         self.timed_out = timed_out
+        self.overloaded = overloaded
 
 
 class ThrottledError(FetchError):
@@ -79,6 +90,12 @@ class BlockedError(FetchError):
     """The bookmaker refuses us (403, a challenge page, something that is not JSON): not the same as not found."""
 
     error_class = ErrorClass.BLOCKED
+
+
+class RefusedError(FetchError):
+    """The bookmaker answered, in its own words, that it does not serve this request: not the same as not found."""
+
+    error_class = ErrorClass.REFUSED
 
 
 class GoneError(FetchError):
@@ -136,6 +153,31 @@ class JournalFormatError(OverroundError):
         self.file = file
         self.version = version
         super().__init__(f"journal file {file} has format {version}, which this release does not read")
+
+
+class JournalUnreadableError(OverroundError):
+    """The system does not let us read the journal; nothing was changed."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        self.path = path
+        self.errno = error.errno
+        reason = error.strerror or str(error)
+        super().__init__(
+            f"the journal cannot be read: {path}: {reason}; it may hold prices that no database has, so the service"
+            " does not start until the user that runs it can read and write there; nothing was changed"
+        )
+
+
+class DamagedFilesError(OverroundError):
+    """The journal is damaged, and as many damaged files are kept as may be; nothing was changed."""
+
+    def __init__(self, files: int, size: int) -> None:
+        self.files = files
+        self.size = size
+        super().__init__(
+            f"the journal is damaged once more, and {files} damaged files of {size / 1e6:.1f} MB are kept already:"
+            " look at them, delete them with `overround queue clear-damaged`, and start again"
+        )
 
 
 class RunInProgressError(OverroundError):
@@ -219,6 +261,27 @@ class DatabaseInUseError(DatabaseUnavailableError):
     """Another process runs the embedded database of this data directory."""
 
 
+class NotOwnerError(DatabaseUnavailableError):
+    """This service does not own the database yet, and may not write to it."""
+
+
+class OwnedElsewhereError(OverroundError):
+    """Another service owns the database; it is named."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"another service owns this database: {holder}; stop it first, or start with --standby")
+
+
+class OwnershipLostError(OverroundError):
+    """Another service has taken the database over; it is named."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        text = "`overround queue drain` writes the journal that stays here"
+        super().__init__(f"another service has taken the database over: {holder}; {text}")
+
+
 class DumpError(OverroundError):
     """A dump could not be written or read."""
 
@@ -235,9 +298,26 @@ class DeadLetterRunError(OverroundError):
     """So much fails for its content that the fault must lie elsewhere."""
 
 
+class NothingHeldError(OverroundError):
+    """No rows of that bookmaker are held back."""
+
+    def __init__(self, bookmaker: str) -> None:
+        self.bookmaker = bookmaker
+        super().__init__(f"no rows of {bookmaker} are held back")
+
+
 class UnknownDeadLetterError(OverroundError):
     """There is no such dead letter (any more)."""
 
     def __init__(self, letter_id: int) -> None:
         self.letter_id = letter_id
         super().__init__(f"there is no dead letter {letter_id}")
+
+
+class WatermarkWentBackError(OverroundError):
+    """The database has less of a journal than it once confirmed."""
+
+    def __init__(self, found: int, confirmed: int) -> None:
+        super().__init__(f"the database has the journal up to {found}, and confirmed {confirmed}")
+        self.found = found
+        self.confirmed = confirmed

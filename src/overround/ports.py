@@ -1,19 +1,29 @@
 """Every Protocol on one page: what the parts of Overround ask of each other, and of plug-ins."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from overround.catalogue import Catalogue
+from overround.errors import FetchError
 from overround.records.batch import RunKind, ScrapeRun, WriteBatch
 from overround.records.event import DiscoveryFailure, Event, LeagueListings, Listing, ListingLink, Offer
 from overround.records.odds import MarketKey, MarketPrices
 from overround.records.response import Response
 from overround.records.stored import LatestRow, StoredListing
-from overround.records.writing import JournalEntry, JournalStats, QueueStats, StampedBatch, WriteReport
+from overround.records.writing import (
+    Generation,
+    HistoryGap,
+    JournalEntry,
+    JournalStats,
+    QueueStats,
+    StampedBatch,
+    Watermark,
+    WriteReport,
+)
 
 
 class Clock(Protocol):
@@ -46,14 +56,34 @@ class BookmakerOptions(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
 
+Refusal = Callable[[bytes], FetchError | None]
+"""Returns the classified error that a body states, None where it states none."""
+
+
 class Fetcher(Protocol):
     """HTTP for one bookmaker, within its limits; failures are the classified `FetchError`s."""
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
-        """Ask for a path below the bookmaker's base address; `subject` names it in errors."""
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """Ask for a path below the bookmaker's base address; `subject` names it in errors.
+
+        `refusal` returns the error that a body states under status 200; it counts as a status of that meaning does.
+        """
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path below the bookmaker's base address."""
 
@@ -170,12 +200,16 @@ class Journal(Protocol):
     """Accepted batches in order, until the database has them.
 
     `append` takes the batch's place in the order in its first step, before it awaits anything, and
-    a cancelled `append` leaves the batch fully in or fully out. Seqs grow; a restart may leave a gap.
+    a cancelled `append` leaves the batch fully in or fully out. Positions grow; a restart may leave a gap.
+    Each opening is a generation of its own, in which seqs count from 1.
     """
 
     @property
-    def journal_id(self) -> uuid.UUID:
-        """Return the identity under which the database keeps the watermark of this journal."""
+    def generation(self) -> uuid.UUID:
+        """Return the identity under which the database keeps the watermark of what is appended now."""
+
+    def generations(self) -> Sequence[Generation]:
+        """Return the generations that are there in part, oldest first; the present one comes last."""
 
     async def open(self) -> None:
         """Take ownership, recover what an earlier process left.
@@ -183,7 +217,8 @@ class Journal(Protocol):
         Raises:
             JournalLockedError: another process has it.
             JournalFormatError: it was written by a later release.
-            OSError: its directory cannot be used at all; damage to its contents raises nothing.
+            JournalUnreadableError: the system does not let us read it; damage to its contents raises nothing.
+            DamagedFilesError: it is damaged, and there is no more room for damaged files.
         """
 
     async def close(self) -> None:
@@ -199,26 +234,39 @@ class Journal(Protocol):
         """
 
     async def read(self, after: int, limit: int, *, wait: bool = True) -> Sequence[JournalEntry]:
-        """Return entries that follow `after` in order: up to `limit`, fewer where they are large.
+        """Return entries of one generation that follow a position in order: up to `limit`, fewer where they are large.
 
         With none to return it waits for one, or returns nothing if told not to wait. Empty once closed.
         """
 
-    async def release(self, seq: int) -> None:
-        """Forget all entries up to `seq`: the database has them."""
+    async def release(self, position: int) -> None:
+        """Forget all entries up to a position: the database has them. They may stay for a while all the same."""
 
-    async def advance(self, seq: int) -> None:
-        """Release up to the database's watermark, and give out only greater seqs from now on."""
+    async def rewind(self, position: int) -> None:
+        """Take back that the entries after a position were released, as far as they are still there."""
+
+    async def first_after(self, position: int) -> int | None:
+        """Return the position of the first entry behind a position that is still there, released or not."""
+
+    async def note(self, text: bytes) -> None:
+        """Keep a small text beside the entries in place of the one before; a failure is logged and no harm."""
+
+    async def noted(self) -> bytes:
+        """Return the text that was last kept; empty without one."""
 
     async def keep(self, after: int | None) -> None:
-        """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
+        """Keep the entries that follow a position to be read, released or not; None keeps nothing any longer."""
 
     def stats(self) -> JournalStats:
         """Return how much is pending."""
 
 
 class DiskStorage(Protocol):
-    """A directory with one owner. Calls block, come from one thread at a time, and fail as OSError does."""
+    """A directory with one owner. Calls block, come from one thread at a time, and fail as OSError does.
+
+    A file is held from its first use until `remove` or `put_away`: it is read and written although
+    somebody takes its name away, and `estranged` tells that this happened.
+    """
 
     def open(self) -> None:
         """Take ownership of the directory, which is made where there is none.
@@ -252,17 +300,54 @@ class DiskStorage(Protocol):
         """Return up to `size` bytes from an offset; fewer at the end of the file."""
 
     def remove(self, name: str) -> None:
-        """Delete a file; after a power cut it may be back."""
+        """Delete a file; after a power cut it may be back. A name that leads to another file stays."""
+
+    def note(self, data: bytes) -> None:
+        """Replace a small text that is kept beside the files; after a power cut an older one may be back."""
+
+    def noted(self) -> bytes:
+        """Return that text; empty without one."""
+
+    def estranged(self) -> Sequence[str]:
+        """Return the held files to which their names no longer lead, or which somebody cut."""
+
+    def put_away(self, name: str) -> None:
+        """Move what stands under a name, if anything does, among the damaged files; let go of the held file."""
+
+    def damaged(self) -> Sequence[int]:
+        """Return the sizes of the files that were put away, in bytes."""
+
+    def pause(self) -> None:
+        """Wait a moment before a failed read is tried again."""
 
 
 class WriteHandler(Protocol):
     """Commits batches to the database, several in one transaction, with the journal's watermark."""
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Return the seq up to which the database has this journal's batches; 0 for a new journal."""
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
+        """Give those generations that have none their number in the order of all, in the order given; return all.
 
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
-        """Commit the batches and move the watermark in one transaction; batches applied before are skipped."""
+        `late` ones come before the newest generation that there is.
+        """
+
+    async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Return how far the database has those generations that it knows."""
+
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
+        """Commit the batches and move the watermark in one transaction; batches applied before are skipped.
+
+        Raises:
+            WatermarkWentBackError: the database says less than it `confirmed`; nothing was written.
+        """
+
+    def forget(self) -> None:
+        """Believe nothing any longer about what the database has."""
+
+    async def record_gaps(self, gaps: Sequence[HistoryGap]) -> None:
+        """Record what is lost."""
+
+    async def open_gaps(self) -> int:
+        """Return how many recorded gaps nobody has acknowledged."""
 
 
 class BatchWriter(Protocol):

@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @property
+    def journal_dir(self) -> Path:
+        """Return where the journal keeps its files."""
+        return self.data_dir / "journal"
+
     def with_values(self, **values: Any) -> "Settings":  # noqa: ANN401 - any field's value
         """Return a copy with some values replaced."""
         return self.model_copy(update=values)

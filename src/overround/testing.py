@@ -6,18 +6,19 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from heapq import heapify, heappush
 from itertools import count
 
 import msgspec
 
-from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError
+from overround.errors import FetchError, GoneError, JournalLockedError, MalformedError, WatermarkWentBackError
 from overround.ports import Clock
 from overround.records.batch import SnapshotWriteData, WriteBatch
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing, Offer
 from overround.records.odds import MarketKey, MarketPrices
 from overround.records.response import Response
-from overround.records.writing import StampedBatch, WriteReport
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 
 
 class ManualClock:
@@ -30,13 +31,14 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._stepped = timedelta(0)
         self._order = count()
         self._sleepers: list[tuple[float, int]] = []
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         """Return the instant that the clock shows."""
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + self._stepped + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
         """Return the seconds since the clock was made."""
@@ -45,6 +47,10 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock on."""
         self._elapsed += seconds
+
+    def step(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back; no time passes."""
+        self._stepped += by
 
     async def sleep(self, seconds: float) -> None:
         """Move the clock to the end of this sleep, once no other sleep ends before it."""
@@ -79,6 +85,7 @@ class ScriptedBookmaker:
     def __init__(self, slug: str, clock: Clock) -> None:
         self.slug = slug
         self.board: dict[str, _BoardEntry] = {}
+        self._requests = count(1)
         self.failures: dict[str, list[FetchError]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.league_failure: FetchError | None = None
@@ -128,6 +135,7 @@ class ScriptedBookmaker:
     async def fetch_event(self, listing: Listing) -> Response:
         """Return the board's entry as bytes."""
         self.fetched.append(listing.listing_id)
+        number = next(self._requests)
         self.asked.set()
         entry = self.board.get(listing.listing_id)
         body = msgspec.json.encode(entry)
@@ -137,7 +145,7 @@ class ScriptedBookmaker:
             raise self.failures[listing.listing_id].pop(0)
         if entry is None:
             raise GoneError(self.slug, f"event {listing.listing_id}", "not on the board")
-        return Response(body=body, received_at=self._clock.now(), duration_ms=1)
+        return Response(body=body, received_at=self._clock.now(), duration_ms=1, number=number)
 
     def read(self, response: Response) -> Offer:
         """Return the offer that an answer of `fetch_event` holds."""
@@ -178,22 +186,46 @@ class MemoryWriteHandler:
         self.latest: dict[tuple[int, str], StoredSnapshot] = {}
         self.failures_before: list[Exception] = []
         self.failures_after: list[Exception] = []
-        self._applied: dict[uuid.UUID, int] = {}
+        self.gaps: list[HistoryGap] = []
+        self._marks: dict[uuid.UUID, Watermark] = {}
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Return the seq up to which this journal's batches are stored; 0 for a new journal."""
-        return self._applied.get(journal_id, 0)
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
+        """Number the generations that are new; return all."""
+        for one in generations:
+            numbers = sorted(mark.epoch for mark in self._marks.values()) or [0]
+            number = [0, *numbers][-2] + 1 if late else numbers[-1] // 100 * 100 + 100
+            self._marks.setdefault(one, Watermark(number, 0))
+        return await self.watermarks(generations)
 
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Return how far those generations are stored that are known."""
+        return {one: self._marks[one] for one in generations if one in self._marks}
+
+    def forget(self) -> None:
+        """Believe nothing: there are no beliefs."""
+
+    async def record_gaps(self, gaps: Sequence[HistoryGap]) -> None:
+        """Record what is lost."""
+        self.gaps += gaps
+
+    async def open_gaps(self) -> int:
+        """Return how many gaps were recorded."""
+        return len(self.gaps)
+
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Store the batches that were not stored before, all or none, or fail as told."""
         if self.failures_before:
             raise self.failures_before.pop(0)
-        todo = [stamped for stamped in batches if stamped.seq > self._applied.get(journal_id, 0)]
+        mark = self._marks.get(generation, Watermark(0, 0))
+        if mark.applied < confirmed:
+            raise WatermarkWentBackError(mark.applied, confirmed)
+        mark = (await self.register([generation]))[generation]
+        todo = [msgspec.structs.replace(one, epoch=mark.epoch) for one in batches if one.seq > mark.applied]
         for stamped in todo:
             self._insert(stamped)
         missed = [missed for stamped in todo for missed in self._confirm(stamped.batch)]
         if todo:
-            self._applied[journal_id] = todo[-1].seq
+            self._marks[generation] = Watermark(mark.epoch, todo[-1].seq)
         if self.failures_after:
             raise self.failures_after.pop(0)
         snapshots = [snapshot for stamped in todo for snapshot in stamped.batch.snapshots]
@@ -214,39 +246,58 @@ class MemoryWriteHandler:
                 self.latest[snapshot.sr_id, snapshot.bookmaker] = stored
 
     def _confirm(self, batch: WriteBatch) -> Sequence[tuple[int, str]]:
-        """Confirm what was the newest at the instant; return those for which there was none."""
+        """Confirm the snapshots that are named; return those that are not there."""
         missed = []
         for confirmed in batch.confirmed:
-            key = (confirmed.sr_id, confirmed.bookmaker)
-            known = [
-                stored
-                for stored in self.history
-                if (stored.snapshot.sr_id, stored.snapshot.bookmaker) == key
-                and stored.snapshot.captured_at <= confirmed.confirmed_at
-            ]
-            if not known:
-                missed.append(key)
-                continue
-            newest = max(known, key=lambda stored: stored.snapshot.captured_at)
-            newest.last_confirmed_at = max(newest.last_confirmed_at or confirmed.confirmed_at, confirmed.confirmed_at)
+            named = [stored for stored in self.history if stored.snapshot.snapshot_id == confirmed.snapshot_id]
+            if not named:
+                missed.append((confirmed.sr_id, confirmed.bookmaker))
+            for stored in named:
+                stored.last_confirmed_at = confirmed.confirmed_at
         return missed
 
 
 class _FakeFile(msgspec.Struct):
-    """`written` is what reads see; after a power cut there is `synced`, and of the writes whatever comes."""
+    """`written` is what reads see; after a power cut there is `synced`, and of the writes whatever comes.
+
+    `length` is how long its owner left it.
+    """
 
     written: bytearray = msgspec.field(default_factory=bytearray)
     synced: bytearray = msgspec.field(default_factory=bytearray)
     unsynced: list[tuple[int, bytes]] = []  # no bytes: a cut at that offset
     given_up: list[tuple[int, bytes]] = []  # a failed sync: no later one will make these safe
+    length: int = 0
+
+
+class DiskCall(StrEnum):
+    """A kind of system call that a disk can fail."""
+
+    OPEN = "open"
+    STAT = "stat"
+    READ = "read"
+    WRITE = "write"
+    FSYNC = "fsync"
+    RENAME = "rename"
+    UNLINK = "unlink"
+
+
+class DiskFault(msgspec.Struct):
+    """An error of the next calls of a kind: `skipped` of them go well first, `times` then fail."""
+
+    call: DiskCall
+    errno: int
+    times: int = 1
+    skipped: int = 0
 
 
 class FakeDisk:
     """A directory in memory that can fail, fill up, be cut off and be damaged; implements `DiskStorage`.
 
     `faults` are error numbers by the number of the changing call (`calls` counts them) that is to
-    fail; from `fails_from` on they all fail. A failing write still writes its first half. `dies_at`
-    is the call at which the owner ends: from then on nothing reaches the disk.
+    fail; from `fails_from` on they all fail. `errors` fail calls by their kind, reading ones too. A
+    failing write still writes its first half. `dies_at` is the call at which the owner ends: from then
+    on nothing reaches the disk.
     """
 
     def __init__(self, capacity: int | None = None) -> None:
@@ -255,8 +306,13 @@ class FakeDisk:
         self.faults: dict[int, int] = {}
         self.fails_from: int | None = None
         self.dies_at: int | None = None
+        self.errors: list[DiskFault] = []
+        self.pauses = 0
+        self.put_aside: dict[str, bytes] = {}  # the damaged files
         self._files: dict[str, _FakeFile] = {}
+        self._open: dict[str, _FakeFile] = {}
         self._removed: list[tuple[str, _FakeFile]] = []
+        self._note = b""
         self._owned = False
 
     @property
@@ -265,8 +321,9 @@ class FakeDisk:
         return sum(len(file.written) for file in self._files.values())
 
     def kill(self) -> None:
-        """End the owner: what it wrote stays, what it owned is free."""
+        """End the owner: what it wrote stays where it has a name, what it owned is free."""
         self._owned = False
+        self._open.clear()
 
     def crash(self, choose: Callable[[int], int]) -> None:
         """Cut the power. `choose(n)` returns a number below n: which unsynced writes survive, and how much of them."""
@@ -289,11 +346,19 @@ class FakeDisk:
             if offset < len(content):
                 content[offset] ^= mask
 
+    def unlink(self, name: str) -> None:
+        """Take a file's name away, as somebody else does."""
+        del self._files[name]
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Put another file under a name, as somebody else does."""
+        self._files[name] = _FakeFile(written=bytearray(content), synced=bytearray(content))
+
     def copy(self) -> "FakeDisk":
         """Return an unowned disk with the same files, all of it synced."""
         other = FakeDisk(self.capacity)
         for name, file in self._files.items():
-            other._files[name] = _FakeFile(written=bytearray(file.written), synced=bytearray(file.written))
+            other.replace(name, bytes(file.written))
         return other
 
     def open(self) -> None:
@@ -302,39 +367,43 @@ class FakeDisk:
         Raises:
             JournalLockedError: somebody has it.
         """
+        self._may_fail(DiskCall.OPEN)
         if self._owned:
             raise JournalLockedError("memory", os.getpid())
         self._owned = True
 
     def close(self) -> None:
         """Give up ownership."""
-        self._owned = False
+        self.kill()
 
     def names(self) -> Sequence[str]:
         """Return the names of the files."""
+        self._may_fail(DiskCall.OPEN)
         return list(self._files)
 
     def size(self, name: str) -> int:
         """Return a file's length in bytes."""
-        return len(self._files[name].written)
+        self._may_fail(DiskCall.STAT)
+        return len(self._held(name).written)
 
     def create(self, name: str) -> None:
         """Make an empty file; its name, and what was removed before, survive a power cut."""
-        self._may_fail()
+        self._may_change(DiskCall.OPEN)
         if name in self._files:
             raise FileExistsError(errno.EEXIST, "file exists", name)
-        self._files[name] = _FakeFile()
+        self._files[name] = self._open[name] = _FakeFile()
+        self._may_fail(DiskCall.FSYNC)
         self._removed.clear()
 
     def write(self, name: str, offset: int, data: bytes) -> None:
         """Write at an offset, as much as there is room for."""
         try:
-            self._may_fail()
+            self._may_change(DiskCall.WRITE)
         except OSError:
             if self.dies_at is None or self.calls == self.dies_at:
                 self._write(name, offset, data[: len(data) // 2])
             raise
-        grows = max(0, offset + len(data) - self.size(name))
+        grows = max(0, offset + len(data) - len(self._held(name).written))
         room = grows if self.capacity is None else max(0, self.capacity - self.used)
         self._write(name, offset, data[: len(data) - max(0, grows - room)])
         if grows > room:
@@ -342,9 +411,9 @@ class FakeDisk:
 
     def sync(self, name: str) -> None:
         """Make the writes safe; a failed sync never does, nor does a later one for the same writes."""
-        file = self._files[name]
+        file = self._held(name)
         try:
-            self._may_fail()
+            self._may_change(DiskCall.FSYNC)
         except OSError:
             if self.dies_at is None:
                 file.given_up += file.unsynced
@@ -356,32 +425,91 @@ class FakeDisk:
 
     def truncate(self, name: str, size: int) -> None:
         """Cut a file."""
-        self._may_fail()
-        del self._files[name].written[size:]
-        self._files[name].unsynced.append((size, b""))
+        self._may_change(DiskCall.WRITE)
+        file = self._held(name)
+        del file.written[size:]
+        file.length = len(file.written)
+        file.unsynced.append((size, b""))
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from an offset."""
-        return bytes(self._files[name].written[offset : offset + size])
+        self._may_fail(DiskCall.READ)
+        return bytes(self._held(name).written[offset : offset + size])
 
     def remove(self, name: str) -> None:
         """Delete a file; a power cut before the next `create` may bring it back."""
-        self._may_fail()
+        self._may_change(DiskCall.UNLINK)
+        file = self._open.pop(name, None) or self._files.get(name)
+        if file is not None and self._files.get(name) is file:
+            self._removed.append((name, self._files.pop(name)))
+
+    def estranged(self) -> Sequence[str]:
+        """Return the files to which their names no longer lead, or which somebody cut."""
+        self._may_fail(DiskCall.STAT)
+        return [
+            name
+            for name, file in self._open.items()
+            if self._files.get(name) is not file or len(file.written) < file.length
+        ]
+
+    def put_away(self, name: str) -> None:
+        """Move what stands under a name among the damaged files."""
+        self._may_change(DiskCall.RENAME)
         file = self._files.pop(name, None)
         if file is not None:
-            self._removed.append((name, file))
+            self.put_aside[name] = bytes(file.written)
+        self._open.pop(name, None)
 
-    def _may_fail(self) -> None:
+    def damaged(self) -> Sequence[int]:
+        """Return the sizes of the files that were put away."""
+        self._may_fail(DiskCall.OPEN)
+        return [len(content) for content in self.put_aside.values()]
+
+    def pause(self) -> None:
+        """Count a pause between reads."""
+        self.pauses += 1
+
+    def _held(self, name: str) -> _FakeFile:
+        if name not in self._open:
+            self._may_fail(DiskCall.OPEN)
+            if name not in self._files:
+                raise FileNotFoundError(errno.ENOENT, "no such file", name)
+            self._open[name] = self._files[name]
+            self._open[name].length = len(self._files[name].written)
+        return self._open[name]
+
+    def _may_change(self, call: DiskCall) -> None:
         self.calls += 1
         fails = any(since is not None and self.calls >= since for since in (self.fails_from, self.dies_at))
         number = errno.EIO if fails else self.faults.get(self.calls, 0)
         if number:
             raise OSError(number, os.strerror(number))
+        self._may_fail(call)
+
+    def note(self, data: bytes) -> None:
+        """Replace the text that is kept beside the files."""
+        self._note = data
+
+    def noted(self) -> bytes:
+        """Return that text."""
+        return self._note
+
+    def _may_fail(self, call: DiskCall) -> None:
+        for fault in self.errors:
+            if fault.call is not call or not fault.times:
+                continue
+            if fault.skipped:
+                fault.skipped -= 1
+                continue
+            fault.times -= 1
+            raise OSError(fault.errno, os.strerror(fault.errno))
 
     def _write(self, name: str, offset: int, data: bytes) -> None:
         if data:
-            _apply(self._files[name].written, offset, data)
-            self._files[name].unsynced.append((offset, data))
+            file = self._held(name)
+            _apply(file.written, offset, data)
+            file.length = max(file.length, len(file.written))
+            file.unsynced.append((offset, data))
 
 
 def _apply(content: bytearray, offset: int, data: bytes) -> None:

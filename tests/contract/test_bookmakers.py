@@ -212,7 +212,14 @@ async def test_failing_league_leaves_the_others(bench: Bench, fault: SimulatedAn
     assert all(answers[league] == whole[league] for league in whole if league != failed[0].league)
 
 
-@pytest.mark.parametrize("body", [b"{}", b"<html>", b"", b'{"unexpected":[]}', b"[", b"null"])
+async def test_an_empty_object_lists_nothing(bench: Bench) -> None:
+    """It is a failure, or a sport without leagues where the format leaves out what is empty; never a listing."""
+    bench.simulated.fault = lambda _: SimulatedAnswer(status=200, body=b"{}")
+    answers = await bench.discover("football")
+    assert all(isinstance(answer, DiscoveryFailure) for answer in answers)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b'{"unexpected":[]}', b"[", b"null"])
 @pytest.mark.parametrize("sport", SPORTS)
 async def test_failing_discovery_is_reported(bench: Bench, sport: str, body: bytes) -> None:
     """Where the leagues themselves cannot be had, that is one failure for each sport or one for all, never silence."""

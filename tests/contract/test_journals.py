@@ -141,7 +141,7 @@ async def test_stats_add_up(journal: Journal) -> None:
     """Pending entries and their bytes are told."""
     await journal.append(b"12345")
     stats = journal.stats()
-    assert (stats.pending, stats.last_seq) == (1, 1)
+    assert (stats.pending, stats.last) == (1, 1)
     assert stats.bytes >= 5
 
 
@@ -158,9 +158,9 @@ async def test_the_oldest_ages_by_the_clock_that_stamped_it(kind: str) -> None:
     second = await journal.append(b"2")
     clock.advance(2)
     assert journal.stats().oldest_seconds == 7
-    await journal.advance(first.seq)
+    await journal.release(first.position)
     assert journal.stats().oldest_seconds == 2
-    await journal.advance(second.seq)
+    await journal.release(second.position)
     assert journal.stats().oldest_seconds == 0
     await journal.close()
 
@@ -173,16 +173,39 @@ async def test_told_not_to_wait_a_reader_gets_what_is_there(journal: Journal) ->
     assert list(await journal.read(1, 10, wait=False)) == []
 
 
-async def test_seqs_go_past_the_watermark(journal: Journal) -> None:
-    """After advancing, what the watermark covers is forgotten, and no seq up to it is given out."""
-    await journal.append(b"covered")
-    await journal.advance(41)
-    assert journal.stats().pending == 0
-    entry = await journal.append(b"next")
-    assert entry.seq == 42
-    assert list(await journal.read(41, 10)) == [entry]
-    await journal.advance(7)
-    assert list(await journal.read(0, 10)) == [entry]
+async def test_released_entries_do_not_come_back_by_themselves(journal: Journal) -> None:
+    """Releasing less than was released changes nothing."""
+    first, second = await journal.append(b"1"), await journal.append(b"2")
+    await journal.release(first.position)
+    await journal.release(0)
+    assert list(await journal.read(0, 10)) == [second]
+
+
+async def test_a_note_is_kept(journal: Journal) -> None:
+    """The text that was noted last is read back."""
+    assert await journal.noted() == b""
+    await journal.note(b"one")
+    await journal.note(b"two")
+    assert await journal.noted() == b"two"
+
+
+async def test_what_is_there_can_be_read_again(journal: Journal) -> None:
+    """After going back, what nobody forgot is pending once more, and the first of it can be asked for."""
+    entries = [await journal.append(b"one"), await journal.append(b"two"), await journal.append(b"three")]
+    await journal.keep(1)
+    await journal.release(3)
+    await journal.rewind(1)
+    assert await journal.first_after(1) == 2
+    assert await journal.first_after(3) is None
+    assert list(await journal.read(1, 10, wait=False)) == entries[1:]
+    assert journal.stats().pending == 2
+
+
+async def test_each_opening_is_a_generation(journal: Journal) -> None:
+    """Seqs count within the generation that entries name, and the present one comes last."""
+    entry = await journal.append(b"one")
+    assert (entry.generation, entry.seq, entry.position) == (journal.generation, 1, 1)
+    assert journal.generations()[-1].id == journal.generation
 
 
 @pytest.mark.parametrize("kind", JOURNALS)
@@ -246,7 +269,7 @@ async def test_kept_entries_can_be_read_though_they_are_released(journal: Journa
     await journal.release(4)
     assert [entry.seq for entry in await journal.read(0, 10, wait=False)] == [2, 3, 4]
     stats = journal.stats()
-    assert (stats.pending, stats.pending_bytes, stats.last_seq) == (0, 0, 4)
+    assert (stats.pending, stats.pending_bytes, stats.last) == (0, 0, 4)
     await journal.keep(3)
     assert [entry.seq for entry in await journal.read(0, 10, wait=False)] == [4]
     await journal.keep(None)

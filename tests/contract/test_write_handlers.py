@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import pytest
@@ -26,6 +26,7 @@ from tests.integration.write_data import (
     snapshot,
     stamped,
 )
+from tests.support.forwarding import applied
 
 JOURNAL = uuid.UUID(int=1)
 OTHER = uuid.UUID(int=2)
@@ -108,7 +109,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 async def test_a_new_journal_has_nothing_applied(bench: Bench) -> None:
     """What was never heard of stands at 0."""
-    assert await bench.handler.applied(JOURNAL) == 0
+    assert await applied(bench.handler, JOURNAL) == 0
 
 
 async def test_batches_are_stored_and_the_watermark_moves(bench: Bench) -> None:
@@ -118,7 +119,7 @@ async def test_batches_are_stored_and_the_watermark_moves(bench: Bench) -> None:
     assert (report.batches, report.snapshots, report.markets, report.confirmed, report.missed) == (2, 2, 3, 0, ())
     assert await bench.history() == [(one.snapshot_id, None), (two.snapshot_id, None)]
     assert list(await bench.latest()) == [two.snapshot_id]
-    assert await bench.handler.applied(JOURNAL) == 2
+    assert await applied(bench.handler, JOURNAL) == 2
 
 
 async def test_what_was_applied_before_is_skipped(bench: Bench) -> None:
@@ -139,23 +140,24 @@ async def test_seqs_may_leave_a_gap(bench: Bench) -> None:
     await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
     report = await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=100))
     assert report.batches == 1
-    assert await bench.handler.applied(JOURNAL) == 100
+    assert await applied(bench.handler, JOURNAL) == 100
 
 
 async def test_journals_do_not_know_each_other(bench: Bench) -> None:
     """Each journal has a watermark of its own."""
     await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON)), first=5))
-    report = await bench.handler.write(OTHER, stamped(batch(snapshot(NOON + MINUTE)), epoch=2))
+    report = await bench.handler.write(OTHER, stamped(batch(snapshot(NOON + MINUTE))))
     assert report.batches == 1
-    assert (await bench.handler.applied(JOURNAL), await bench.handler.applied(OTHER)) == (5, 1)
+    assert (await applied(bench.handler, JOURNAL), await applied(bench.handler, OTHER)) == (5, 1)
 
 
-@pytest.mark.parametrize(("epoch", "seq"), [(1, 900), (2, 4)])
-async def test_the_latest_state_never_goes_back(bench: Bench, epoch: int, seq: int) -> None:
-    """What is older in the order of writes comes into the history, and leaves the latest state alone."""
+@pytest.mark.parametrize("at", [NOON, NOON + 9 * MINUTE])
+async def test_the_latest_state_never_goes_back(bench: Bench, at: datetime) -> None:
+    """What an earlier generation says comes into the history, and leaves the latest state alone, whatever its time."""
     newest = snapshot(NOON + MINUTE)
-    await bench.handler.write(JOURNAL, stamped(batch(newest), first=5, epoch=2))
-    await bench.handler.write(OTHER, stamped(batch(snapshot(NOON)), first=seq, epoch=epoch))
+    await bench.handler.register([OTHER, JOURNAL])
+    await bench.handler.write(JOURNAL, stamped(batch(newest), first=5))
+    await bench.handler.write(OTHER, stamped(batch(snapshot(at)), first=900))
     assert list(await bench.latest()) == [newest.snapshot_id]
     assert len(await bench.history()) == 2
 
@@ -168,19 +170,19 @@ async def test_of_one_transaction_the_last_is_the_latest(bench: Bench) -> None:
     assert list(await bench.latest()) == [mine[-1].snapshot_id, theirs.snapshot_id]
 
 
-async def test_a_confirmation_reaches_the_newest_of_its_instant(bench: Bench) -> None:
-    """It finds the snapshot that stood at its time, also one of the same batch, and only moves on."""
-    early, late = snapshot(NOON), snapshot(NOON + 10 * MINUTE)
-    between = [confirmation(NOON + minutes * MINUTE) for minutes in (3, 2)]
+async def test_a_confirmation_reaches_the_snapshot_that_it_names(bench: Bench) -> None:
+    """Whatever times they have: it may be of the same batch, and of several confirmations the last counts."""
+    early, late = snapshot(NOON), snapshot(NOON - 10 * MINUTE)
+    between = [confirmation(NOON + minutes * MINUTE, early) for minutes in (2, 3)]
     report = await bench.handler.write(JOURNAL, stamped(batch(early, confirmed=between), batch(late)))
     assert report.confirmed == 2
-    assert await bench.history() == [(early.snapshot_id, NOON + 3 * MINUTE), (late.snapshot_id, None)]
+    assert await bench.history() == [(late.snapshot_id, None), (early.snapshot_id, NOON + 3 * MINUTE)]
 
 
 async def test_a_confirmation_of_nothing_is_reported(bench: Bench) -> None:
-    """Where no snapshot stood at its time, or none at all, the confirmation is missed."""
-    too_early = confirmation(NOON - timedelta(seconds=1))
-    unknown = confirmation(NOON, sr_id=8, bookmaker="far")
-    report = await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=(too_early, unknown))))
+    """Where the snapshot that it names is not stored, the confirmation is missed."""
+    another = confirmation(NOON, snapshot(NOON))
+    unknown = confirmation(NOON, snapshot(NOON, sr_id=8, bookmaker="far"))
+    report = await bench.handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=(another, unknown))))
     assert report.confirmed == 0
     assert sorted(report.missed) == [(7, "near"), (8, "far")]

@@ -36,7 +36,7 @@ async def journalled_states(data_dir: Path) -> Journalled:
             for one in (snapshot for entry in entries for snapshot in read_entry(entry).batch.snapshots):
                 known = newest.setdefault((one.sr_id, one.bookmaker), one)
                 newest[one.sr_id, one.bookmaker] = max(known, one, key=lambda snapshot: snapshot.captured_at)
-            seq = entries[-1].seq
+            seq = entries[-1].position
         await journal.close()
         return newest
 

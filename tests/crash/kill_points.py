@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from overround.ports import DiskStorage, Journal, WriteHandler
-from overround.records.writing import JournalEntry, JournalStats, StampedBatch, WriteReport
+from overround.records.writing import Generation, JournalEntry, JournalStats, StampedBatch, WriteReport
+from tests.support.forwarding import ForwardingHandler
 
 
 class KillPoint(StrEnum):
@@ -49,9 +50,13 @@ class KillingJournal:
         self._killer = killer
 
     @property
-    def journal_id(self) -> uuid.UUID:
-        """Return the journal's identity."""
-        return self._journal.journal_id
+    def generation(self) -> uuid.UUID:
+        """Return the journal's generation."""
+        return self._journal.generation
+
+    def generations(self) -> Sequence[Generation]:
+        """Return the journal's generations."""
+        return self._journal.generations()
 
     async def open(self) -> None:
         """Open the journal."""
@@ -72,15 +77,27 @@ class KillingJournal:
         """Read from the journal."""
         return await self._journal.read(after, limit, wait=wait)
 
-    async def release(self, seq: int) -> None:
+    async def release(self, position: int) -> None:
         """Release, with a point on either side."""
         self._killer.passing(KillPoint.BEFORE_RELEASE)
-        await self._journal.release(seq)
+        await self._journal.release(position)
         self._killer.passing(KillPoint.AFTER_RELEASE)
 
-    async def advance(self, seq: int) -> None:
-        """Advance the journal."""
-        await self._journal.advance(seq)
+    async def rewind(self, position: int) -> None:
+        """Take the journal back."""
+        await self._journal.rewind(position)
+
+    async def first_after(self, position: int) -> int | None:
+        """Ask the journal."""
+        return await self._journal.first_after(position)
+
+    async def note(self, text: bytes) -> None:
+        """Note beside the journal."""
+        await self._journal.note(text)
+
+    async def noted(self) -> bytes:
+        """Return the note."""
+        return await self._journal.noted()
 
     async def keep(self, after: int | None) -> None:
         """Keep entries of the journal."""
@@ -91,21 +108,17 @@ class KillingJournal:
         return self._journal.stats()
 
 
-class KillingHandler:
+class KillingHandler(ForwardingHandler):
     """A write handler with a point before it begins."""
 
     def __init__(self, handler: WriteHandler, killer: Killer) -> None:
-        self._handler = handler
+        super().__init__(handler)
         self._killer = killer
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Ask the handler."""
-        return await self._handler.applied(journal_id)
-
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Write, unless the process dies first."""
         self._killer.passing(KillPoint.BEFORE_TRANSACTION)
-        return await self._handler.write(journal_id, batches)
+        return await super().write(generation, batches, confirmed)
 
 
 class KillingDisk:
@@ -154,7 +167,31 @@ class KillingDisk:
         """Read from a file."""
         return self._disk.read(name, offset, size)
 
+    def note(self, data: bytes) -> None:
+        """Note beside the files."""
+        self._disk.note(data)
+
+    def noted(self) -> bytes:
+        """Return the note."""
+        return self._disk.noted()
+
     def remove(self, name: str) -> None:
         """Delete a file, unless the process dies first."""
         self._killer.passing(KillPoint.BEFORE_UNLINK)
         self._disk.remove(name)
+
+    def estranged(self) -> Sequence[str]:
+        """Return the files to which their names no longer lead."""
+        return self._disk.estranged()
+
+    def put_away(self, name: str) -> None:
+        """Put a damaged file away."""
+        self._disk.put_away(name)
+
+    def damaged(self) -> Sequence[int]:
+        """Return the sizes of the files that were put away."""
+        return self._disk.damaged()
+
+    def pause(self) -> None:
+        """Wait before another read."""
+        self._disk.pause()

@@ -35,7 +35,7 @@ class Ack(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One batch whose `enqueue` returned, with its place in the order of writes."""
 
     batch: int
-    epoch: int
+    generation: str
     seq: int
 
 

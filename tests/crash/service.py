@@ -7,9 +7,10 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -20,19 +21,22 @@ import psutil
 from overround.db.embedded import DATABASE, USER
 from overround.db.server_home import home_of
 from tests.crash.arena import until
+from tests.crash.bookie import Bookie
 
 _MARKET = ("--events", "20", "--advance-every", "0.5", "--tick-seconds", "30")  # prices move twice a second
 _DEMO_EVENTS, _DEMO_BATCH = 60, 10  # a cycle of some seconds in many batches
 _JOURNAL_BYTES = 4 << 30
 _PATIENCE = 120.0  # seconds
+_OVERROUND = "from overround.cli.main import app; app()"
 _BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one drill's services live, one after the other."""
+    """Where one drill's services live, one after the other; `settings` are those of their environment that differ."""
 
     directory: Path
-    prices_port: int
+    prices_port: int = 0
+    settings: Mapping[str, str] = {}
 
     @property
     def data_dir(self) -> Path:
@@ -50,11 +54,40 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return str(home_of(self.data_dir).sockets)
 
     @asynccontextmanager
-    async def service(self, *, cycles: bool = True, database_url: str = "") -> AsyncIterator["ServiceProcess"]:
-        """Run a service; without a database address it runs its own. It is killed at the end if it still lives."""
+    async def service(
+        self,
+        *,
+        cycles: bool = True,
+        database_url: str = "",
+        under: Sequence[str] = (),
+        standby: bool = False,
+        code: str = _OVERROUND,
+    ) -> AsyncIterator["ServiceProcess"]:
+        """Run a service; without a database address it runs its own. It is killed at the end if it still lives.
+
+        `under` is a command that is given the service's to run, `code` the Python that it is.
+        """
         environment = self._environment(cycles=cycles, database_url=database_url)
-        async with self._command("serve", environment=environment) as process:
+        arguments = ("serve", "--standby") if standby else ("serve",)
+        async with self._command(*arguments, environment=environment, under=under, code=code) as process:
             yield process
+
+    def beside(self, name: str, settings: Mapping[str, str] = MappingProxyType({})) -> "Site":
+        """Return the place of a service with a data directory of its own, which asks the same bookmakers."""
+        directory = self.directory / name
+        directory.mkdir(exist_ok=True)
+        return Site(directory=directory, prices_port=self.prices_port, settings={**self.settings, **settings})
+
+    async def command(self, *arguments: str, database_url: str) -> tuple[int, str]:
+        """Run another command with the services' settings; return its exit code and what it wrote on stdout."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _OVERROUND, *arguments),
+            stdout=PIPE,
+            env=self._environment(cycles=False, database_url=database_url),
+            cwd=self.directory,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        return process.returncode or 0, out.decode()
 
     @asynccontextmanager
     async def demo(self) -> AsyncIterator["ServiceProcess"]:
@@ -65,10 +98,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             yield process
 
     @asynccontextmanager
-    async def _command(self, *arguments: str, environment: dict[str, str]) -> AsyncIterator["ServiceProcess"]:
+    async def _command(
+        self, *arguments: str, environment: dict[str, str], under: Sequence[str] = (), code: str = _OVERROUND
+    ) -> AsyncIterator["ServiceProcess"]:
         with (self.directory / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", "from overround.cli.main import app; app()", *arguments, "--port", "0"),
+                *(*under, sys.executable, "-c", code, *arguments, "--port", "0"),
                 *("--ack-log", str(self.ack_log)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=PIPE,
@@ -102,15 +137,16 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             "OVERROUND_SCHEDULE__SHORT_INTERVAL": "PT1S",
             "OVERROUND_SCHEDULE__LONG_INTERVAL": "PT1S",
             "OVERROUND_BOOKMAKERS__BET9JA__MIN_INTERVAL_MS": "0",
+            **self.settings,
         }
 
-    def acknowledged(self) -> Sequence[tuple[int, int, int, str]]:
-        """Return epoch, seq, number of changed snapshots and hash of every acknowledged batch."""
+    def acknowledged(self) -> Sequence[tuple[str, int, int, str]]:
+        """Return generation, seq, number of changed snapshots and hash of every acknowledged batch."""
         if not self.ack_log.exists():
             return []
         *lines, _cut_off = self.ack_log.read_text("ascii").split("\n")
         words = (line.split() for line in lines)
-        return [(int(epoch), int(seq), int(count), digest) for epoch, seq, count, digest in words]
+        return [(generation, int(seq), int(count), digest) for generation, seq, count, digest in words]
 
 
 def _kept_environment() -> dict[str, str]:
@@ -194,6 +230,15 @@ class ServiceProcess:
             if prices["outcomes"]
         }
 
+    @property
+    def port(self) -> int:
+        """Return where it listens, once it was asked something."""
+        return int(self._address.rpartition(":")[2])
+
+    def log(self) -> str:
+        """Return all that it logged."""
+        return self._log.read_text("utf-8")
+
     def memory(self) -> int:
         """Return the resident memory of the process, in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
@@ -214,6 +259,18 @@ class ServiceProcess:
             line for text in lines if text.startswith("{") and (line := json.loads(text))["event"] == event
         )
         return found
+
+
+@asynccontextmanager
+async def ledger_site(bookie: Bookie) -> AsyncIterator[Site]:
+    """Set up a place whose services ask one bookmaker, which keeps a ledger; nothing of it is left behind."""
+    with tempfile.TemporaryDirectory(prefix="overround-crash-") as name:
+        async with bookie.serving() as settings:
+            place = Site(directory=Path(name), settings=settings)
+            try:
+                yield place
+            finally:
+                await _clear(place)
 
 
 @asynccontextmanager
@@ -243,11 +300,18 @@ async def _clear(place: Site) -> None:
     home.remove()
 
 
-async def write_batches(sockets: str) -> list[tuple[int, int, int, str]]:
-    """Return epoch, seq, number of changed snapshots and hash of every applied batch."""
+_APPLIED = """
+select w.journal, b.seq, b.snapshots + b.dead_snapshots, b.body_hash
+from write_batches as b
+join journal_watermarks as w using (epoch)
+"""
+
+
+async def write_batches(sockets: str) -> list[tuple[str, int, int, str]]:
+    """Return generation, seq, number of changed snapshots and hash of every applied batch."""
     connection = await asyncpg.connect(host=sockets, user=USER, database=DATABASE)
     try:
-        rows = await connection.fetch("select epoch, seq, snapshots + dead_snapshots, body_hash from write_batches")
-        return [(epoch, seq, count, digest.hex()) for epoch, seq, count, digest in rows]
+        rows = await connection.fetch(_APPLIED)
+        return [(str(generation), seq, count, digest.hex()) for generation, seq, count, digest in rows]
     finally:
         await connection.close()

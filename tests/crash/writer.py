@@ -134,5 +134,5 @@ async def _produce(queue: AsyncWriteQueue[AsyncEngine], maker: BatchMaker, ledge
         number = maker.made
         ledger.offer(Offer(number, tuple(Offered(one.snapshot_id, digest_of(one)) for one in batch.snapshots)))
         entry = await queue.enqueue(batch)
-        ledger.ack(Ack(number, entry.epoch, entry.seq))
+        ledger.ack(Ack(number, str(entry.generation), entry.seq))
         await asyncio.sleep(0)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "promises.md"
-PROMISES = 22
+PROMISES = (*range(1, 26), 27, 28, 29)
 
 
 def test_every_promise_names_its_tests() -> None:
     """There is a row for each promise, and what it names is there."""
     rows = re.findall(r"^\| (P\d+) \| .* \| (.*) \|$", PAGE.read_text("utf-8").partition("\n## ")[0], re.MULTILINE)
-    assert [number for number, _ in rows] == [f"P{number}" for number in range(1, PROMISES + 1)]
+    assert [number for number, _ in rows] == [f"P{number}" for number in PROMISES]
     for _, held_by in rows:
         assert "tests" in held_by
 

@@ -163,6 +163,7 @@ async def _catalogue(recorder: Recorder) -> None:
 async def _streamed_image(recorder: Recorder) -> None:
     await recorder.follow(f"GET /api/stream?events={ARSENAL}&markets=match_result,double_chance", "image_end")
     await recorder.follow("GET /api/stream?tournaments=Premier%20League&markets=match_result", "image_end")
+    await recorder.follow("GET /api/stream?country=England&markets=match_result", "image_end")
     await recorder.follow(f"GET /api/stream?events={ARSENAL}&markets=match_result&cursor=1.1.1", "image_end")
     await recorder.follow("GET /api/scrape/progress", "id")
     await recorder.follow("GET /api/scrape/progress?cursor=1.1", "id")

@@ -13,36 +13,35 @@ from overround.ports import WriteHandler
 from overround.records.batch import MarketWriteData, SnapshotWriteData, WriteBatch
 from overround.records.writing import StampedBatch, WriteReport
 from overround.storage.attempts import Backoff
+from overround.storage.held_rows import HeldRows
+from overround.storage.holding import Holds
 from overround.storage.journal.memory import MemoryJournal
 from overround.storage.write_handler import PostgresWriteHandler
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.testing import ManualClock
+from tests.support.forwarding import ForwardingHandler
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class Troubled:
+class Troubled(ForwardingHandler):
     """A handler in front of the real one that fails as often as told, before or after committing."""
 
     def __init__(self, handler: WriteHandler) -> None:
-        self.handler = handler
+        super().__init__(handler)
         self.before: list[Exception] = []
         self.after: list[Exception] = []
         self.held: asyncio.Event | None = None
         self.sizes: list[int] = []
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Ask the real handler."""
-        return await self.handler.applied(journal_id)
-
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Wait, fail or write, as told."""
         if self.held is not None:
             await self.held.wait()
         self.sizes.append(len(batches))
         if self.before:
             raise self.before.pop()
-        report = await self.handler.write(journal_id, batches)
+        report = await super().write(generation, batches, confirmed)
         if self.after:
             raise self.after.pop()
         return report
@@ -57,7 +56,9 @@ class Bench:
         self.journal = MemoryJournal(self.clock, max_bytes)
         numbers = {"betpawa": 1, "sportybet": 2, "bet9ja": 3}
         self.missed: list[tuple[int, str]] = []
-        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock))
+        self.holds = Holds(self.clock)
+        self.handler = Troubled(PostgresWriteHandler(engine, load_catalogue(), numbers, self.clock, holds=self.holds))
+        self.held_rows = HeldRows(engine, load_catalogue(), numbers, self.clock, self.holds)
         self.queue = AsyncWriteQueue(
             session_factory=engine,
             journal=self.journal,
@@ -67,6 +68,7 @@ class Bench:
             backoff=Backoff(base=0.1, cap=1.0),
             on_missed=lambda sr_id, bookmaker: self.missed.append((sr_id, bookmaker)),
         )
+        self.queue.count_held(self.holds)
 
     async def stored(self) -> list[int]:
         """Return the home prices of event 1 in the order of their capture."""

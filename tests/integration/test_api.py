@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from tests.support.service import Api, running_api
@@ -22,6 +23,17 @@ async def events(api: Api, query: str = "") -> dict[str, Any]:
     page = await api.get(f"/api/events{query}")
     assert isinstance(page, dict)
     return page
+
+
+async def test_search_does_not_mind_diacritics(api: Api) -> None:
+    """Neither those of the search nor those of the names."""
+    await api.cycle()
+    context = api.service.context
+    event = next(one for one in context.book.events() if one.home.startswith("Arsenal"))
+    context.book.put_event(msgspec.structs.replace(event, away="Malm\u00f6 \u0141KS"))
+    for text in ("Ars%C3%A9nal", "malmo", "MALM%C3%96", "lks", "%C5%81KS%20arsenal"):
+        assert [found["sr_id"] for found in (await events(api, f"?text={text}"))["events"]] == [event.sr_id]
+    assert (await events(api, "?country=Nowhere&text=malmo"))["events"] == []
 
 
 async def test_events_show_all_bookmakers_side_by_side(api: Api) -> None:

@@ -47,13 +47,14 @@ async def test_status_of_a_service_that_is_well(api: Api) -> None:
 
 
 async def test_what_is_not_ready_is_an_alert(api: Api) -> None:
-    """Every reason of /health/ready is a critical alert, in the same words."""
+    """Every reason of /health/ready is an alert too, with the same code and words; that one is critical."""
     api.service.database.ready.clear()
     status = await api.get("/api/status")
     assert not status["ready"]
     code, health = await readiness(api)
     assert code == 503
-    assert [alert["text"] for alert in status["alerts"]] == health["reasons"]
+    told = [{name: alert[name] for name in ("code", "text", "since")} for alert in status["alerts"]]
+    assert told == health["reasons"]
     assert {alert["severity"] for alert in status["alerts"]} == {"critical"}
     assert await codes(api) == {"database_away"}
 

@@ -2,6 +2,7 @@
 
 import math
 import uuid
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -12,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from overround.clock import SystemClock
-from overround.db.dead_letters import DeadLetterRepository, drop_old_batches
+from overround.db.dead_letters import DeadLetterRepository
 from overround.db.engine import driver_connection
+from overround.db.retention import keep_batches
 from overround.errors import DeadLetterRunError, UnknownDeadLetterError
 from overround.records.batch import (
     EventScrapeStatus,
@@ -45,6 +47,7 @@ from tests.integration.write_data import (
     snapshot,
     stamped,
 )
+from tests.support.forwarding import applied
 
 LETTERS = "select kind, seq, event_id, bookmaker, sqlstate from dead_letters order by id"
 POISON = {
@@ -106,6 +109,7 @@ async def test_each_kind_of_unit_stands_alone(handler: PostgresWriteHandler, eng
     bad_status = EventScrapeStatus(
         sr_id=8, bookmaker="near", outcome=ScrapeOutcome.FAILED, scraped_at=NOON, duration_ms=2**31, bytes=0
     )
+    stood = snapshot(NOON)
     mixed = WriteBatch(
         scrape_run_id=1,
         batch_index=0,
@@ -113,8 +117,8 @@ async def test_each_kind_of_unit_stands_alone(handler: PostgresWriteHandler, eng
         listings=(ListingWriteData(listing=listing("L8", 8, "nobody"), seen_at=NOON), *good.listings),
         statuses=(status, bad_status),
         run=run(RunStatus.RUNNING, events=2**31),
-        snapshots=(snapshot(NOON), snapshot(NOON, POISON["NUL in text"], sr_id=8)),
-        confirmed=(confirmation(NOON + MINUTE), confirmation(NOON + MINUTE, sr_id=2**63)),
+        snapshots=(stood, snapshot(NOON, POISON["NUL in text"], sr_id=8)),
+        confirmed=tuple(confirmation(NOON + MINUTE, one) for one in (stood, snapshot(NOON, sr_id=2**63))),
     )
     report = await handler.write(uuid.UUID(int=1), stamped(mixed))
     assert (report.snapshots, report.confirmed, report.dead, report.dead_snapshots) == (1, 1, 6, 2)
@@ -167,39 +171,45 @@ async def fail_on_submit(batch: WriteBatch) -> None:
     raise AssertionError(batch)
 
 
-async def test_too_many_dead_letters_are_none(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
-    """With more than twenty and more than 5 % at fault nothing is written, and nothing is put aside."""
+async def test_two_bookmakers_with_too_many_dead_letters_pause_the_writer(
+    handler: PostgresWriteHandler, engine: AsyncEngine
+) -> None:
+    """With more than twenty at fault of each of two bookmakers nothing is written, and nothing is put aside."""
+    near = many(60, set(range(0, 50, 2)))
+    both = [*near, *(msgspec.structs.replace(one, bookmaker="far") for one in near)]
     with pytest.raises(DeadLetterRunError):
-        await handler.write(uuid.UUID(int=1), stamped(batch(*many(400, set(range(0, 42, 2))))))
+        await handler.write(uuid.UUID(int=1), stamped(batch(*both)))
     assert (await stored(engine), await rows(engine, LETTERS)) == ([], [])
-    assert await handler.applied(uuid.UUID(int=1)) == 0
+    assert await applied(handler, uuid.UUID(int=1)) == 0
 
 
 async def test_dead_letters_in_one_write_after_another_are_too_many_at_last(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
-    """Small writes with one dead letter each are taken twenty times; a clean one would start the count anew."""
-    writes = stamped(*(batch(*many(2, {1})) for _ in range(21)))
-    for write in writes[:20]:
+    """Small writes with one dead letter each are taken twenty times; from then on the rows are held back."""
+    writes = stamped(*(batch(*many(2, {1})) for _ in range(22)))
+    for write in writes[:21]:
         await handler.write(uuid.UUID(int=1), [write])
-    with pytest.raises(DeadLetterRunError):
-        await handler.write(uuid.UUID(int=1), writes[20:])
-    assert await rows(engine, "select count(*) from dead_letters") == [(20,)]
+    report = await handler.write(uuid.UUID(int=1), writes[21:])
+    assert (report.dead, report.snapshots, report.held) == (0, 0, 2)
+    assert await rows(engine, "select count(*) from dead_letters") == [(21,)]
+    assert await rows(engine, "select seq, snapshots from held_rows") == [(22, 2)]
 
 
 async def test_each_batch_is_recorded_in_its_transaction(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """`write_batches` has every applied batch once, with the hash of its bytes; old ones can be forgotten."""
-    batches = [batch(snapshot(NOON), confirmed=[confirmation(NOON)]), batch(snapshot(NOON + MINUTE))]
-    write = [msgspec.structs.replace(one, body=encode_batch(one.batch)) for one in stamped(*batches, epoch=5, first=10)]
+    stood = snapshot(NOON)
+    batches = [batch(stood, confirmed=[confirmation(NOON, stood)]), batch(snapshot(NOON + MINUTE))]
+    write = [msgspec.structs.replace(one, body=encode_batch(one.batch)) for one in stamped(*batches, first=10)]
     await handler.write(uuid.UUID(int=1), write)
     again = await handler.write(uuid.UUID(int=1), write)
     assert (again.batches, again.applied_before, again.dead_before) == (0, 3, 0)
     query = "select epoch, seq, snapshots, confirmed, body_hash from write_batches order by seq"
     hashes = [body_hash(one.body) for one in write]
-    assert await rows(engine, query) == [(5, 10, 1, 1, hashes[0]), (5, 11, 1, 0, hashes[1])]
+    assert await rows(engine, query) == [(100, 10, 1, 1, hashes[0]), (100, 11, 1, 0, hashes[1])]
     async with driver_connection(engine) as connection:
-        assert await drop_old_batches(connection, NOON) == 0
-        assert await drop_old_batches(connection, SystemClock().now()) == 2
+        assert await keep_batches(connection, NOON, timedelta()) == 0
+        assert await keep_batches(connection, SystemClock().now(), timedelta()) == 2
 
 
 async def test_an_unknown_dead_letter_is_named(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:

@@ -174,6 +174,31 @@ async def test_the_command_line_asks_the_running_service(api: Api, overround: Ru
         assert (await overround("drop", "--all")).exit_code == 4
 
 
+async def test_held_rows_are_reached_over_http_and_by_commands(api: Api, overround: Run, tmp_path: Path) -> None:
+    """A bookmaker beyond its allowance is listed and degrades the service; a retry says why not, and writes at last."""
+    await submit(api, *[9000] * 30)
+    ready = await api.get("/health/ready")
+    assert (ready["status"], [one["bookmaker"] for one in ready["reasons"]]) == ("degraded", ["betpawa"])
+    assert ready["reasons"][0]["code"] == "rows_held"
+    assert "23514" in ready["reasons"][0]["text"]
+    assert (await api.get("/api/queue"))["held_snapshots"] == 12
+    assert printed(await overround("held", "--json"))["bookmakers"][0]["rows"] == 1  # read in the database
+    assert api.session._base_url is not None
+    with announced(tmp_path, str(api.session._base_url).rstrip("/")):
+        (held,) = printed(await overround("held", "--json"))["bookmakers"]
+        assert (held["bookmaker"], held["snapshots"], held["full"]) == ("betpawa", 12, False)
+        assert "betpawa" in (await overround("held")).stdout
+        failed = await overround("retry", "--bookmaker", "betpawa", "--json")
+        assert (failed.exit_code, printed(failed)["passed"]) == (3, False)
+        assert (await overround("retry", "1", "--bookmaker", "betpawa")).exit_code == 2
+        await api_execute(api, "alter table latest_odds drop constraint cheap")
+        passed = await overround("retry", "--bookmaker", "betpawa", "--json")
+        assert (passed.exit_code, printed(passed)["applied"]) == (0, 12)
+        assert (await overround("drop", "--bookmaker", "betpawa")).exit_code == 1
+    assert await api.get("/api/queue/held") == {"bookmakers": []}
+    assert (await api.get("/health/ready"))["status"] == "ready"
+
+
 async def test_the_command_line_reads_the_database_where_no_service_runs(api: Api, overround: Run) -> None:
     """Without a service, reading goes to the database; what changes something needs a service."""
     del api  # its address was not announced

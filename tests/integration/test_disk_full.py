@@ -73,7 +73,7 @@ def _fits(file: int, size: int) -> bool:
 async def not_ready(api: Api) -> tuple[int, Reasons]:
     """Return what /health/ready says."""
     async with api.session.get("/health/ready") as response:
-        return response.status, (await response.json())["reasons"]
+        return response.status, [reason["text"] for reason in (await response.json())["reasons"]]
 
 
 async def refused(api: Api) -> bool:

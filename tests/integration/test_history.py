@@ -43,7 +43,7 @@ async def repository(handler: PostgresWriteHandler, engine: AsyncEngine) -> Hist
     third = snapshot(NOON + 9 * MINUTE, market(RESULT, ""))
     other = snapshot(NOON + 2 * MINUTE, market(HANDICAP, "handicap=-1", 1800, 2000), bookmaker="far")
     elsewhere = snapshot(NOON, market(RESULT, "", 9000, 9000, 9000), sr_id=8)
-    steps = (batch(first), batch(second), batch(other, elsewhere, confirmed=[confirmation(NOON + 5 * MINUTE)]))
+    steps = (batch(first), batch(second), batch(other, elsewhere, confirmed=[confirmation(NOON + 5 * MINUTE, second)]))
     await handler.write(JOURNAL, stamped(descriptions(NOON), *steps, batch(third)))
     return HistoryRepository(engine)
 

@@ -24,7 +24,7 @@ async def desk(engine: AsyncEngine) -> AsyncIterator[DatabaseDesk]:
 async def test_inline_writing_gives_the_same_history(engine: AsyncEngine, desk: DatabaseDesk) -> None:
     """Without a queue, the same handler is awaited, and the same rows are there when the cycle returns."""
     handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
-    inline = EventCoordinator(desk.context, OPTIONS, None, InlineWriter(handler, desk.clock))
+    inline = EventCoordinator(desk.context, OPTIONS, None, InlineWriter(handler))
     await inline.run_full_cycle()
     desk.clock.advance(60)
     await inline.run_full_cycle()
@@ -61,7 +61,7 @@ async def test_queue_and_inline_write_the_same_tables(engine: AsyncEngine, desk:
     async with engine.begin() as connection:
         await connection.execute(text(f"truncate {TABLES}"))
     handler = PostgresWriteHandler(engine, load_catalogue(), NUMBERS, desk.clock)
-    inline = Desk(clock=desk.clock, batch_writer=InlineWriter(handler, desk.clock))
+    inline = Desk(clock=desk.clock, batch_writer=InlineWriter(handler))
     await play(inline, inline.coordinator)
     assert await tables() == queued
     assert queued[0]

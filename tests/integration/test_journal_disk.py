@@ -82,7 +82,7 @@ async def test_a_full_disk_refuses_until_there_is_room(small_disk: DiskStorage) 
     async with opened(small_disk, max_bytes=800_000) as journal:
         with pytest.raises(JournalWriteError, match="No space left") as refused:
             await fill(journal, body)
-        accepted = journal.stats().last_seq
+        accepted = journal.stats().last
         assert refused.value.file.endswith(".journal")
         assert journal.stats().write_error == str(refused.value)
         assert journal.stats().pending == accepted > 0
@@ -138,7 +138,7 @@ async def test_a_killed_owner_leaves_its_entries_and_no_lock(tmp_path: Path) -> 
         bodies = [int(entry.body) for entry in await journal.read(0, 100_000)]
         assert bodies == list(range(1, len(bodies) + 1))
         assert len(bodies) >= int(told[-1])
-        assert (await journal.append(b"next")).seq >= len(bodies) + 1
+        assert (await journal.append(b"next")).position >= len(bodies) + 1
 
 
 async def test_a_backlog_is_read_in_bounded_pieces(tmp_path: Path) -> None:
@@ -191,9 +191,9 @@ def test_a_search_crosses_the_edges_of_the_buffer() -> None:
 
 @pytest.mark.parametrize("jump", [-1e9, 1e9])
 async def test_clock_jumps_change_no_order(jump: float) -> None:
-    """Seqs do not depend on the clock, nor does an existing journal's epoch."""
+    """Seqs and positions do not depend on the clock; a generation counts anew, its position goes on."""
     disk, clock = FakeDisk(), ManualClock()
-    first = SegmentedJournal(disk, clock, max_bytes=MEGABYTE, last_epoch=1 << 60)
+    first = SegmentedJournal(disk, clock, max_bytes=MEGABYTE)
     await first.open()
     before = await first.append(b"before")
     clock.advance(jump)
@@ -201,7 +201,9 @@ async def test_clock_jumps_change_no_order(jump: float) -> None:
     await first.close()
     again = SegmentedJournal(disk, clock, max_bytes=MEGABYTE)
     await again.open()
-    assert again.journal_id == first.journal_id
     assert list(await again.read(0, 10)) == [before, after]
-    assert (before.epoch, before.seq, after.seq) == ((1 << 60) + 1, 1, 2)
+    assert (before.generation, before.seq, after.seq) == (first.generation, 1, 2)
+    third = await again.append(b"again")
+    assert (third.generation, third.seq, third.position) == (again.generation, 1, 3)
+    assert [one.id for one in again.generations()] == [first.generation, again.generation]
     await again.close()

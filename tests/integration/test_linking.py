@@ -54,6 +54,33 @@ async def test_a_wrong_number_of_the_bookmaker_is_overruled(desk: Desk, linker: 
     assert {prices.prices[0] for prices in cached.markets.values()} == {2500}
 
 
+async def test_a_link_does_not_outlive_its_match(desk: Desk, linker: ListingLinker) -> None:
+    """When the bookmaker uses the listing's id for other teams, the link lapses and the event loses the prices."""
+    await linker.link("sportybet", "s1", 1, "same match, no id")
+    desk.clock.advance(60)
+    await desk.coordinator.run_full_cycle()
+    other = listing("sportybet", "s1", None, home="Other", away="Match")
+    desk.books["sportybet"].offer(other, result_prices(1100))
+    desk.clock.advance(60)
+    await desk.coordinator.run_full_cycle()
+    assert set(desk.book.listings_of(1)) == {"betpawa"}
+    cached = desk.cache.get(1, "sportybet")
+    assert cached is not None
+    assert not any(prices.prices for prices in cached.markets.values())
+
+
+async def test_a_linked_listing_takes_its_own_bodies_alone(desk: Desk, linker: ListingLinker) -> None:
+    """A body with another number than the bookmaker's own, or of other teams, is refused for a linked listing too."""
+    desk.books["sportybet"].offer(listing("sportybet", "s9", 9), result_prices(2500))
+    await desk.coordinator.run_full_cycle()
+    await linker.link("sportybet", "s9", 1, "the bookmaker's number is wrong")
+    await linker.link("sportybet", "s1", 1, "no number")
+    desk.clock.advance(60)
+    await desk.coordinator.run_full_cycle()
+    desk.books["sportybet"].board["s9"].listing = listing("sportybet", "s9", 8)
+    assert (await desk.coordinator.scrape_event(1)).errors == {"malformed": 1}
+
+
 async def test_what_was_linked_can_be_taken_back(desk: Desk, linker: ListingLinker) -> None:
     """Without its link the listing is unmatched again, at once and after the next discovery."""
     await linker.link("sportybet", "s1", 1, "same match")

@@ -1,6 +1,7 @@
 """The schedule: cycles by themselves, two tiers, pause and resume, one at a time, the watchdog."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
@@ -112,7 +113,7 @@ class FullQueue:
 
     async def enqueue(self, batch: WriteBatch) -> JournalEntry:
         """Take everything."""
-        return JournalEntry(epoch=1, seq=batch.batch_index + 1, body=b"")
+        return JournalEntry(generation=uuid.UUID(int=1), seq=batch.batch_index + 1, position=0, body=b"")
 
     async def drain(self) -> None:
         """Have nothing pending."""

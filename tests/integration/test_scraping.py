@@ -232,7 +232,7 @@ async def test_register_changes_survive_a_refused_enqueue(desk: DatabaseDesk) ->
 
 
 async def test_an_on_demand_scrape_racing_a_cycle_never_enshrines_the_older_answer(desk: DatabaseDesk) -> None:
-    """An answer that was received earlier but is stored later leaves cache and history alone."""
+    """An answer that was asked for earlier but is stored later leaves cache and history alone."""
     await desk.cycle()
     run = desk.context.runs.begin(desk.context.runs.newest()[0].kind)
     desk.books["betpawa"].offer(listing("betpawa", "p1"), result_prices(2050))
@@ -245,7 +245,7 @@ async def test_an_on_demand_scrape_racing_a_cycle_never_enshrines_the_older_answ
     tally = RunTally()
     await desk.coordinator.store_batch_results(run, 1, older, tally)
     await desk.queue.drain()
-    assert tally.counts()["betpawa"].stale == 1
+    assert tally.counts()["betpawa"].overtaken == 1
     assert await desk.home_prices() == [2100, 1999]
 
 
@@ -304,7 +304,7 @@ async def test_integrity_follows_an_event_past_its_start(desk: DatabaseDesk) -> 
     async with desk.engine.begin() as connection:
         await connection.execute(text("delete from latest_odds where bookmaker_id = 1"))
     assert await counts(check) == (2, 1, 0)
-    desk.context.book.drop_started(desk.clock.now(), timedelta(0))
+    desk.context.book.drop_started(desk.clock.now(), desk.clock.monotonic(), timedelta(0))
     desk.cache.evict([1])
     assert await counts(check) == (0, 0, 0)
 

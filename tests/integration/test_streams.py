@@ -190,7 +190,7 @@ async def test_filters_over_http(bench: Bench) -> None:
     assert all(set(book) == {"match_result", "total_goals:line=2.5"} for book in mirror.books.values())
     async with bench.api.session.get(f"{PATH}?events=x") as response:
         assert (response.status, (await response.json())["code"]) == (422, "invalid_request")
-    async with bench.api.session.get(f"{PATH}?cursor=1.1.1") as response:
+    async with bench.api.session.get(f"{PATH}?cursor={'0' * 32}.1.1") as response:
         mirror.feed(await response.content.readuntil(b'"}\n\n'))
     assert mirror.last["reset"] == {"reason": "restarted"}
     await clients_are_counted(bench.api)

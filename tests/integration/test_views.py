@@ -1,10 +1,11 @@
 import uuid
 from decimal import Decimal
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.repositories import FactsRepository
-from overround.records.batch import RunStatus, WriteBatch
+from overround.records.batch import ListingWriteData, RunStatus, WriteBatch
 from overround.storage.write_handler import PostgresWriteHandler
 from tests.integration.write_data import (
     HANDICAP,
@@ -29,7 +30,7 @@ JOURNAL = uuid.UUID(int=1)
 async def test_counts_of_a_run_are_of_changed_snapshots(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """The newest run's rows in `odds_snapshots` are its changed snapshots, and the confirmed ones carry the time."""
     first = [snapshot(NOON, sr_id=sr_id) for sr_id in range(1, 6)]
-    later = [confirmation(NOON + MINUTE, sr_id=sr_id) for sr_id in (2, 3, 4)]
+    later = [confirmation(NOON + MINUTE, one) for one in first[1:4]]
     second = [snapshot(NOON + MINUTE, sr_id=sr_id) for sr_id in (1, 5)]
     runs = [WriteBatch(scrape_run_id=n, batch_index=1, run=run(RunStatus.COMPLETED, run_id=n)) for n in (1, 2)]
     await handler.write(JOURNAL, stamped(batch(*first), runs[0]))
@@ -65,9 +66,10 @@ async def test_market_odds_shows_one_row_a_market_change(handler: PostgresWriteH
 async def test_prices_shows_one_row_a_current_outcome(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """`prices` shows offered outcomes with price, state and both times; confirmations of the snapshot count."""
     kept = unchanged(TOTAL, "line=2.5", (1850, -1), NOON)
+    newest = snapshot(NOON + MINUTE, market(RESULT, "", 2100, -3200, 0), rest=(kept,))
     steps = (
         batch(snapshot(NOON, market(TOTAL, "line=2.5", 1850, -1))),
-        batch(snapshot(NOON + MINUTE, market(RESULT, "", 2100, -3200, 0), rest=(kept,))),
+        batch(newest),
     )
     query = "select market, line, outcome, price, state, changed_at, confirmed_at from prices order by market, outcome"
     result, total = ("match_result", None), ("total", Decimal("2.5"))
@@ -78,8 +80,29 @@ async def test_prices_shows_one_row_a_current_outcome(handler: PostgresWriteHand
         (*total, "over", Decimal("1.850"), "active", NOON, NOON),
         (*total, "under", None, "suspended", NOON, NOON),
     ]
-    await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 3 * MINUTE)]), first=4))
+    await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 3 * MINUTE, newest)]), first=4))
     assert {row[-1] for row in await rows(engine, query)} == {NOON + 3 * MINUTE}
+
+
+async def test_prices_tells_which_prices_compare(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """Suspended, unlisted and conflicting prices are shown with the reason, and do not compare."""
+    facts = descriptions(NOON)
+    listed, event = facts.listings[0].listing, facts.events[0]
+
+    async def shown(first: int, *batches: WriteBatch) -> list[tuple[object, ...]]:
+        await handler.write(JOURNAL, stamped(*batches, first=first))
+        return await rows(engine, "select outcome, comparable, reason from prices order by outcome")
+
+    offered = batch(snapshot(NOON, market(RESULT, "", 2100, -3200, 3600), bookmaker=listed.bookmaker))
+    assert await shown(1, facts, offered) == [("away", True, None), ("draw", False, "suspended"), ("home", True, None)]
+    disputed = msgspec.structs.replace(event, conflict="teams")
+    assert {row[2] for row in await shown(3, WriteBatch(scrape_run_id=1, batch_index=0, events=(disputed,)))} == {
+        "conflict",
+        "suspended",
+    }
+    gone = ListingWriteData(listing=listed, seen_at=NOON, gone_at=NOON + MINUTE)
+    left = WriteBatch(scrape_run_id=1, batch_index=0, events=(event,), listings=(gone,))
+    assert {row[2] for row in await shown(4, left)} == {"unlisted", "suspended"}
 
 
 async def test_price_history_folds_repetitions(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:

@@ -48,10 +48,15 @@ async def test_the_latest_state_comes_back_as_it_was_written(
     """Markets, prices by market, both times of each, and the snapshot's last confirmation are read back."""
     kept = unchanged(TOTAL, "line=2.5", (1850, 1950), NOON)
     changed = snapshot(NOON + MINUTE, market(RESULT, "", 2100, -3200, 0), market(TOTAL, "line=3.5"), rest=(kept,))
-    steps = (events(7), batch(changed), batch(confirmed=[confirmation(NOON + 5 * MINUTE)]))
+    steps = (events(7), batch(changed), batch(confirmed=[confirmation(NOON + 5 * MINUTE, changed)]))
     await handler.write(JOURNAL, stamped(*steps))
     (row,) = [row async for row in repository.latest(BEFORE)]
-    assert (row.sr_id, row.bookmaker, row.body_hash) == (7, "near", changed.body_hash)
+    assert (row.sr_id, row.bookmaker, row.body_hash, row.snapshot_id) == (
+        7,
+        "near",
+        changed.body_hash,
+        changed.snapshot_id,
+    )
     assert (row.captured_at, row.last_confirmed_at) == (NOON + MINUTE, NOON + 5 * MINUTE)
     assert list(row.markets) == [RESULT, TOTAL, TOTAL]
     assert list(row.specifiers) == ["", "line=3.5", "line=2.5"]
@@ -109,14 +114,6 @@ async def test_runs_come_newest_first(handler: PostgresWriteHandler, repository:
     )
     assert await repository.runs(2) == [runs[2], runs[1]]
     assert await repository.last_run_id() == 3
-
-
-async def test_the_greatest_epoch_is_known(handler: PostgresWriteHandler, repository: PostgresWarmupRepository) -> None:
-    """A new journal can ask for the greatest epoch ever written."""
-    assert await repository.last_epoch() == 0
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), epoch=12))
-    await handler.write(uuid.UUID(int=2), stamped(batch(snapshot(NOON + MINUTE)), epoch=11))
-    assert await repository.last_epoch() == 12
 
 
 async def test_many_rows_are_streamed_in_full(

@@ -87,16 +87,33 @@ async def test_an_open_breaker_is_probed_with_a_single_batch(bench: Bench) -> No
     assert bench.queue.stats().retries == {"break": 9}
 
 
-async def test_too_many_dead_letters_pause_the_writer(bench: Bench) -> None:
-    """Where one batch after another fails for its content, the writer pauses with all of the rest in the journal."""
+async def test_a_database_that_does_not_answer_is_told(bench: Bench) -> None:
+    """While a question waits for its answer the figures say for how long; with the answer that is over."""
+    bench.handler.held = asyncio.Event()
+    await bench.queue.enqueue(batch(0, 2000))
+    while not bench.queue.stats().unanswered_seconds:
+        bench.clock.advance(6)
+        await asyncio.sleep(0)
+    stats = bench.queue.stats()
+    assert (stats.pending, stats.state) == (1, WriterState.RUNNING)
+    assert stats.unanswered_seconds >= 6
+    bench.handler.held.set()
+    await bench.queue.drain()
+    assert bench.queue.stats().unanswered_seconds == 0
+
+
+async def test_too_many_dead_letters_hold_a_bookmaker_s_rows(bench: Bench) -> None:
+    """Where one batch after another of a bookmaker fails for its content, its further rows are held back."""
     for minute in range(30):
         await bench.queue.enqueue(poisonous(minute))
-    await until(bench, WriterState.BREAKER_OPEN)
+    await bench.queue.drain()
     dead = await rows(bench.engine, "select count(*) from dead_letters")
+    held = await rows(bench.engine, "select sum(snapshots), min(sqlstate) from held_rows")
     stats = bench.queue.stats()
     assert dead == [(stats.dead_snapshots,)]
-    assert stats.dead_snapshots <= 20
-    assert stats.dead_snapshots + stats.left_snapshots == stats.accepted_snapshots == 30
+    assert stats.dead_snapshots == 21
+    assert (stats.state, held, stats.held_snapshots) == (WriterState.RUNNING, [(9, "22021")], 9)
+    assert stats.dead_snapshots + stats.held_snapshots == stats.accepted_snapshots == 30
 
 
 @pytest.mark.parametrize(
@@ -254,9 +271,10 @@ async def test_the_ack_log_has_a_line_for_each_batch(bench: Bench, tmp_path: Pat
     bench.queue.on_accepted(AckLog(file).note)
     for minute in range(3):
         entry = await bench.queue.enqueue(batch(minute, 2000))
-        assert file.read_text(encoding="utf-8").splitlines()[-1].startswith(f"{entry.epoch} {entry.seq} 1 ")
+        assert file.read_text(encoding="utf-8").splitlines()[-1].startswith(f"{entry.generation} {entry.seq} 1 ")
     await bench.queue.drain()
-    written = await rows(bench.engine, "select epoch, seq, snapshots, encode(body_hash, 'hex') from write_batches")
+    query = "select journal, seq, snapshots, encode(body_hash, 'hex') from write_batches"
+    written = await rows(bench.engine, f"{query} join journal_watermarks using (epoch)")
     lines = [" ".join(map(str, row)) for row in sorted(written, key=str)]
     assert file.read_text(encoding="utf-8").splitlines() == lines
 

@@ -11,14 +11,7 @@ from overround.clock import SystemClock
 from overround.db.engine import create_engine, while_connected
 from overround.db.error_classes import Exit, classify, is_away
 from overround.db.repositories import BookmakerRepository, FactsRepository
-from overround.records.batch import (
-    ConfirmedSnapshot,
-    EventScrapeStatus,
-    ListingWriteData,
-    RunStatus,
-    ScrapeOutcome,
-    WriteBatch,
-)
+from overround.records.batch import EventScrapeStatus, ListingWriteData, RunStatus, ScrapeOutcome, WriteBatch
 from overround.storage.write_handler import InlineWriter, PostgresWriteHandler
 from tests.integration.write_data import (
     CATALOGUE,
@@ -40,8 +33,9 @@ from tests.integration.write_data import (
     unchanged,
 )
 from tests.support.cutting_proxy import cutting_proxy
+from tests.support.forwarding import applied
 
-JOURNAL = uuid.UUID(int=1)
+JOURNAL, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 _SECOND_PIECE = 3  # of a copy: a header, pieces of 64 rows, the end
 LATEST = """
 select snapshot_id, unpacked_smallints(market_ids), specifiers, unpacked_smallints(counts), unpacked_prices(prices),
@@ -85,29 +79,30 @@ async def test_times_that_a_complete_body_gives_to_all_markets_are_not_repeated(
 
 async def test_last_confirmed_is_null_until_a_confirmation(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """`last_confirmed_at` is NULL at insert, and a confirmation sets it on the newest row alone."""
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(snapshot(NOON + MINUTE))))
+    newest = snapshot(NOON + MINUTE)
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(newest)))
     assert await rows(engine, CONFIRMED) == [(NOON, None), (NOON + MINUTE, None)]
-    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 2 * MINUTE)]), first=3))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + 2 * MINUTE, newest)]), first=3))
     assert (report.confirmed, report.missed) == (1, ())
     assert await rows(engine, CONFIRMED) == [(NOON, None), (NOON + MINUTE, NOON + 2 * MINUTE)]
 
 
-async def test_a_confirmation_only_moves_forward(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
-    """An older confirmation that comes later does not set the time back."""
-    late, early = confirmation(NOON + 9 * MINUTE), confirmation(NOON + MINUTE)
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(confirmed=[late])))
-    report = await handler.write(JOURNAL, stamped(batch(confirmed=[early]), first=3))
+async def test_the_confirmation_that_comes_last_counts(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
+    """The clock may have been set back since the confirmation before it, and since the capture."""
+    stood = snapshot(NOON)
+    first, second = confirmation(NOON + 9 * MINUTE, stood), confirmation(NOON - MINUTE, stood)
+    await handler.write(JOURNAL, stamped(batch(stood), batch(confirmed=[first])))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[second]), first=3))
     assert report.confirmed == 1
-    assert await rows(engine, CONFIRMED) == [(NOON, NOON + 9 * MINUTE)]
+    assert await rows(engine, CONFIRMED) == [(NOON, NOON - MINUTE)]
 
 
 async def test_a_confirmation_in_a_transaction_with_its_successor_belongs_to_the_older_row(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """Of snapshot, confirmation and next snapshot in one transaction, the confirmation is of the first snapshot."""
-    steps = stamped(
-        batch(snapshot(NOON)), batch(confirmed=[confirmation(NOON + MINUTE)]), batch(snapshot(NOON + 2 * MINUTE))
-    )
+    stood, after = snapshot(NOON), snapshot(NOON + 2 * MINUTE)
+    steps = stamped(batch(stood), batch(confirmed=[confirmation(NOON + MINUTE, stood)]), batch(after))
     report = await handler.write(JOURNAL, steps)
     assert report.confirmed == 1
     assert await rows(engine, CONFIRMED) == [(NOON, NOON + MINUTE), (NOON + 2 * MINUTE, None)]
@@ -117,17 +112,18 @@ async def test_a_confirmation_finds_a_snapshot_of_an_earlier_partition(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """A price that has stood for weeks is confirmed in the partition in which it was captured."""
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), batch(snapshot(NOON + timedelta(days=20), sr_id=8))))
-    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(NOON + timedelta(days=21))]), first=3))
+    stood, seen = snapshot(NOON), NOON + timedelta(days=21)
+    await handler.write(JOURNAL, stamped(batch(stood), batch(snapshot(NOON + timedelta(days=20), sr_id=8))))
+    report = await handler.write(JOURNAL, stamped(batch(confirmed=[confirmation(seen, stood)]), first=3))
     assert report.confirmed == 1
     assert (await rows(engine, CONFIRMED))[0] == (NOON, NOON + timedelta(days=21))
 
 
 async def test_a_confirmation_without_a_snapshot_is_reported(handler: PostgresWriteHandler) -> None:
     """Confirmations that find no row come back as (sr_id, bookmaker), and the others are written."""
-    unknown = [confirmation(NOON + MINUTE, sr_id=9), confirmation(NOON + MINUTE, bookmaker="far")]
-    confirmed = [confirmation(NOON + MINUTE), *unknown]
-    report = await handler.write(JOURNAL, stamped(batch(snapshot(NOON), confirmed=confirmed)))
+    stood, *others = snapshot(NOON), snapshot(NOON, sr_id=9), snapshot(NOON, bookmaker="far")
+    confirmed = [confirmation(NOON + MINUTE, one) for one in (stood, *others)]
+    report = await handler.write(JOURNAL, stamped(batch(stood, confirmed=confirmed)))
     assert report.confirmed == 1
     assert set(report.missed) == {(9, "near"), (7, "far")}
 
@@ -138,7 +134,7 @@ async def test_writing_again_does_nothing(handler: PostgresWriteHandler, engine:
     await handler.write(JOURNAL, batches[:2])
     assert (await handler.write(JOURNAL, batches[:2])).batches == 0
     assert (await handler.write(JOURNAL, batches)).snapshots == 1
-    assert await handler.applied(JOURNAL) == 3
+    assert await applied(handler, JOURNAL) == 3
     assert await rows(engine, COUNT) == [(3,)]
 
 
@@ -157,18 +153,19 @@ async def test_seqs_may_be_missing(handler: PostgresWriteHandler, engine: AsyncE
     """A batch that the journal has lost, or that lies in the dead letters, does not hold up its successors."""
     await handler.write(JOURNAL, stamped(batch(snapshot(NOON))))
     await handler.write(JOURNAL, stamped(batch(snapshot(NOON + MINUTE)), first=5))
-    assert await handler.applied(JOURNAL) == 5
+    assert await applied(handler, JOURNAL) == 5
     assert await rows(engine, COUNT) == [(2,)]
 
 
-@pytest.mark.parametrize(("epoch", "seq", "moves"), [(5, 9, False), (4, 99, False), (5, 11, True), (6, 1, True)])
+@pytest.mark.parametrize("moves", [False, True])
 async def test_the_latest_state_moves_only_to_a_greater_place_in_the_order(
-    handler: PostgresWriteHandler, engine: AsyncEngine, epoch: int, seq: int, *, moves: bool
+    handler: PostgresWriteHandler, engine: AsyncEngine, *, moves: bool
 ) -> None:
-    """Another journal's batch replaces the latest state only if its (epoch, seq) is greater."""
-    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), epoch=5, first=10))
+    """Another generation's batch replaces the latest state only if that generation was registered later."""
+    await handler.register([JOURNAL, OTHER] if moves else [OTHER, JOURNAL])
+    await handler.write(JOURNAL, stamped(batch(snapshot(NOON)), first=10))
     other = snapshot(NOON + MINUTE, market(RESULT, "", 1100, 0, -1))
-    await handler.write(uuid.UUID(int=2), stamped(batch(other), epoch=epoch, first=seq))
+    await handler.write(OTHER, stamped(batch(other), first=1 if moves else 99))
     expected = [1100, 0, -1] if moves else [2100, 3200, 3500]
     assert await rows(engine, "select unpacked_prices(prices) from latest_odds") == [(expected,)]
     assert await rows(engine, COUNT) == [(2,)]
@@ -176,7 +173,8 @@ async def test_the_latest_state_moves_only_to_a_greater_place_in_the_order(
 
 async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, engine: AsyncEngine) -> None:
     """A failure in the last statement leaves no row and no moved watermark, and the batches can be offered again."""
-    good = batch(snapshot(NOON), confirmed=[confirmation(NOON + MINUTE)])
+    stood = snapshot(NOON)
+    good = batch(stood, confirmed=[confirmation(NOON + MINUTE, stood)])
     async with engine.begin() as connection:
         await connection.execute(text("alter table odds_snapshots rename column last_confirmed_at to gone"))
     with pytest.raises(asyncpg.UndefinedColumnError) as failure:
@@ -184,7 +182,7 @@ async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, en
     assert classify(failure.value) is Exit.BREAK
     async with engine.begin() as connection:
         await connection.execute(text("alter table odds_snapshots rename column gone to last_confirmed_at"))
-    assert await handler.applied(JOURNAL) == 0
+    assert await applied(handler, JOURNAL) == 0
     assert (await rows(engine, COUNT), await rows(engine, "select count(*) from markets")) == ([(0,)], [(0,)])
     assert (await handler.write(JOURNAL, stamped(good))).snapshots == 1
     assert await rows(engine, "select count(*) from markets") == [(1,)]
@@ -199,7 +197,7 @@ async def test_a_transaction_is_all_or_nothing(handler: PostgresWriteHandler, en
         batch(snapshot(NOON, market(TOTAL, "line=\ud800", 2000))),
         batch(snapshot(NOON, bookmaker="nobody")),
         batch(snapshot(NOON, sr_id=2**63)),
-        batch(confirmed=[ConfirmedSnapshot(2**63, "near", NOON)]),
+        batch(confirmed=[confirmation(NOON, snapshot(NOON, sr_id=2**63))]),
         WriteBatch(scrape_run_id=1, batch_index=0, events=(event(home="R\x00ds"),)),
         WriteBatch(scrape_run_id=1, batch_index=0, run=run(RunStatus.RUNNING, events=2**31)),
     ],
@@ -245,8 +243,9 @@ async def test_an_older_description_does_not_replace_a_newer_one(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """What an old journal says about events, listings and runs comes too late."""
-    await handler.write(JOURNAL, stamped(descriptions(NOON, status=RunStatus.COMPLETED), epoch=2))
-    await handler.write(uuid.UUID(int=2), stamped(descriptions(NOON, home="Old"), epoch=1, first=8))
+    await handler.register([OTHER, JOURNAL])
+    await handler.write(JOURNAL, stamped(descriptions(NOON, status=RunStatus.COMPLETED)))
+    await handler.write(OTHER, stamped(descriptions(NOON, home="Old"), first=8))
     assert await rows(engine, "select home from events union all select home from listings") == [("Reds",), ("Reds",)]
     assert await rows(engine, "select status from scrape_runs") == [("completed",)]
 
@@ -313,18 +312,20 @@ async def test_the_inline_writer_commits_in_the_order_of_the_calls(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """Inline writes started together are committed one by one, in the order in which they were called."""
-    writer = InlineWriter(handler, SystemClock())
+    writer = InlineWriter(handler)
     batches = [batch(snapshot(NOON + step * MINUTE, market(RESULT, "", 2000 + step))) for step in range(8)]
     reports = await asyncio.gather(*(writer.write(each) for each in batches))
     assert [report.snapshots for report in reports] == [1] * 8
-    assert await rows(engine, "select unpacked_prices(prices), epoch from latest_odds") == [([2007], writer.epoch)]
+    assert await rows(
+        engine, "select unpacked_prices(prices), journal from latest_odds join journal_watermarks using (epoch)"
+    ) == [([2007], writer.generation)]
 
 
 async def test_a_failed_inline_write_does_not_hold_up_the_next(
     handler: PostgresWriteHandler, engine: AsyncEngine
 ) -> None:
     """An inline write that fails is not written; those after it are."""
-    writer = InlineWriter(handler, SystemClock())
+    writer = InlineWriter(handler)
     async with engine.begin() as connection:
         await connection.execute(text("alter table latest_odds rename to gone"))
     with pytest.raises(asyncpg.UndefinedTableError):

@@ -1,6 +1,7 @@
 """The write queue on a real database: it commits what it accepted, whatever gets in its way."""
 
 import asyncio
+import uuid
 
 import pytest
 from structlog.testing import capture_logs
@@ -61,7 +62,7 @@ async def test_a_lost_commit_reply_doubles_nothing(bench: Bench) -> None:
 
 async def test_a_confirmation_without_a_snapshot_is_reported(bench: Bench) -> None:
     """Whoever confirms what the database does not have hears of it."""
-    confirmed = ConfirmedSnapshot(7, "betpawa", START)
+    confirmed = ConfirmedSnapshot(7, "betpawa", START, uuid.uuid4(), START)
     await bench.queue.enqueue(WriteBatch(scrape_run_id=1, batch_index=0, confirmed=(confirmed,)))
     await bench.queue.drain()
     assert bench.missed == [(7, "betpawa")]

@@ -73,14 +73,14 @@ def batch(*snapshots: SnapshotWriteData, confirmed: Sequence[ConfirmedSnapshot] 
     return WriteBatch(scrape_run_id=run, batch_index=0, snapshots=snapshots, confirmed=tuple(confirmed))
 
 
-def confirmation(at: datetime, sr_id: int = 7, bookmaker: str = "near") -> ConfirmedSnapshot:
-    """Return a confirmation."""
-    return ConfirmedSnapshot(sr_id, bookmaker, at)
+def confirmation(at: datetime, of: SnapshotWriteData) -> ConfirmedSnapshot:
+    """Return a confirmation of a snapshot."""
+    return ConfirmedSnapshot(of.sr_id, of.bookmaker, at, of.snapshot_id, of.captured_at)
 
 
-def stamped(*batches: WriteBatch, first: int = 1, epoch: int = 1) -> list[StampedBatch]:
+def stamped(*batches: WriteBatch, first: int = 1) -> list[StampedBatch]:
     """Return batches in the order of writes."""
-    return [StampedBatch(epoch=epoch, seq=first + index, batch=batch) for index, batch in enumerate(batches)]
+    return [StampedBatch(seq=first + index, batch=batch) for index, batch in enumerate(batches)]
 
 
 def event(sr_id: int = 7, home: str = "Reds", kickoff: datetime = NOON) -> Event:

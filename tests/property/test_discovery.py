@@ -1,5 +1,6 @@
 """Entering a sweep a little at a time, against matching everything anew."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -7,12 +8,18 @@ from hypothesis import strategies as st
 
 from overround.caching.event_register import EventRegister, KnownListing
 from overround.records.event import LeagueListings, Listing
-from overround.scraping.discovery import Sweep, enter_listings, entering
+from overround.scraping.absence import Absences, Sweep
+from overround.scraping.discovery import enter_listings, entering
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 GRACE = timedelta(hours=2)
 PRECEDENCE = ("alpha", "beta")
 TEAMS = ("Northern Town", "Southern Rovers", "Eastern Albion")
+
+
+def gone(sweep: Sweep, missing: Sequence[KnownListing]) -> Sequence[KnownListing]:
+    """Choose what is gone by this sweep alone."""
+    return Absences(timedelta(minutes=1)).gone(sweep, missing, 0.0)
 
 
 @st.composite
@@ -44,6 +51,7 @@ def sweeps(draw: st.DrawFn) -> Sweep:
                 listings=tuple(
                     draw(st.lists(listings(bookmaker), max_size=3, unique_by=lambda listing: listing.listing_id))
                 ),
+                unreadable=draw(st.sampled_from((0, 0, 1))),
             )
             for bookmaker, league in leagues
         ),
@@ -57,7 +65,7 @@ def test_after_a_sweep_matching_everything_anew_changes_nothing(several: list[Sw
     book = EventRegister()
     for number, sweep in enumerate(several):
         now = START + timedelta(minutes=5 * number)
-        for _ in entering(book, sweep, PRECEDENCE, now, GRACE):
+        for _ in entering(book, sweep, PRECEDENCE, now, GRACE, gone):
             pass
         current = [known for known in book.known() if known.gone_at is None]
         again = enter_listings(book, current, PRECEDENCE, now)
@@ -69,10 +77,10 @@ def test_a_sweep_that_comes_again_brings_nothing(several: list[Sweep]) -> None:
     """The same answers once more differ in nothing, and count as seen."""
     book = EventRegister()
     for sweep in several:
-        for _ in entering(book, sweep, PRECEDENCE, START, GRACE):
+        for _ in entering(book, sweep, PRECEDENCE, START, GRACE, gone):
             pass
     later = START + timedelta(minutes=5)
-    updates = list(entering(book, several[-1], PRECEDENCE, later, GRACE))
+    updates = list(entering(book, several[-1], PRECEDENCE, later, GRACE, gone))
     assert not any(update.events or update.listings for update in updates)
     stated = {(one.bookmaker, one.listing_id) for league in several[-1].leagues for one in league.listings}
     assert all(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from overround.errors import JournalFormatError, JournalWriteError
+from overround.ports import DiskStorage
 from overround.storage.journal.frames import FILE_HEADER_SIZE, FileHeader, Frame, encode_header, scan
-from overround.storage.journal.segments import SEQ_GAP, NewEntry, SegmentLog
+from overround.storage.journal.segments import SEQ_GAP, NewEntry, SegmentLog, Tail
 from overround.testing import FakeDisk
 from tests.unit.test_frames import Held
 
@@ -30,9 +31,9 @@ GROUPS = (
 ALL = [body for group in GROUPS for body in group]
 
 
-def opened(disk: FakeDisk) -> SegmentLog:
+def opened(disk: DiskStorage) -> SegmentLog:
     """Return an open log on a disk."""
-    log = SegmentLog(disk, SEGMENT, uuid.UUID(int=1), 5)
+    log = SegmentLog(disk, SEGMENT, uuid.UUID(int=1), tail=Tail(0))
     log.open()
     return log
 
@@ -110,7 +111,7 @@ def test_one_bad_byte_costs_at_most_one_batch(mask: int) -> None:
             assert report["acknowledged"] is certain
             assert commit(log, b"more") > len(ALL) - 1
             assert bodies(log) == [*survivors, b"more"]
-            assert (log.journal_id, log.epoch) == (uuid.UUID(int=1), 5)
+            assert {one.id for one in log.state.generations} == {uuid.UUID(int=1)}
 
 
 def test_damage_after_opening_is_skipped_and_reported() -> None:
@@ -140,29 +141,31 @@ def test_a_missing_file_is_reported() -> None:
     assert bodies(log) == [body for seq, body in enumerate(ALL, 1) if seq not in lost]
 
 
-def test_both_headers_gone_lose_the_identity_and_nothing_else() -> None:
-    """With no sound header anywhere the entries are kept, under a new identity."""
+def test_both_headers_gone_lose_the_generation_and_nothing_else() -> None:
+    """With no sound header anywhere the entries are kept, as a generation that nobody knows."""
     disk = FakeDisk()
     log = opened(disk)
     commit(log, b"one")
     disk.kill()
     disk.damage(last_file(disk), 20)
     disk.damage(last_file(disk), 20 + FILE_HEADER_SIZE // 2)
-    again = SegmentLog(disk, SEGMENT, uuid.UUID(int=2), 6)
+    again = SegmentLog(disk, SEGMENT, uuid.UUID(int=2))
     again.open()
-    assert (bodies(again), again.journal_id, again.epoch) == ([b"one"], uuid.UUID(int=2), 6)
+    (entry,) = again.read(0, 10)
+    assert (entry.body, entry.seq, entry.position) == (b"one", 1, 1)
+    assert entry.generation not in {uuid.UUID(int=1), uuid.UUID(int=2)}
 
 
-def test_the_identity_survives_any_bad_byte() -> None:
-    """With a single file, too, one bad byte of its header costs neither the journal's id nor its epoch."""
+def test_the_generation_survives_any_bad_byte() -> None:
+    """With a single file, too, one bad byte of its header does not cost its generation."""
     disk = FakeDisk()
     commit(opened(disk), b"one")
     for place in range(FILE_HEADER_SIZE):
         damaged = disk.copy()
         damaged.damage(last_file(damaged), place)
-        again = SegmentLog(damaged, SEGMENT, uuid.UUID(int=2), 6)
+        again = SegmentLog(damaged, SEGMENT, uuid.UUID(int=2))
         again.open()
-        assert (again.journal_id, again.epoch, bodies(again)) == (uuid.UUID(int=1), 5, [b"one"])
+        assert [(one.generation, one.seq, one.body) for one in again.read(0, 10)] == [(uuid.UUID(int=1), 1, b"one")]
 
 
 def test_an_unknown_format_is_refused_untouched() -> None:
@@ -170,7 +173,7 @@ def test_an_unknown_format_is_refused_untouched() -> None:
     disk = written()
     name = "00000000000000000099-00000099.journal"
     disk.create(name)
-    later = FileHeader(version=2, journal_id=uuid.UUID(int=1), epoch=5, first_seq=99, follows=9)
+    later = FileHeader(version=2, journal_id=uuid.UUID(int=1), base=5, first_seq=99, follows=9)
     disk.write(name, 0, encode_header(later))
     before = {file: disk.read(file, 0, 10_000) for file in disk.names()}
     with pytest.raises(JournalFormatError, match=r"00000099\.journal has format 2"):

@@ -15,19 +15,20 @@ from overround.storage.journal.segmented import SegmentedJournal
 from overround.storage.write_queue import AsyncWriteQueue
 from overround.testing import FakeDisk, ManualClock, MemoryWriteHandler
 from tests.crash.payload import BatchMaker
+from tests.support.forwarding import ForwardingHandler
 
 COUNTS = st.integers(1, 4)
 STEPS = st.integers(0, 6)
 PATIENCE = 10.0  # seconds
 
 
-class Gate:
+class Gate(ForwardingHandler):
     """A database that answers when it is let: once for each permit, or always."""
 
     def __init__(self, database: MemoryWriteHandler) -> None:
         self.free = False
         self.answered = asyncio.Event()
-        self._database = database
+        super().__init__(database)
         self._permits: asyncio.Queue[None] = asyncio.Queue()
 
     def permit(self) -> None:
@@ -35,16 +36,12 @@ class Gate:
         self.answered.clear()
         self._permits.put_nowait(None)
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Ask the database."""
-        return await self._database.applied(journal_id)
-
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Write when let."""
         if not self.free:
             await self._permits.get()
         try:
-            return await self._database.write(journal_id, batches)
+            return await super().write(generation, batches, confirmed)
         finally:
             self.answered.set()
 

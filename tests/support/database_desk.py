@@ -82,7 +82,7 @@ class DatabaseDesk(Desk):
         """Return the distinct successive home prices of event 1 in history."""
         rows = await self.rows(
             "select (price * 1000)::int from price_history where event_id = 1 and market = 'match_result'"
-            " and outcome = 'home' and bookmaker = :bookmaker order by captured_at",
+            " and outcome = 'home' and bookmaker = :bookmaker order by epoch, seq",
             bookmaker=bookmaker,
         )
         return [int(str(row[0])) for row in rows]

@@ -60,9 +60,10 @@ class Desk:
         clock: ManualClock | None = None,
         write_queue: WriteQueue | None = None,
         batch_writer: BatchWriter | None = None,
+        books: Mapping[str, ScriptedBookmaker] | None = None,
     ) -> None:
         self.clock = clock or ManualClock(START)
-        self.books: Mapping[str, ScriptedBookmaker] = {
+        self.books: Mapping[str, ScriptedBookmaker] = books or {
             slug: ScriptedBookmaker(slug, self.clock) for slug in slugs or ("betpawa", "sportybet")
         }
         self.context = ScrapeContext(

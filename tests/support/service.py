@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from overround.api.app import ServiceFactory, create_app
+from overround.api.framework.connections import BoundedServer
 from overround.cli.web_server import listening
 from overround.clock import OffsetClock
 from overround.settings import BookmakerSettings, ScheduleSettings, ScrapingSettings, Settings
@@ -96,7 +97,7 @@ async def serving(service: ServiceFactory) -> AsyncIterator[Api]:
             yield running
 
     app = create_app(noted)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    server = BoundedServer(uvicorn.Config(app, log_config=None, lifespan="on"), app.state.connections)
     with listening("127.0.0.1", 0) as listener:
         config_ready = asyncio.create_task(_serve(server, listener))
         while not server.started and not config_ready.done():

@@ -8,7 +8,7 @@ import msgspec
 from overround.bookmakers.kit.simulation import Simulation, Size
 from overround.bookmakers.registry import load_bookmakers
 from overround.catalogue import load_catalogue
-from overround.ports import BookmakerClient, Normaliser, SimulatedBookmaker
+from overround.ports import BookmakerClient, Normaliser, Refusal, SimulatedBookmaker
 from overround.records.event import LeagueListings, Listing, Offer
 from overround.records.response import Response
 from overround.simulator.model.market import Model
@@ -29,16 +29,29 @@ class DirectFetcher:
     def __init__(self, server: SimulatedBookmaker) -> None:
         self._server = server
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
         """Ask the server."""
-        del subject
+        del subject, refusal
         return self._asked("GET", path, params or {}, b"")
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send the server a body."""
-        del subject
+        del subject, refusal
         return self._asked("POST", path, params or {}, msgspec.json.encode(json))
 
     def _asked(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> Response:

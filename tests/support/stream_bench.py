@@ -1,6 +1,7 @@
 """A cache that is fed as by scraping, its stream, and clients that read what is sent to them."""
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ from tests.support.desk import KICKOFF, START, listing
 
 SLUGS = ("us", "them")
 COVERED = frozenset({"match_result", "total_goals"})
-EPOCH = 7
+GENERATION = uuid.UUID(int=7)
 
 Prices = Mapping[MarketKey, tuple[int, ...]]
 
@@ -44,9 +45,11 @@ class StreamBench:
         self.figures = StreamFigures()
         self.seq = 100
         self.beat = 1
-        self.hub.begin(EPOCH, self.seq)
+        self.hub.begin(GENERATION)
 
-    def event(self, sr_id: int, tournament: str = "First League", kickoff: datetime = KICKOFF) -> None:
+    def event(
+        self, sr_id: int, tournament: str = "First League", kickoff: datetime = KICKOFF, country: str = "Utopia"
+    ) -> None:
         """Let both bookmakers list an event."""
         event = Event(
             sr_id=sr_id,
@@ -54,7 +57,7 @@ class StreamBench:
             home=f"Northern {sr_id}",
             away=f"Southern {sr_id}",
             kickoff=kickoff,
-            country="Utopia",
+            country=country,
             tournament=tournament,
         )
         self.book.put_event(event)
@@ -73,11 +76,13 @@ class StreamBench:
         update_cache(self.cache, changes)
         self.hub.accepted(self._place(), changes)
         for one in changes.changed:
-            self.cache.accept(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.received_at)
+            self.cache.accept(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.snapshot_id)
 
     def evict(self) -> None:
         """Let the events that have started two hours ago leave."""
-        self.cache.evict(self.book.drop_started(self.clock.now(), timedelta(hours=2)))
+        self.cache.evict(
+            self.book.drop_started(self.clock.now() - timedelta(hours=2), self.clock.monotonic(), timedelta())
+        )
         self.hub.sweep()
 
     def expected(self) -> Mapping[tuple[int, str], dict[str, Cell]]:
@@ -100,15 +105,16 @@ class StreamBench:
         """Return a client that connects now."""
         return BenchClient(self, cursor, wanted or StreamFilter(), mirror or Mirror())
 
-    def _place(self) -> tuple[int, int]:
+    def _place(self) -> tuple[uuid.UUID, int]:
         self.seq += 1
-        return EPOCH, self.seq
+        return GENERATION, self.seq
 
     def _snapshot(self, sr_id: int, slug: str, prices: Prices, *, complete: bool) -> Snapshot:
         return Snapshot(
             sr_id=sr_id,
             bookmaker=slug,
             received_at=self.clock.now(),
+            seen=self.clock.monotonic(),
             markets={key: MarketPrices(one) for key, one in prices.items()},
             complete=complete,
             covered=COVERED,

@@ -6,7 +6,7 @@ from overround.bookmakers.betpawa.normalise import BetpawaNormaliser
 from overround.catalogue import load_catalogue
 from overround.errors import BlockedError, GoneError, MalformedError
 from overround.records.event import Offer
-from overround.records.odds import Dropped, MarketKey, Unmapped
+from overround.records.odds import UNREAD, Dropped, MarketKey, Unmapped
 from tests.wire_bodies import (
     AFTER,
     BEFORE,
@@ -161,10 +161,10 @@ def test_a_repeated_line_or_market_counts_once(normaliser: BetpawaNormaliser) ->
 
 
 def test_a_bad_outcome_loses_only_itself(normaliser: BetpawaNormaliser) -> None:
-    """A price too fine, an unknown id, and a selection of another shape are counted with their market."""
-    listed = [pawa_price("3744", 2.41), pawa_price("3745", 3.30001), pawa_price("77", 2.0), {"typeId": 3746}]
+    """A price that is none, an unknown id, and a selection of another shape are counted with their market."""
+    listed = [pawa_price("3744", 2.41), pawa_price("3745", "+330"), pawa_price("77", 2.0), {"typeId": 3746}]
     offer = normaliser.normalise(encoded(pawa_body(pawa_market("3743", {"prices": listed}))), BEFORE)
-    assert prices(offer) == {RESULT: (2410, 0, 0)}
+    assert prices(offer) == {RESULT: (2410, UNREAD, UNREAD)}
     assert offer.dropped == (
         Dropped("bad_price", "3743/3745", 1, RESULT),
         Dropped("unknown_outcome", "3743/77", 1, RESULT),
@@ -177,7 +177,7 @@ def test_a_price_that_is_no_number_loses_only_itself(normaliser: BetpawaNormalis
     """Whatever stands in the place of a price is looked at alone."""
     listed = [pawa_price("3744", 2.41), pawa_price("3745", None), pawa_price("3746", {"value": "é"})]
     offer = normaliser.normalise(encoded(pawa_body(pawa_market("3743", {"prices": listed}))), BEFORE)
-    assert prices(offer) == {RESULT: (2410, 0, 0)}
+    assert prices(offer) == {RESULT: (2410, UNREAD, UNREAD)}
     assert [lost.reason for lost in offer.dropped] == ["bad_price", "bad_price"]
 
 

@@ -1,15 +1,17 @@
 import math
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from overround.errors import ContentError, DeadLetterRunError
+from overround.records.batch import ListingWriteData, WriteBatch
 from overround.records.writing import StampedBatch
-from overround.storage.bisection import LetterRun, Search
-from overround.storage.units import Placed, Unit, units_of
-from tests.integration.write_data import MINUTE, NOON, batch, snapshot
+from overround.storage.bisection import Allowances, Search
+from overround.storage.units import Placed, Unit, blamed, units_of
+from tests.integration.write_data import MINUTE, NOON, batch, event, listing, snapshot
 
 WITHOUT_LIMIT = 10_000
 
@@ -43,7 +45,7 @@ class Table:
 async def searched(count: int, poison: set[int], allowed: int = WITHOUT_LIMIT) -> tuple[Table, Search]:
     """Return a table and the search that wrote to it, the first try of everything included."""
     table = Table(poison)
-    search = Search(table.write, allowed)
+    search = Search(table.write, lambda _: allowed)
     work = units(count)
     error = await search.failure([placed.stamped for placed in dict.fromkeys(unit.placed for unit in work)])
     await search.isolate(work, error)
@@ -82,23 +84,63 @@ async def test_what_is_not_about_content_ends_the_search() -> None:
         raise ContentError if tries < 3 else ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await Search(write, WITHOUT_LIMIT).isolate(units(100), ContentError())
+        await Search(write, lambda _: WITHOUT_LIMIT).isolate(units(100), ContentError())
 
 
-async def test_too_many_at_fault_end_the_search() -> None:
-    """More units than allowed cannot be put aside."""
+async def test_a_bookmaker_beyond_its_allowance_is_spared() -> None:
+    """Its units that were not tried yet are neither written nor put aside; without the allowance they would be."""
     _, search = await searched(50, {1, 2, 3}, allowed=3)
-    assert len(search.poison) == 3
-    with pytest.raises(DeadLetterRunError, match="refused: 4"):
-        await searched(50, {1, 2, 3, 4}, allowed=3)
+    assert (len(search.poison), search.beyond, search.spared) == (3, {}, [])
+    table, search = await searched(50, {1, 2, 3, 4, 40}, allowed=3)
+    assert [one.unit.event_id for one in search.poison] == [1, 2, 3, 4]
+    assert list(search.beyond) == [snapshot(NOON).bookmaker]
+    assert table.written == [0]
+    assert [unit.event_id for unit in search.spared] == list(range(5, 50))
 
 
-def test_a_run_of_dead_letters_has_a_limit() -> None:
-    """Twenty, or 5 % of the units of the transactions that had any; one without any starts anew."""
-    run = LetterRun()
-    assert (run.allowed(10), run.allowed(400), run.allowed(1000)) == (20, 20, 50)
-    run.committed(10, 8)
-    run.committed(10, 8)
-    assert (run.allowed(10), run.allowed(980)) == (4, 34)
-    run.committed(10, 0)
-    assert run.allowed(10) == 20
+async def test_the_others_of_a_bookmaker_beyond_its_allowance_are_written() -> None:
+    """Poison of one bookmaker costs its own units alone, wherever they stand among the others'."""
+    table = Table(set(range(0, 40, 2)))
+    ours = [snapshot(NOON + MINUTE, sr_id=number, bookmaker="far") for number in range(1, 41, 2)]
+    theirs = [snapshot(NOON + MINUTE, sr_id=number) for number in range(0, 40, 2)]
+    mixed = batch(*[one for pair in zip(theirs, ours, strict=True) for one in pair])
+    placed = Placed(0, StampedBatch(epoch=1, seq=1, batch=mixed))
+    search = Search(table.write, lambda _: 5)
+    await search.isolate(units_of([placed]), await search.failure([placed.stamped]))
+    assert table.written == [one.sr_id for one in ours]
+    assert len(search.poison) == 6
+    assert len(search.spared) == len(theirs) - 6
+
+
+async def test_two_bookmakers_beyond_their_allowance_end_the_search() -> None:
+    """Where two fail at once the content is not at fault; so it is where one was found so a moment ago."""
+    table = Table(set(range(40)))
+    both = batch(*[snapshot(NOON, sr_id=at, bookmaker=("far", "near")[at % 2]) for at in range(40)])
+    placed = Placed(0, StampedBatch(epoch=1, seq=1, batch=both))
+    for found, allowed in ((), {"far": 3, "near": 3}), (("near",), {"far": 3, "near": 99}):
+        search = Search(table.write, allowed.__getitem__, found)
+        with pytest.raises(DeadLetterRunError, match="refused: "):
+            await search.isolate(units_of([placed]), await search.failure([placed.stamped]))
+
+
+def test_an_event_is_the_content_of_the_bookmaker_that_names_it() -> None:
+    """An event at fault counts against the bookmaker whose listing has its names; without one, against none."""
+    ours = ListingWriteData(listing=listing("L8", bookmaker="far", home="Reds"), seen_at=NOON)
+    theirs = ListingWriteData(listing=listing(home="The Reds"), seen_at=NOON)
+    alone = WriteBatch(scrape_run_id=1, batch_index=0, events=(event(home="Reds"),))
+    stated = msgspec.structs.replace(alone, listings=(theirs, ours))
+    first = [units_of([Placed(0, StampedBatch(epoch=1, seq=1, batch=one))])[0] for one in (stated, alone)]
+    assert [(unit.bookmaker, blamed(unit)) for unit in first] == [("", "far"), ("", "")]
+
+
+def test_a_bookmaker_s_allowance() -> None:
+    """Twenty units, or 5 % of those of its transactions that had any at fault; one without any starts anew."""
+    allowances = Allowances()
+    allowed = allowances.of({"far": 10, "near": 1000})
+    assert (allowed("far"), allowed("near"), allowed("none")) == (20, 50, 20)
+    allowances.committed({"far": 10, "near": 10}, {"far": 8})
+    allowances.committed({"far": 10}, {"far": 8})
+    assert (allowances.of({"far": 10})("far"), allowances.of({"far": 980})("far")) == (4, 34)
+    assert allowances.of({})("near") == 20
+    allowances.committed({"far": 10}, {})
+    assert allowances.of({"far": 10})("far") == 20

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overround.records.writing import Generation
 from overround.storage.journal.frames import (
     FILE_HEADER_SIZE,
     FRAME_HEADER_SIZE,
@@ -25,7 +26,7 @@ from overround.testing import FakeDisk
 
 GOLDEN = Path(__file__).parents[1] / "data" / "journal_format_1"
 JOURNAL = uuid.UUID(int=0x0123456789ABCDEF0123456789ABCDEF)
-HEADER = FileHeader(journal_id=JOURNAL, epoch=1_767_225_600_000_000, first_seq=7, follows=6)
+HEADER = FileHeader(journal_id=JOURNAL, base=1_767_225_600_000_000, first_seq=7, follows=6)
 
 
 class Held:
@@ -112,14 +113,14 @@ def test_lengths_are_those_of_the_format() -> None:
 
 
 def test_format_1_is_read() -> None:
-    """A journal written by the first release opens with its identity and all its entries."""
+    """A journal written by the first release opens with all its entries, as a single generation."""
     disk = FakeDisk()
     for path in GOLDEN.glob("*.journal"):
         disk.create(path.name)
         disk.write(path.name, 0, path.read_bytes())
-    log = SegmentLog(disk, 1 << 20, uuid.uuid4(), 1)
+    log = SegmentLog(disk, 1 << 20, uuid.uuid4())
     log.open()
-    assert (log.journal_id, log.epoch, log.state.damaged_frames) == (JOURNAL, HEADER.epoch, 0)
+    assert (log.state.generations[0], log.state.damaged_frames) == (Generation(JOURNAL), 0)
     entries = log.read(0, 10)
     assert [(entry.seq, entry.body) for entry in entries] == [
         (7, b""),
@@ -127,7 +128,7 @@ def test_format_1_is_read() -> None:
         (9, bytes(range(256)) * 4),
         (10, b"the next segment"),
     ]
-    assert log.state.oldest_at == HEADER.epoch
+    assert log.state.oldest_at == HEADER.base
 
 
 def test_format_1_is_written() -> None:
@@ -147,6 +148,6 @@ def test_a_cut_header_is_no_header(size: int) -> None:
 
 def test_the_header_of_a_later_format_is_recognised() -> None:
     """Magic, version and CRC stay in their places, so that a later version is told from damage."""
-    later = encode_header(FileHeader(version=9, journal_id=JOURNAL, epoch=1, first_seq=1, follows=0))
+    later = encode_header(FileHeader(version=9, journal_id=JOURNAL, base=1, first_seq=1, follows=0))
     assert [copy.version for copy in decode_headers(later) if copy] == [9, 9]
     assert later[52:56] == zlib.crc32(later[:52]).to_bytes(4, "little")

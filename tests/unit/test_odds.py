@@ -37,9 +37,15 @@ def test_parse_price(text: str, price: int) -> None:
     assert parse_price(text) == price
 
 
-@pytest.mark.parametrize("text", ["", "-", "abc", "1.0005", "-2", "NaN", "Infinity", "1e12", "2,5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "-", "abc", "-2", "NaN", "Infinity", "1e12", "1E3", "2,5", "1_000", "+150", "+2.5", "-0", "1.2.3"),
+        *("\u0662.\u0665", "\uff12", "1.", ".5", "0x2", "2 5", "2147483.648", "99999999999999999999", "1" * 5_000),
+    ],
+)
 def test_parse_price_refuses(text: str) -> None:
-    """What is no decimal in thousandths is refused, not rounded."""
+    """A price is ASCII digits with at most one point: no sign, exponent, underscore or other script, and bounded."""
     with pytest.raises(PriceError):
         parse_price(text)
 

@@ -1,5 +1,6 @@
 """Which requests faults strike, and how they are written."""
 
+import msgspec
 import pytest
 
 from overround.errors import SettingsError
@@ -9,6 +10,23 @@ from overround.simulator.server.faults import Conduct, Fault, FaultName, Faults
 from overround.simulator.server.latency import AnswerLatency
 
 ANSWER = SimulatedAnswer(status=200, body=b'{"whole":"body"}', subject="event 1")
+
+EVENT = SimulatedAnswer(status=200, body=b'{"id":"1","home":1.85,"away":"2.10"}', subject="event 2")
+LISTED = {"id": 1, "home": "A", "away": "B", "start": 5, "country": "C", "league": "D"}
+LEAGUE = SimulatedAnswer(status=200, body=msgspec.json.encode({"data": [{"events": [LISTED] * 4}]}), subject="league 1")
+NOT_OF_REQUESTS = frozenset(
+    {
+        FaultName.DUPLICATE_LISTINGS,
+        FaultName.WRONG_SR_ID,
+        FaultName.UNLISTED_EVENTS,
+        FaultName.LIVE_BODIES,
+        FaultName.FAILING_LEAGUE,
+        FaultName.DAMAGED_ENTRIES,
+        FaultName.SHORT_LISTS,
+        FaultName.OTHER_EVENTS,
+        FaultName.UNREADABLE_PRICES,
+    }
+)
 
 
 def struck(fault: Fault, *, seed: int = 1, slug: str = "betpawa", tick: int = 0, requests: int = 400) -> list[int]:
@@ -23,13 +41,35 @@ def struck(fault: Fault, *, seed: int = 1, slug: str = "betpawa", tick: int = 0,
     ]
 
 
-@pytest.mark.parametrize("name", [name for name in FaultName if not name.endswith(("listings", "sr_id", "league"))])
+@pytest.mark.parametrize("name", [name for name in FaultName if name not in NOT_OF_REQUESTS])
 def test_share_of_the_requests_is_struck(name: FaultName) -> None:
     """About the ordered share of the requests is struck, the same ones for the same seed, others for another."""
     fault = Fault(name=name, share=0.5)
     assert 150 < len(struck(fault)) < 250
     assert struck(fault) == struck(fault)
     assert struck(fault) != struck(fault, seed=2)
+
+
+def test_lists_are_damaged_and_shortened() -> None:
+    """One entry of four cannot be read, or the list ends too soon; an answer without a list stays as it is."""
+    faults = Faults(1)
+    faults.set([Fault(name=FaultName.DAMAGED_ENTRIES, share=1.0)], 0)
+    entries = msgspec.json.decode(faults.reaction("betpawa", b"list", LEAGUE, 0).answer.body)["data"][0]["events"]
+    assert sorted(map(len, entries)) == [1, 6, 6, 6]
+    assert faults.reaction("betpawa", b"event", EVENT, 0).answer is EVENT
+    faults.set([Fault(name=FaultName.SHORT_LISTS, share=1.0)], 0)
+    assert len(msgspec.json.decode(faults.reaction("betpawa", b"list", LEAGUE, 0).answer.body)["data"][0]["events"]) < 4
+
+
+def test_bodies_are_swapped_and_prices_spoilt() -> None:
+    """A body of the event before comes instead, or one of its decimal numbers is none."""
+    faults = Faults(1)
+    faults.set([Fault(name=FaultName.OTHER_EVENTS, share=1.0)], 0)
+    assert faults.reaction("betpawa", b"first", ANSWER, 0).answer is ANSWER
+    assert faults.reaction("betpawa", b"second", EVENT, 0).answer is ANSWER
+    faults.set([Fault(name=FaultName.UNREADABLE_PRICES, share=1.0)], 0)
+    spoilt = msgspec.json.decode(faults.reaction("betpawa", b"third", EVENT, 0).answer.body)
+    assert list(spoilt.values()).count("?") == 1
 
 
 def test_repetition_is_drawn_anew() -> None:

@@ -62,3 +62,19 @@ def test_what_is_no_pattern_is_refused(text: str) -> None:
     """A mistake in a mapping file is found when it is read."""
     with pytest.raises(CatalogueError, match="is no pattern"):
         _ = Pattern(text).names
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (SpecifierKind.SCORE, "\u0661:\u0660"),
+        (SpecifierKind.HANDICAP, "\u0661:\u0660"),
+        (SpecifierKind.HANDICAP, "1_0:0"),
+        (SpecifierKind.COUNT, "\u0663"),
+        (SpecifierKind.DECIMAL, "1e1"),
+    ],
+)
+def test_digits_are_ascii(kind: SpecifierKind, text: str) -> None:
+    """Numbers of other scripts, underscores and exponents are no values of any kind."""
+    with pytest.raises(LineError):
+        canonical_value(kind, text)

@@ -6,7 +6,7 @@ from overround.bookmakers.sportybet.normalise import SportybetNormaliser
 from overround.catalogue import load_catalogue
 from overround.errors import BlockedError, GoneError, MalformedError
 from overround.records.event import Offer
-from overround.records.odds import Dropped, MarketKey, Unmapped
+from overround.records.odds import UNREAD, Dropped, MarketKey, Unmapped
 from tests.wire_bodies import AFTER, BEFORE, KICKOFF, Json, encoded, sporty_body, sporty_market, sporty_outcome
 
 RESULT = MarketKey("match_result")
@@ -128,13 +128,13 @@ def test_a_bad_outcome_loses_only_itself(normaliser: SportybetNormaliser) -> Non
         sporty_outcome("1", "2.40"),
         sporty_outcome("2", "n/a"),
         sporty_outcome("77", "3.00"),
-        {"id": "3", "odds": None},
+        {"id": "3"},
     ]
     market = sporty_market("1", {}, outcomes=outcomes)
     offer = normaliser.normalise(
         encoded(sporty_body(market, sporty_market("29", {"74": "1.70", "76": "2.00"}))), BEFORE
     )
-    assert prices(offer) == {RESULT: (2400, 0, 0), MarketKey("both_teams_to_score"): (1700, 2000)}
+    assert prices(offer) == {RESULT: (2400, UNREAD, UNREAD), MarketKey("both_teams_to_score"): (1700, 2000)}
     assert offer.dropped == (
         Dropped("bad_price", "1/2", 1, RESULT),
         Dropped("unknown_outcome", "1/77", 1, RESULT),

@@ -26,11 +26,26 @@ def bare(body: bytes) -> bytes:
         (gzip.compress(BODY[:100]) + gzip.compress(BODY[100:]) + bytes(3), "gzip"),
         (zlib.compress(BODY), "deflate"),
         (bare(BODY), "deflate"),
+        (BODY, "gzip"),
+        (BODY, "br"),
+        (BODY, "utf-8"),
+        (BODY, "deflate"),
+        (gzip.compress(BODY), ""),
+        (gzip.compress(BODY), "utf-8"),
+        (gzip.compress(BODY), "br"),
+        (zlib.compress(BODY), ""),
+        (zlib.compress(BODY), "gzip"),
+        (gzip.compress(gzip.compress(BODY)), "gzip"),
+        (gzip.compress(BODY), "gzip, gzip"),
     ],
-    ids=["plain", "identity", "gzip", "spelling", "members", "zlib", "bare"],
+    ids=[
+        *("plain", "identity", "gzip", "spelling", "members", "zlib", "bare"),
+        *("plain-as-gzip", "plain-as-br", "plain-as-charset", "plain-as-deflate", "gzip-unmarked", "gzip-as-charset"),
+        *("gzip-as-br", "zlib-unmarked", "zlib-as-gzip", "gzip-twice", "gzip-marked-twice"),
+    ],
 )
 def test_a_body_is_unpacked(packed: bytes, encoding: str) -> None:
-    """Every encoding that is asked for, in the forms in which servers send it."""
+    """Every encoding that is asked for, in the forms in which servers send it; the bytes decide, not the label."""
     assert unpacked(packed, encoding, len(BODY)) == BODY
 
 
@@ -47,13 +62,11 @@ def test_a_body_at_the_bound_is_let_through_and_one_beyond_is_not() -> None:
     ("packed", "encoding"),
     [
         (gzip.compress(BODY)[:-9], "gzip"),
-        (b"{}", "gzip"),
-        (BODY, "br"),
         (b"\x78\x9c\x00", "deflate"),
         (gzip.compress(BODY)[:-8] + bytes(4) + gzip.compress(BODY)[-4:], "gzip"),
         (zlib.compress(BODY)[:-4] + bytes(4), "deflate"),
     ],
-    ids=["cut", "not-gzip", "unknown", "damaged", "checksum", "zlib-checksum"],
+    ids=["cut", "damaged", "checksum", "zlib-checksum"],
 )
 def test_what_cannot_be_unpacked_is_told(packed: bytes, encoding: str) -> None:
     """A body that is cut off, or is not what it says, is an error and never half a body."""

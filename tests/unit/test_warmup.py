@@ -36,6 +36,7 @@ def row(**changes: object) -> LatestRow:
     facts: dict[str, object] = {
         "sr_id": 1,
         "bookmaker": "betpawa",
+        "snapshot_id": uuid4(),
         "captured_at": START,
         "last_confirmed_at": None,
         "body_hash": b"hash",
@@ -95,13 +96,13 @@ def test_a_journalled_snapshot_holds_the_whole_state() -> None:
     assert cached.market_confirmed_at(OVER_UNDER) == START
 
 
-def test_the_journal_goes_over_the_database_but_never_back() -> None:
-    """A journalled state replaces an older one and leaves a newer one alone."""
+def test_the_journal_counts_in_its_own_order() -> None:
+    """A journalled state replaces what came before it, whatever times they have."""
     cache = OddsCache()
     apply_journalled(cache, [journalled(1), journalled(3), journalled(2)], CATALOGUE)
     cached = cache.get(1, "betpawa")
     assert cached is not None
-    assert cached.markets[RESULT].prices[0] == 2003
+    assert cached.markets[RESULT].prices[0] == 2002
 
 
 def test_journalled_events_and_listings_are_known() -> None:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -60,10 +60,10 @@ _LONGEST = 100  # characters of a cookie that is worth hashing
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is logged in, and until when."""
+    """Who is logged in, and until when, in monotonic seconds: no step of the wall clock ends it, or lengthens it."""
 
     key_id: str
-    ends: datetime
+    ends: float
 
 
 class Sessions:
@@ -79,7 +79,8 @@ class Sessions:
         """Begin a session for the holder of a key, and return its token."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         # Kept by digest: what is in memory opens nothing, and looking it up by time tells nothing.
-        self._open[digest_of(token)] = Session(key_id=key_id, ends=self._clock.now() + self.lifetime)
+        ends = self._clock.monotonic() + self.lifetime.total_seconds()
+        self._open[digest_of(token)] = Session(key_id=key_id, ends=ends)
         while len(self._open) > self._most:
             self._open.popitem(last=False)
         return token
@@ -89,7 +90,7 @@ class Sessions:
         if len(token) > _LONGEST:
             return None
         session = self._open.get(digest_of(token))
-        return None if session is None or session.ends <= self._clock.now() else session.key_id
+        return None if session is None or session.ends <= self._clock.monotonic() else session.key_id
 
     def end(self, token: str) -> None:
         """End a session, if there is one."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 
 import psutil
@@ -17,6 +18,7 @@ from overround.api.events import routes as events
 from overround.api.events.desk import current_desk, new_desk
 from overround.api.events.encoder import EventEncoder, SpareTime
 from overround.api.framework import reference, web
+from overround.api.framework.connections import ConnectionBook
 from overround.api.framework.loop_lag import LoopLag
 from overround.api.framework.middleware import Admission, RequestContext
 from overround.api.framework.openapi import DescribedApi
@@ -36,7 +38,7 @@ from overround.api.scrape.progress_board import ProgressBoard
 from overround.api.state import ApiState, ShownNames
 from overround.api.streams import routes as stream
 from overround.api.streams.desk import StreamDesk
-from overround.api.write_queue import dead_letters, integrity
+from overround.api.write_queue import dead_letters, held_rows, integrity
 from overround.api.write_queue import routes as queue
 from overround.clock import SystemClock
 from overround.db.inventory import inventory
@@ -44,6 +46,7 @@ from overround.logs import configure_logs
 from overround.runtime import settled
 from overround.settings import Settings
 from overround.storage.disk_room import places_of
+from overround.upkeep.health import HealthBook
 from overround.wiring import Service, running_database, running_service
 
 # In the order in which their routes are tried.
@@ -62,6 +65,7 @@ _SLICES = (
     tuning,
     queue,
     dead_letters,
+    held_rows,
     integrity,
     database,
     keys,
@@ -74,14 +78,16 @@ _SLICES = (
     web,
 )
 
+_SETTLING = timedelta(seconds=10)  # in which a bookmaker's next answers come, after an interval
+
 ServiceFactory = Callable[[], AbstractAsyncContextManager[Service]]
 
 
 @asynccontextmanager
-async def service_of(settings: Settings) -> AsyncIterator[Service]:
-    """Run the service that the settings describe."""
+async def service_of(settings: Settings, *, standby: bool = False) -> AsyncIterator[Service]:
+    """Run the service that the settings describe; a standby waits first until it owns the database."""
     configure_logs(settings.log_level)
-    async with running_database(settings) as database:
+    async with running_database(settings, standby=standby) as database:
         refuse_without_keys(settings, database.keys)
         async with running_service(settings, database) as service:
             yield service
@@ -90,14 +96,15 @@ async def service_of(settings: Settings) -> AsyncIterator[Service]:
 def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> FastAPI:
     """Return the application; `service` is started with it and stopped with it."""
     # The machine's clock, whatever the service's shows: these times are of this process.
-    meter, loop_lag = RequestMeter(SystemClock()), LoopLag(SystemClock())
+    meter, loop_lag, connections = RequestMeter(SystemClock()), LoopLag(SystemClock()), ConnectionBook(SystemClock())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with service() as running, loop_lag.measured():
             app.state.write_queue = running.write_queue
             app.state.odds_cache = running.context.cache
-            app.state.service = state = _api_state(running, meter, loop_lag)
+            connections.room = running.descriptors
+            app.state.service = state = _api_state(running, meter, loop_lag, connections)
             app.state.events = new_desk(state)
             app.state.guard = _guard(running)
             app.state.streams = streams = StreamDesk(state, app.state.stopping)
@@ -117,6 +124,7 @@ def create_app(service: ServiceFactory = lambda: service_of(Settings())) -> Fast
         redirect_slashes=False,
     )
     app.state.stopping = asyncio.Event()
+    app.state.connections = connections
     install_problem_handlers(app)
     app.add_middleware(Admission)
     app.add_middleware(MeterMiddleware, meter=meter)
@@ -143,7 +151,7 @@ def _guard(service: Service) -> Guard:
     )
 
 
-def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiState:
+def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag, connections: ConnectionBook) -> ApiState:
     context, names = service.context, {slug: one.name for slug, one in service.bookmakers.items()}
     return ApiState(
         version=version("overround"),
@@ -157,10 +165,12 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         scheduler=service.scheduler,
         write_queue=service.write_queue,
         dead_letters=service.dead_letters,
+        held_rows=service.held_rows,
         database_ready=service.database.ready,
         warm=service.warm,
         catch_up=service.catch_up,
         maintenance=service.maintenance,
+        clock_watch=service.clock_watch,
         integrity=service.integrity,
         coverage=service.coverage,
         bookmakers=ShownNames(service.roster, names, service.settings.reference),
@@ -174,9 +184,14 @@ def _api_state(service: Service, meter: RequestMeter, loop_lag: LoopLag) -> ApiS
         progress=service.context.progress,
         meter=meter,
         loop_lag=loop_lag,
+        connections=connections,
+        descriptors=service.descriptors,
+        health=HealthBook(context.clock),
+        replaced_for=service.settings.schedule.long_interval + _SETTLING,
         process=psutil.Process(),
         history=service.database.history,
         keys=service.database.keys,
+        ownership=service.database.ownership,
         places=places_of(service.settings),
         inventory=SharedTask(lambda: inventory(service.database.engine)),
         checks=SharedTask(lambda: check_cache(context.cache, context.book, context.catalogue)),

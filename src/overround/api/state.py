@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -11,6 +11,7 @@ import psutil
 from fastapi import Depends, Request
 
 from overround.access.keyring import KeyRing
+from overround.api.framework.connections import ConnectionBook
 from overround.api.framework.loop_lag import LoopLag
 from overround.api.framework.request_meter import RequestMeter
 from overround.api.framework.shared_task import SharedTask
@@ -21,17 +22,22 @@ from overround.catalogue import Catalogue
 from overround.configuration.live_settings import LiveSettings
 from overround.db.history import HistoryRepository
 from overround.db.inventory import Inventory
+from overround.db.ownership import Ownership
+from overround.descriptors import DescriptorRoom
 from overround.fetching.http import HttpFetcher
 from overround.ports import Clock, WriteQueue
 from overround.pricing.coverage import CoverageBook
+from overround.scheduling.clock_watch import ClockWatch
 from overround.scheduling.scheduler import ScrapeScheduler
 from overround.scraping.enabled_bookmakers import EnabledBookmakers
 from overround.scraping.linking import ListingLinker
 from overround.scraping.on_demand import ScrapeController
 from overround.scraping.start_up import CatchUp
 from overround.storage.dead_letters import DeadLetters
+from overround.storage.held_rows import HeldRows
 from overround.streaming.hub import StreamHub
 from overround.streaming.progress import ProgressHub
+from overround.upkeep.health import HealthBook
 from overround.upkeep.integrity import IntegrityCheck
 from overround.upkeep.maintenance import Maintenance
 
@@ -71,7 +77,7 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
 
     `bookmakers` are names by slug, the reference first; `covered` are the catalogue markets that each one's
     mapping can produce. `installed` are the names of all, those that are switched off too. `places` are the
-    directories that the service writes to.
+    directories that the service writes to. `replaced_for` is how long a replaced character is shown.
     """
 
     clock: Clock
@@ -83,14 +89,17 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: ScrapeScheduler
     write_queue: WriteQueue | None
     dead_letters: DeadLetters
+    held_rows: HeldRows
     database_ready: asyncio.Event
     warm: asyncio.Event
     catch_up: CatchUp
     maintenance: Maintenance
+    clock_watch: ClockWatch
     integrity: IntegrityCheck
     coverage: CoverageBook
     history: HistoryRepository
     keys: KeyRing
+    ownership: Ownership
     inventory: SharedTask[Inventory]
     checks: SharedTask[Checked]
     places: tuple[Path, ...]
@@ -105,6 +114,10 @@ class ApiState(msgspec.Struct, frozen=True, kw_only=True):
     progress: ProgressHub
     meter: RequestMeter
     loop_lag: LoopLag
+    connections: ConnectionBook
+    descriptors: DescriptorRoom
+    health: HealthBook
+    replaced_for: timedelta
     process: psutil.Process
     version: str
     started_at: datetime

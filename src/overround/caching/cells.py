@@ -22,8 +22,7 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
 def cell_of(state: CachedSnapshot, key: MarketKey) -> Cell:
     """Return a market that a state holds."""
     changed_at = state.market_changed_at(key)
-    own_time = _own_time(state, key, changed_at)
-    return Cell(key, state.markets[key], state.previous.get(key), changed_at, own_time)
+    return Cell(key, state.markets[key], state.previous.get(key), changed_at, state.own_times.get(key))
 
 
 def cells_of(state: CachedSnapshot, keys: Iterable[MarketKey]) -> Sequence[Cell]:
@@ -42,26 +41,8 @@ def told_anew(old: CachedSnapshot, new: CachedSnapshot) -> Sequence[MarketKey] |
     if old.changed is not new.changed:
         before = old.changed.get
         keys = dict.fromkeys([key for key, at in new.changed.items() if before(key) != at])
-    if _has_own_times(old) or _has_own_times(new):
-        keys.update(dict.fromkeys(key for key in _with_own_times(old, new) if _differs(old, new, key)))
+    then, now = old.own_times, new.own_times
+    if then or now:
+        own = [key for key in then.keys() | now.keys() if then.get(key) != now.get(key)]
+        keys.update(dict.fromkeys(key for key in own if key in new.markets))
     return list(keys)
-
-
-def _own_time(state: CachedSnapshot, key: MarketKey, changed_at: datetime) -> datetime | None:
-    if key in state.lagging or changed_at > state.confirmed_at:
-        return state.market_confirmed_at(key)
-    return None
-
-
-def _has_own_times(state: CachedSnapshot) -> bool:
-    return bool(state.lagging) or state.received_at != state.confirmed_at
-
-
-def _with_own_times(old: CachedSnapshot, new: CachedSnapshot) -> Iterable[MarketKey]:
-    candidates = old.lagging.keys() | new.lagging.keys() | old.changed.keys() | new.changed.keys()
-    return [key for key in candidates if key in new.markets]
-
-
-def _differs(old: CachedSnapshot, new: CachedSnapshot, key: MarketKey) -> bool:
-    before, after = (_own_time(state, key, state.market_changed_at(key)) for state in (old, new))
-    return before != after

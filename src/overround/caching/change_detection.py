@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from overround.caching.odds_cache import CachedSnapshot, OddsCache
-from overround.records.odds import REMOVED, MarketKey, MarketPrices, Snapshot
+from overround.caching.odds_cache import CachedSnapshot, OddsCache, SnapshotRow
+from overround.records.odds import NOT_OFFERED, REMOVED, UNREAD, MarketKey, MarketPrices, Snapshot, State
 
 _NONE_CHANGED: Mapping[MarketKey, MarketPrices] = MappingProxyType({})
 
@@ -47,7 +47,7 @@ class BatchChanges(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     changed: tuple[ChangedSnapshot, ...]
     confirmed: tuple[UnchangedSnapshot, ...]
     incomplete: tuple[UnchangedSnapshot, ...]
-    stale: tuple[Snapshot, ...]
+    overtaken: tuple[Snapshot, ...]
 
 
 def prepare(cache: OddsCache, snapshot: Snapshot) -> Prepared:
@@ -59,20 +59,21 @@ def prepare(cache: OddsCache, snapshot: Snapshot) -> Prepared:
 def classify_batch_changes(
     cache: OddsCache, snapshots: Iterable[Snapshot], prepared: Iterable[Prepared] = ()
 ) -> BatchChanges:
-    """Sort snapshots into changed, confirmed, incomplete (equal, but no evidence) and stale.
+    """Sort snapshots into changed, confirmed, incomplete (equal, but no evidence) and overtaken.
 
-    Stale: not newer than what the cache has, or than another snapshot of the same batch. A prepared
-    verdict is taken where the cache has not moved since; otherwise the snapshot is classified anew.
+    Overtaken: requested before the state that the cache has, or before another snapshot of the same batch. A clock
+    takes no part: a machine's clock can be set back. A prepared verdict is taken where the cache has not moved
+    since; otherwise the snapshot is classified again.
     """
     ahead = {id(one.verdict.snapshot): one for one in prepared}
-    newest, stale = _newest_per_key(snapshots)
+    newest, overtaken = _newest_per_key(snapshots)
     changed: list[ChangedSnapshot] = []
     confirmed: list[UnchangedSnapshot] = []
     incomplete: list[UnchangedSnapshot] = []
     for snapshot in newest:
         cached = cache.get(snapshot.sr_id, snapshot.bookmaker)
-        if cached is not None and snapshot.received_at <= cached.received_at:
-            stale.append(snapshot)
+        if cached is not None and snapshot.number < cached.number:
+            overtaken.append(snapshot)
             continue
         early = ahead.get(id(snapshot))
         verdict = early.verdict if early is not None and early.against is cached else _classify(cached, snapshot)
@@ -81,7 +82,7 @@ def classify_batch_changes(
         else:
             (confirmed if snapshot.complete else incomplete).append(verdict)
     return BatchChanges(
-        changed=tuple(changed), confirmed=tuple(confirmed), incomplete=tuple(incomplete), stale=tuple(stale)
+        changed=tuple(changed), confirmed=tuple(confirmed), incomplete=tuple(incomplete), overtaken=tuple(overtaken)
     )
 
 
@@ -113,19 +114,20 @@ def markets_changed(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot
 
 def _newest_per_key(snapshots: Iterable[Snapshot]) -> tuple[list[Snapshot], list[Snapshot]]:
     newest: dict[tuple[int, str], Snapshot] = {}
-    stale: list[Snapshot] = []
+    overtaken: list[Snapshot] = []
     for snapshot in snapshots:
         key = (snapshot.sr_id, snapshot.bookmaker)
         rival = newest.get(key)
         if rival is None:
             newest[key] = snapshot
         else:
-            older, newest[key] = sorted((rival, snapshot), key=lambda one: one.received_at)
-            stale.append(older)
-    return list(newest.values()), stale
+            older, newest[key] = sorted((rival, snapshot), key=lambda one: one.number)
+            overtaken.append(older)
+    return list(newest.values()), overtaken
 
 
-def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> Verdict:
+def _classify(cached: CachedSnapshot | None, stated: Snapshot) -> Verdict:
+    snapshot = _with_known_outcomes(cached, stated)
     if cached is None:
         return _first_sight(snapshot)
     changed = markets_changed(cached.markets, snapshot)
@@ -136,6 +138,46 @@ def _classify(cached: CachedSnapshot | None, snapshot: Snapshot) -> Verdict:
     return ChangedSnapshot(snapshot=snapshot, markets=to_write, state=state, first=False)
 
 
+def _with_known_outcomes(cached: CachedSnapshot | None, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with the cache's word where its body has none.
+
+    An outcome that could not be read, or that an incomplete body lacks, has the state that the cache holds; without
+    one it is not offered. Markets that the incomplete body of a suspended event lacks are suspended. The snapshot
+    itself is returned where nothing is to be filled in.
+    """
+    held: Mapping[MarketKey, MarketPrices] = {} if cached is None else cached.markets
+    filled = {
+        key: _filled(market.prices, held.get(key, REMOVED).prices, also_absent=not snapshot.complete)
+        for key, market in snapshot.markets.items()
+        if UNREAD in market.prices or (not snapshot.complete and NOT_OFFERED in market.prices and key in held)
+    }
+    closed = _closed(held, snapshot) if snapshot.suspended and not snapshot.complete else {}
+    if not filled and not closed:
+        return snapshot
+    markets = {**closed, **snapshot.markets, **filled}
+    return msgspec.structs.replace(
+        snapshot,
+        markets={key: market for key, market in markets.items() if any(market.prices)},
+        unproven=snapshot.unproven | filled.keys(),
+        unread=frozenset(filled),
+    )
+
+
+def _filled(prices: Sequence[int], held: Sequence[int], *, also_absent: bool) -> MarketPrices:
+    known = (*held, *[NOT_OFFERED] * len(prices))
+    unread = (UNREAD, NOT_OFFERED) if also_absent else (UNREAD,)
+    return MarketPrices(tuple([known[place] if price in unread else price for place, price in enumerate(prices)]))
+
+
+def _closed(held: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Mapping[MarketKey, MarketPrices]:
+    """Return the open markets that a snapshot lacks, suspended."""
+    return {
+        key: MarketPrices(tuple([-abs(price) for price in market.prices]))
+        for key, market in held.items()
+        if key not in snapshot.markets and market.state is State.ACTIVE
+    }
+
+
 def _first_sight(snapshot: Snapshot) -> ChangedSnapshot:
     state = CachedSnapshot(
         received_at=snapshot.received_at,
@@ -143,20 +185,25 @@ def _first_sight(snapshot: Snapshot) -> ChangedSnapshot:
         since=snapshot.received_at,
         markets=snapshot.markets,
         body_hash=snapshot.body_hash,
+        number=snapshot.number,
+        seen=snapshot.seen,
+        row=SnapshotRow(snapshot.snapshot_id, snapshot.received_at),
     )
     return ChangedSnapshot(snapshot=snapshot, markets=snapshot.markets, state=state, first=True)
 
 
 def _unchanged_state(cached: CachedSnapshot, snapshot: Snapshot) -> CachedSnapshot:
     if not snapshot.complete:
-        return msgspec.structs.replace(cached, received_at=snapshot.received_at)
+        return msgspec.structs.replace(cached, received_at=snapshot.received_at, number=snapshot.number)
     return msgspec.structs.replace(
         cached,
         received_at=snapshot.received_at,
         confirmed_at=snapshot.received_at,
         markets=_shared(cached.markets, snapshot),
-        lagging=_lagging(cached, cached.markets, snapshot),
+        own_times=_silent(cached, cached.markets, snapshot),
         body_hash=snapshot.body_hash,
+        number=snapshot.number,
+        seen=snapshot.seen,
     )
 
 
@@ -180,24 +227,30 @@ def _changed_state(
         since=cached.since,
         markets=_shared(markets, snapshot) if complete else markets,
         changed={**cached.changed, **dict.fromkeys(changed, snapshot.received_at)},
-        lagging=_lagging(cached, markets, snapshot) if complete else cached.lagging,
+        own_times=_silent(cached, markets, snapshot)
+        if complete
+        else {**cached.own_times, **dict.fromkeys(changed, snapshot.received_at)},
         previous={**cached.previous, **replaced},
         moved_at=snapshot.received_at if changed else cached.moved_at,
+        rewinds=cached.rewinds + bool(changed and snapshot.received_at <= (cached.moved_at or cached.since)),
         body_hash=snapshot.body_hash if complete else cached.body_hash,
+        number=snapshot.number,
+        seen=snapshot.seen if complete else cached.seen,
+        row=SnapshotRow(snapshot.snapshot_id, snapshot.received_at),
     )
 
 
-def _lagging(
+def _silent(
     cached: CachedSnapshot, held: Mapping[MarketKey, MarketPrices], snapshot: Snapshot
 ) -> Mapping[MarketKey, datetime]:
     """Return the held markets of which a complete body gives no word, with when they were last confirmed.
 
     `held` has every market of the snapshot: with equal sizes there is none.
     """
-    if len(held) == len(snapshot.markets):
+    if len(held) == len(snapshot.markets) and not snapshot.unread:
         return {}
     silent = [key for key in held.keys() - snapshot.markets.keys() if not _is_evidence(key, snapshot)]
-    return {key: cached.market_confirmed_at(key) for key in silent}
+    return {key: cached.market_confirmed_at(key) for key in (*silent, *snapshot.unread) if key in cached.markets}
 
 
 def _vanished(cached: Mapping[MarketKey, MarketPrices], snapshot: Snapshot) -> Sequence[MarketKey]:

@@ -1,5 +1,6 @@
 """The newest state of every (event, bookmaker): what the API, the streams and the page answer from."""
 
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -13,16 +14,33 @@ _NO_TIMES: Mapping[MarketKey, datetime] = MappingProxyType({})
 _Snapshots = Mapping[str, "CachedSnapshot"]
 
 
+class SnapshotRow(msgspec.Struct, frozen=True, gc=False):
+    """The stored snapshot that a confirmation is about: the newest one that changed something.
+
+    `place` is its (epoch, seq) where it was read from the database, which knows them.
+    """
+
+    snapshot_id: uuid.UUID
+    captured_at: datetime
+    place: tuple[int, int] | None = None
+
+
 class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one bookmaker's prices for one event.
 
     Most markets share their times, so only the exceptions are held per market: `changed` where a
-    market has its value since later than `since`, `lagging` where the last complete body gave no
-    word of it. `previous` are the prices before the last change, of markets that changed since the
-    service started. Removed markets stay, without outcomes. `accepted` is False until the journal has
-    what changed: such an entry counts as changed whatever comes next. `moved_at` is when any market last
+    market has not its value since `since`, `own_times` where a market was not last seen with the last complete
+    body: it gave no word of the market, or an incomplete one has since. `previous` are the prices before the last
+    change, of markets that changed since the service started. Removed markets stay, without outcomes. `accepted` is
+    False until the journal has what changed: such an entry counts as changed whatever comes next.
+    `moved_at` is when any market last
     changed after the first sight: two entries of one (event, bookmaker) with equal `since` and `moved_at`
-    have equal `markets`, `changed` and `previous`.
+    have equal `markets`, `changed` and `previous`. `rewinds` counts the changes that came, by the clock, before the
+    change before them: between two states with equal `rewinds` exactly the markets have moved whose `changed` is
+    after the older one's `moved_at`, or more. `number` is that of the newest request that the state comes
+    from, 0 where it was read from the database or the journal. `seen` are the monotonic seconds of `confirmed_at` in
+    this process: the age of the prices counts from there, whatever the wall clock does.
+    `row` is what a confirmation of the state confirms.
     """
 
     received_at: datetime
@@ -30,10 +48,14 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     since: datetime
     markets: Mapping[MarketKey, MarketPrices]
     changed: Mapping[MarketKey, datetime] = _NO_TIMES
-    lagging: Mapping[MarketKey, datetime] = _NO_TIMES
+    own_times: Mapping[MarketKey, datetime] = _NO_TIMES
     previous: Mapping[MarketKey, tuple[int, ...]] = _NO_PRICES
     moved_at: datetime | None = None
+    rewinds: int = 0
     body_hash: bytes = b""
+    number: int = 0
+    seen: float = 0.0
+    row: SnapshotRow | None = None
     accepted: bool = False
 
     def market_changed_at(self, key: MarketKey) -> datetime:
@@ -42,7 +64,7 @@ class CachedSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def market_confirmed_at(self, key: MarketKey) -> datetime:
         """Return when a market was last seen to have its present value."""
-        return max(self.lagging.get(key, self.confirmed_at), self.market_changed_at(key))
+        return self.own_times.get(key, self.confirmed_at)
 
 
 _NO_SNAPSHOTS: _Snapshots = MappingProxyType({})
@@ -84,10 +106,10 @@ class OddsCache:
         self.revision += 1
         self._events[sr_id] = MappingProxyType({**self.event(sr_id), bookmaker: cached})
 
-    def accept(self, sr_id: int, bookmaker: str, received_at: datetime) -> None:
-        """Note that the journal has the state received then; a newer state stays as it is."""
+    def accept(self, sr_id: int, bookmaker: str, snapshot_id: uuid.UUID) -> None:
+        """Note that the journal has the snapshot of that id; a newer state stays as it is."""
         cached = self.get(sr_id, bookmaker)
-        if cached is not None and not cached.accepted and cached.received_at == received_at:
+        if cached is not None and not cached.accepted and cached.row and cached.row.snapshot_id == snapshot_id:
             self.put(sr_id, bookmaker, msgspec.structs.replace(cached, accepted=True))
 
     def unaccept(self, sr_id: int, bookmaker: str) -> None:
@@ -95,6 +117,11 @@ class OddsCache:
         cached = self.get(sr_id, bookmaker)
         if cached is not None:
             self.put(sr_id, bookmaker, msgspec.structs.replace(cached, accepted=False))
+
+    def unaccept_all(self, bookmaker: str) -> None:
+        """Note that the database lacks the states of one bookmaker."""
+        for sr_id in [sr_id for sr_id, slug, cached in self if slug == bookmaker and cached.accepted]:
+            self.unaccept(sr_id, bookmaker)
 
     def evict(self, sr_ids: Iterable[int]) -> int:
         """Forget events; return how many were held."""

@@ -7,10 +7,11 @@ from itertools import chain
 import msgspec
 
 from overround.caching.event_register import EventRegister, KnownListing
-from overround.caching.odds_cache import CachedSnapshot, OddsCache
+from overround.caching.odds_cache import CachedSnapshot, OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
+from overround.clock import monotonic_at
 from overround.gc_pauses import resting
-from overround.ports import WarmupRepository
+from overround.ports import Clock, WarmupRepository
 from overround.records.batch import Instants, ListingWriteData, SnapshotWriteData
 from overround.records.event import Event
 from overround.records.odds import MarketKey, MarketPrices
@@ -47,9 +48,16 @@ class WarmupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def warm_cache_from_db(
-    repository: WarmupRepository, cache: OddsCache, book: EventRegister, catalogue: Catalogue, kickoff_after: datetime
+    repository: WarmupRepository,
+    cache: OddsCache,
+    book: EventRegister,
+    catalogue: Catalogue,
+    kickoff_after: datetime,
+    clock: Clock | None = None,
 ) -> WarmupReport:
     """Fill cache and book with what the database holds of events that start after `kickoff_after`.
+
+    `clock` tells how old the prices are; without one, the process has held them since its monotonic clock began.
 
     What the cache has already, scraped while the database was away, stays; markets that only the
     database knows join it, so that the next complete body can tell that they are gone.
@@ -64,7 +72,7 @@ async def warm_cache_from_db(
     keys = SharedKeys(catalogue)
     with resting():
         async for row in repository.latest(kickoff_after):
-            cached = snapshot_to_cached_from_models(row, catalogue, keys)
+            cached = _aged(snapshot_to_cached_from_models(row, catalogue, keys), clock)
             cache.put(row.sr_id, row.bookmaker, _joined(cached, cache.get(row.sr_id, row.bookmaker)))
             held += len(cached.markets)
             total += len(row.markets)
@@ -72,6 +80,12 @@ async def warm_cache_from_db(
     return WarmupReport(
         events=len(book), snapshots=stats.snapshots, markets=stats.markets, unknown_markets=total - held
     )
+
+
+def _aged(cached: CachedSnapshot, clock: Clock | None) -> CachedSnapshot:
+    if clock is None:
+        return cached
+    return msgspec.structs.replace(cached, seen=monotonic_at(clock, cached.confirmed_at))
 
 
 def snapshot_to_cached_from_models(
@@ -88,18 +102,19 @@ def snapshot_to_cached_from_models(
     markets = dict(zip(found, map(MarketPrices, row.prices), strict=True))
     since = min(row.changed_at, default=captured_at)
     changed = {key: at for key, at in zip(found, row.changed_at, strict=True) if at != since}
-    lagging = {key: at for key, at in zip(found, row.confirmed_at, strict=bool(row.confirmed_at)) if at < captured_at}
-    for column in (markets, changed, lagging):
+    own = {key: at for key, at in zip(found, row.confirmed_at, strict=bool(row.confirmed_at)) if at != captured_at}
+    for column in (markets, changed, own):
         column.pop(_NO_MARKET, None)
     return CachedSnapshot(
-        received_at=max(captured_at, confirmed_at),
+        received_at=confirmed_at,
         confirmed_at=confirmed_at,
         since=since,
         markets=markets,
         changed=changed,
-        lagging=lagging,
+        own_times=own,
         moved_at=max(changed.values(), default=None),
         body_hash=row.body_hash,
+        row=SnapshotRow(row.snapshot_id, captured_at, row.place),
         accepted=True,
     )
 
@@ -112,13 +127,21 @@ def snapshot_to_cached_from_data(
 
 
 def apply_journalled(
-    cache: OddsCache, snapshots: Iterable[SnapshotWriteData], catalogue: Catalogue, keys: SharedKeys | None = None
+    cache: OddsCache,
+    snapshots: Iterable[SnapshotWriteData],
+    catalogue: Catalogue,
+    keys: SharedKeys | None = None,
+    clock: Clock | None = None,
+    *,
+    accepted: bool = True,
 ) -> None:
-    """Put journalled snapshots over what the database had, oldest first."""
+    """Put journalled snapshots over what the database had, oldest first; `clock` tells how old they are.
+
+    Not `accepted`: nobody knows what the database has, so that the next body of each is written whole.
+    """
     for data in snapshots:
-        cached = cache.get(data.sr_id, data.bookmaker)
-        if cached is None or cached.received_at < data.captured_at:
-            cache.put(data.sr_id, data.bookmaker, snapshot_to_cached_from_data(data, catalogue, keys))
+        cached = _aged(snapshot_to_cached_from_data(data, catalogue, keys), clock)
+        cache.put(data.sr_id, data.bookmaker, msgspec.structs.replace(cached, accepted=accepted))
 
 
 def enter_journalled(book: EventRegister, events: Iterable[Event], listings: Iterable[ListingWriteData]) -> None:
@@ -151,7 +174,7 @@ def _joined(stored: CachedSnapshot, newer: CachedSnapshot | None) -> CachedSnaps
         moved_at=max(since.values(), default=None),
         markets={**stored.markets, **newer.markets},
         changed=since,
-        lagging={**newer.lagging, **{key: stored.market_confirmed_at(key) for key in only_stored}},
+        own_times={**newer.own_times, **{key: stored.market_confirmed_at(key) for key in only_stored}},
     )
 
 
@@ -161,6 +184,7 @@ def _journalled_row(data: SnapshotWriteData) -> LatestRow:
     return LatestRow(
         sr_id=data.sr_id,
         bookmaker=data.bookmaker,
+        snapshot_id=data.snapshot_id,
         captured_at=at,
         last_confirmed_at=None,
         body_hash=data.body_hash,

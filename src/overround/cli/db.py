@@ -1,17 +1,19 @@
 """`overround db`: the schema of the database."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json
+from overround.cli.output import ExitCode, errors_as_one_line, fail, print_facts, print_json, print_rows
 
 app = typer.Typer(help="The database: bring it up to date, see what it holds.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(dir_okay=False, help="The dump.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AcknowledgeOption = Annotated[bool, typer.Option("--acknowledge", help="End the alarm about all of them.")]
 
 
 @app.command()
@@ -65,6 +67,70 @@ def restore(file: FileArgument, *, json: JsonOption = False) -> None:
         print_facts("Restored", facts)
 
 
+@app.command()
+def gaps(*, acknowledge: AcknowledgeOption = False, json: JsonOption = False) -> None:
+    """Show what the database once had, and lost for good; exit 4 if there is nothing."""
+    with errors_as_one_line():
+        found = asyncio.run(_gaps(acknowledge=acknowledge))
+    if json:
+        print_json({"gaps": found})
+    for gap in [] if json else found:
+        print_facts("Gap in the history", gap)
+    if not found:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
+async def _gaps(*, acknowledge: bool) -> list[dict[str, object]]:
+    import msgspec  # noqa: PLC0415 - command groups import lazily
+
+    from overround.cli.database_access import database  # noqa: PLC0415 - as above
+    from overround.clock import SystemClock  # noqa: PLC0415 - as above
+    from overround.db.history_gaps import HistoryGapRepository  # noqa: PLC0415 - as above
+
+    async with database("overround db gaps") as engine:
+        repository = HistoryGapRepository(engine)
+        if acknowledge:
+            await repository.acknowledge(SystemClock().now())
+        return [msgspec.to_builtins(gap) for gap in await repository.gaps()]
+
+
+@app.command()
+def retain(
+    *,
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, in UTC, whose rows stay.", metavar="DATE")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Drop history that ended before a day, after printing what that is; a service may run."""
+    with errors_as_one_line():
+        found = asyncio.run(_retain(until.replace(tzinfo=UTC), json=json))
+    if not found:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
+async def _retain(until: datetime, *, json: bool) -> bool:
+    import msgspec  # noqa: PLC0415 - command groups import lazily
+
+    from overround.cli.database_access import database  # noqa: PLC0415 - as above
+    from overround.clock import SystemClock  # noqa: PLC0415 - as above
+    from overround.db.engine import reachable_connection  # noqa: PLC0415 - as above
+    from overround.db.ownership import beside_owner  # noqa: PLC0415 - as above
+    from overround.db.retention import droppable, retain  # noqa: PLC0415 - as above
+
+    if until > SystemClock().now():
+        raise fail("--until is a day to come", ExitCode.USAGE)
+    async with database("overround db retain") as engine, reachable_connection(engine) as connection:
+        listed = await droppable(connection, until)
+        rows: list[dict[str, object]] = msgspec.to_builtins(listed)
+        if json:
+            print_json({"until": f"{until:%Y-%m-%d}", "dropped": rows})
+        else:
+            print_rows(f"Dropped: what ended before {until:%Y-%m-%d}", ("name", "table", "rows"), rows)
+        await retain(connection, until, listed, beside_owner)
+        return bool(listed)
+
+
 async def _dump(file: Path) -> int:
     from overround.db.dumping import dump  # noqa: PLC0415 - command groups import lazily
     from overround.settings import Settings  # noqa: PLC0415 - as above
@@ -89,12 +155,15 @@ async def _restore(file: Path) -> tuple[str, str]:
 
 
 async def _upgrade() -> tuple[str, str]:
-    from overround.db.migrate import head, upgrade  # noqa: PLC0415 - command groups import lazily
+    from overround.clock import SystemClock  # noqa: PLC0415 - command groups import lazily
+    from overround.db.migrate import head  # noqa: PLC0415 - as above
+    from overround.db.preparation import upgrade_alone  # noqa: PLC0415 - as above
     from overround.settings import Settings  # noqa: PLC0415 - as above
     from overround.wiring import database_address  # noqa: PLC0415 - as above
 
-    async with database_address(Settings(), shared=True) as url:
-        return await upgrade(url), head()
+    settings = Settings()
+    async with database_address(settings, shared=True) as url:
+        return await upgrade_alone(url, settings.data_dir, SystemClock()), head()
 
 
 async def _status() -> dict[str, object]:

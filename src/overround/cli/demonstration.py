@@ -11,7 +11,7 @@ from overround.api.app import create_app
 from overround.bookmakers.registry import load_bookmakers
 from overround.cli.market import SPORTS, DemoMarket, MarketRequest, running_market
 from overround.cli.output import print_facts
-from overround.cli.web_server import Stopping, run_until_stopped, serve_app
+from overround.cli.web_server import Stopping, ended_by, listening, run_until_stopped, serve_app
 from overround.cli.workplace import Place
 from overround.records.batch import ScrapeRun
 from overround.settings import BookmakerSettings, Settings
@@ -86,9 +86,14 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
 
 async def serve(place: Place, request: MarketRequest, port: int, stopping: Stopping) -> None:
     """Serve page and API until a signal, scraping on a schedule."""
-    async with running_market(place.data_dir, request) as market, _service(place, market, scheduled=True) as service:
-        app = create_app(lambda: nullcontext(service))
-        await serve_app(app, stopping, host="127.0.0.1", port=port, data_dir=place.data_dir)
+    with listening("127.0.0.1", port) as listener:
+        async with (
+            running_market(place.data_dir, request) as market,
+            _service(place, market, scheduled=True) as service,
+            ended_by(service.database.ownership.lost, stopping),
+        ):
+            await serve_app(create_app(lambda: nullcontext(service)), stopping, listener, place.data_dir)
+            service.database.ownership.raise_if_lost()
 
 
 def report_on(place: Place, request: MarketRequest, cycles: int) -> DemoReport | None:
@@ -170,7 +175,7 @@ def _figures(run: ScrapeRun, stored: Sequence[Stored], duration_ms: float) -> Cy
         run_id=run.run_id,
         status=run.status,
         events=run.events,
-        snapshots=changed + unchanged + sum(one.stale for one in counts),
+        snapshots=changed + unchanged + sum(one.overtaken for one in counts),
         changed=changed,
         unchanged=unchanged,
         failed=sum(one.failed for one in counts),

@@ -10,9 +10,10 @@ import msgspec
 from overround.access.tokens import mint_key
 from overround.cli.database_access import database
 from overround.clock import SystemClock
-from overround.db.migrate import upgrade
+from overround.db.preparation import upgrade_alone
 from overround.db.repositories import PostgresKeyRepository
 from overround.records.stored import ApiKey, Role
+from overround.settings import Settings
 
 
 def role_of(text: str) -> Role | None:
@@ -59,9 +60,10 @@ async def _keys() -> AsyncIterator[PostgresKeyRepository]:
 
     Raises:
         DatabaseUnavailableError: the database does not answer.
+        OwnedElsewhereError: a service of an earlier release owns it.
     """
     async with database("overround keys") as engine:
-        await upgrade(engine.url.render_as_string(hide_password=False))
+        await upgrade_alone(engine.url.render_as_string(hide_password=False), Settings().data_dir, SystemClock())
         yield PostgresKeyRepository(engine)
 
 

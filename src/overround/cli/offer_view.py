@@ -10,7 +10,15 @@ from rich.table import Table
 from overround.catalogue import Catalogue
 from overround.ports import Normaliser
 from overround.records.event import Offer
-from overround.records.odds import MarketKey, MarketPrices, outcome_state, price_text, shown_price, specifiers_of
+from overround.records.odds import (
+    UNREAD,
+    MarketKey,
+    MarketPrices,
+    outcome_state,
+    price_text,
+    shown_price,
+    specifiers_of,
+)
 
 BEFORE_ANY_KICKOFF: Final = datetime(1, 1, 1, tzinfo=UTC)
 # A capture does not say when it was made; an hour before kick-off its event had not started.
@@ -27,6 +35,9 @@ def offer_before_kickoff(normaliser: Normaliser, body: bytes) -> Offer:
     kickoff = normaliser.normalise(body, BEFORE_ANY_KICKOFF).listing.kickoff
     at = kickoff - BEFORE_KICKOFF if kickoff - BEFORE_ANY_KICKOFF > BEFORE_KICKOFF else BEFORE_ANY_KICKOFF
     return normaliser.normalise(body, at)
+
+
+_UNREAD = "unread"
 
 
 def as_json(offer: Offer, catalogue: Catalogue) -> Mapping[str, object]:
@@ -66,7 +77,7 @@ def _market(key: MarketKey, prices: MarketPrices, catalogue: Catalogue) -> Mappi
         "specifiers": dict(specifiers_of(key)),
         "state": prices.state,
         "outcomes": [
-            {"outcome": outcome, "price": text or None, "state": outcome_state(price)}
+            {"outcome": outcome, "price": text or None, "state": _UNREAD if price == UNREAD else outcome_state(price)}
             for outcome, price, text in _outcomes(key, prices, catalogue)
         ],
     }
@@ -76,5 +87,5 @@ def _outcomes(key: MarketKey, prices: MarketPrices, catalogue: Catalogue) -> Ite
     """Yield the offered outcomes: name, price with its state, and the shown price as text."""
     for outcome, price in zip(catalogue.market(key.market).outcomes, prices.prices, strict=True):
         if price:
-            shown = shown_price(price)
+            shown = None if price == UNREAD else shown_price(price)
             yield outcome, price, price_text(shown) if shown else ""

@@ -1,6 +1,7 @@
 """`overround queue`: the write queue, and what it could not write."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,9 @@ app = typer.Typer(help="The write queue, and what could not be written.", no_arg
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+BookmakerOption = Annotated[
+    str | None, typer.Option("--bookmaker", metavar="SLUG", help="The rows of this bookmaker that are held back.")
+]
 Ids = Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Dead letters by id.")]
 
 _NO_SERVICE = "no service is running with this data directory"
@@ -59,15 +63,96 @@ def show(letter_id: Annotated[int, typer.Argument(metavar="ID", min=1)], *, json
 
 
 @app.command()
-def retry(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
-    """Have the running service write dead letters again; exit 3 if some could not be offered."""
+def held(*, json: JsonOption = False) -> None:
+    """List the bookmakers whose rows are held back, since too many of them fail for their content."""
+    from overround.cli.output import print_rows  # noqa: PLC0415 - command groups import lazily
+    from overround.cli.queue_access import offline_held, read  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        answer = read("/api/queue/held", offline_held)
+    if json or answer is None:
+        _show("", answer, json=json)
+        return
+    columns = ("bookmaker", "since", "rows", "bytes", "snapshots", "sqlstate", "sample")
+    print_rows(f"Held back: {len(answer['bookmakers'])}", columns, answer["bookmakers"])
+
+
+@app.command()
+def retry(
+    ids: Ids = None, *, all_: AllOption = False, bookmaker: BookmakerOption = None, json: JsonOption = False
+) -> None:
+    """Have the running service write dead letters again, or the held rows of a bookmaker; exit 3 if some fail."""
+    if bookmaker is not None:
+        _act_on_held("retry", bookmaker, json=json, alone=not (ids or all_))
+        return
     _act("retry", ids, all_=all_, json=json)
 
 
 @app.command()
-def drop(ids: Ids = None, *, all_: AllOption = False, json: JsonOption = False) -> None:
-    """Have the running service delete dead letters for good; exit 3 if some were not there."""
+def drop(
+    ids: Ids = None, *, all_: AllOption = False, bookmaker: BookmakerOption = None, json: JsonOption = False
+) -> None:
+    """Have the running service delete dead letters, or the held rows of a bookmaker; exit 3 if some were not there."""
+    if bookmaker is not None:
+        _act_on_held("drop", bookmaker, json=json, alone=not (ids or all_))
+        return
     _act("drop", ids, all_=all_, json=json)
+
+
+def _act_on_held(verb: str, bookmaker: str, *, json: bool, alone: bool) -> None:
+    from overround.cli.service_file import ask_service  # noqa: PLC0415 - command groups import lazily
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+
+    if not alone:
+        raise fail("--bookmaker goes with neither ids nor --all", ExitCode.USAGE)
+    with errors_as_one_line():
+        path, body = f"/api/queue/held/{verb}", {"bookmaker": bookmaker}
+        answer = ask_service(Settings().data_dir, path, method="POST", body=body)
+    _show(f"Held rows of {bookmaker}: {verb}", answer, json=json)
+    if answer is not None and not answer.get("passed", True):
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+@app.command(name="clear-damaged")
+def clear_damaged(*, json: JsonOption = False) -> None:
+    """Delete the damaged files that the journal has put away; exit 4 if there are none."""
+    from overround.settings import Settings  # noqa: PLC0415 - command groups import lazily
+    from overround.storage.journal.damaged_files import clear  # noqa: PLC0415 - as above
+
+    with errors_as_one_line():
+        folder = Settings().journal_dir
+        try:
+            cleared = clear(folder)
+        except OSError as error:
+            raise fail(f"cannot delete {error.filename}: {error.strerror}") from error
+    if not cleared:
+        raise fail(f"there are no damaged files in {folder}", ExitCode.NOTHING_TO_DO)
+    _show("Damaged files deleted", {"files": [path.name for path in cleared]}, json=json)
+
+
+@app.command()
+def drain(
+    *,
+    data_dir: Annotated[
+        Path, typer.Option(file_okay=False, exists=True, help="The data directory of a service that has ended.")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Write what an ended service journalled to the database of the settings; exit 4 if it has all of that."""
+    import asyncio  # noqa: PLC0415 - command groups import lazily
+
+    from overround.logs import configure_logs  # noqa: PLC0415 - as above
+    from overround.settings import Settings  # noqa: PLC0415 - as above
+    from overround.wiring import drain_journal  # noqa: PLC0415 - as above
+
+    configure_logs("warning")
+    with errors_as_one_line():
+        if not (data_dir / "journal").is_dir():
+            raise fail(f"there is no journal in {data_dir}")
+        written = asyncio.run(drain_journal(Settings(), data_dir))
+    _show("Journal drained", {"data_dir": str(data_dir), "batches": written}, json=json)
+    if not written:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
 
 
 def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:
@@ -75,7 +160,7 @@ def _act(verb: str, ids: list[int] | None, *, all_: bool, json: bool) -> None:
     from overround.settings import Settings  # noqa: PLC0415 - as above
 
     if bool(ids) is all_:
-        raise fail("give the ids of dead letters, or --all", ExitCode.USAGE)
+        raise fail("give the ids of dead letters, or --all, or --bookmaker for held rows", ExitCode.USAGE)
     body = {"all": True} if all_ else {"ids": ids}
     with errors_as_one_line():
         path = f"/api/queue/dead-letters/{verb}"

@@ -44,6 +44,11 @@ async def offline_letter(repository: DeadLetterRepository, letter_id: int) -> di
     return {**facts, "content": shown_content(letter)}
 
 
+async def offline_held(repository: DeadLetterRepository) -> dict[str, Any]:
+    """Return the bookmakers whose rows are held back."""
+    return {"bookmakers": msgspec.to_builtins(await repository.held())}
+
+
 Offline = Callable[[DeadLetterRepository], Awaitable[dict[str, Any]]]
 
 

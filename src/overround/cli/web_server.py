@@ -5,18 +5,22 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from overround import runtime as process
 from overround.api.app import create_app, service_of
+from overround.api.framework.connections import BoundedServer, ConnectionBook
+from overround.api.framework.standby import StandbyApp
 from overround.cli.service_file import announced
-from overround.errors import OverroundError
+from overround.clock import SystemClock
+from overround.errors import OverroundError, SettingsError
 from overround.settings import Settings
 
 SHUTDOWN_SECONDS = 10  # for requests under way
@@ -38,6 +42,10 @@ class Stopping:
         if self.asked:
             os._exit(_INTERRUPTED)
         self.asked = True
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask whoever is in charge to stop, for a reason of the service's own."""
         if self._stop is not None:
             self._stop()
 
@@ -70,26 +78,56 @@ def run_until_stopped(work: Callable[[Stopping], Coroutine[Any, Any, None]]) -> 
     process.run(main())
 
 
-async def serve_app(app: FastAPI, stopping: Stopping, *, host: str, port: int, data_dir: Path) -> None:
-    """Serve until a signal; announce the address in the data directory and on stdout.
+async def serve_app(app: FastAPI, stopping: Stopping, listener: socket.socket, data_dir: Path) -> None:
+    """Serve on a socket until a signal; announce the address in the data directory and on stdout."""
+    address = address_of(listener)
+    config = uvicorn.Config(
+        app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
+    )
+    server = _Server(config, app.state.connections)
 
-    Raises:
-        OverroundError: the port is taken.
-    """
-    with listening(host, port) as listener:
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            app, lifespan="on", access_log=False, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS
-        )
-        server = _Server(config)
+    def stop() -> None:
+        server.ask_to_exit()
+        app.state.stopping.set()  # streams do not end by themselves
 
-        def stop() -> None:
-            server.ask_to_exit()
-            app.state.stopping.set()  # streams do not end by themselves
+    with announced(data_dir, address), stopping.handled_by(stop):
+        print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
+        await server.serve([listener])
 
-        with announced(data_dir, address), stopping.handled_by(stop):
-            print(f"Overround is at {address}", flush=True)  # noqa: T201 - the command's result
-            await server.serve([listener])
+
+@contextlib.asynccontextmanager
+async def standing_by(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Answer with a small application during a block; the socket goes on listening after it."""
+    config = uvicorn.Config(app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1)
+    server = _Server(config, ConnectionBook(SystemClock()))
+    serving = asyncio.create_task(server.serve([listener.dup()]), name="standby-server")
+    try:
+        yield
+    finally:
+        server.ask_to_exit()
+        await serving
+
+
+@contextlib.asynccontextmanager
+async def ended_by(event: asyncio.Event, stopping: Stopping) -> AsyncIterator[None]:
+    """Stop, during a block, as soon as an event is set."""
+
+    async def watch() -> None:
+        await event.wait()
+        stopping.stop()
+
+    watching = asyncio.create_task(watch(), name="stop-watch")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address that a listening socket is reached at."""
+    host, port, *_ = listener.getsockname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @contextlib.contextmanager
@@ -116,7 +154,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-class _Server(uvicorn.Server):
+class _Server(BoundedServer):
     """A server that leaves the signals to the command, which has more to stop than the server."""
 
     def ask_to_exit(self) -> None:
@@ -138,12 +176,26 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve_settings(settings: Settings, stopping: Stopping) -> None:
-    """Serve what the settings describe until a signal.
+async def serve_settings(settings: Settings, stopping: Stopping, *, standby: bool = False) -> None:
+    """Serve what the settings describe until a signal; the port is taken before anything else is done.
+
+    `standby`: wait first for as long as another service owns the database; the port answers meanwhile.
 
     Raises:
-        OverroundError: the port is taken, or the service cannot start.
+        OverroundError: the port is taken, another service owns the database, or the service cannot start.
+        OwnershipLostError: another service has taken the database over.
+        SettingsError: a standby without a database that others can reach.
     """
-    async with service_of(settings) as service:
-        app = create_app(lambda: nullcontext(service))
-        await serve_app(app, stopping, host=settings.host, port=settings.port, data_dir=settings.data_dir)
+    if standby and settings.database_url is None:
+        raise SettingsError("a standby needs OVERROUND_DATABASE_URL: the embedded database ends with its service")
+    with listening(settings.host, settings.port) as listener:
+        async with AsyncExitStack() as waiting, AsyncExitStack() as stack:
+            if standby:
+                print(f"Overround stands by at {address_of(listener)}", flush=True)  # noqa: T201 - the command's result
+                await waiting.enter_async_context(standing_by(StandbyApp(), listener))
+            service = await stack.enter_async_context(service_of(settings, standby=standby))
+            ownership = service.database.ownership
+            await waiting.aclose()
+            async with ended_by(ownership.lost, stopping):
+                await serve_app(create_app(lambda: nullcontext(service)), stopping, listener, settings.data_dir)
+            ownership.raise_if_lost()

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import reachable_connection
+from overround.records.writing import HeldBookmaker
 
 _COLUMNS = """
 id, kind, epoch, seq, scrape_run_id, batch_index, event_id, bookmaker, sqlstate, reason, dead_at, payload_format,
@@ -28,7 +28,14 @@ _DROP = "delete from dead_letters where id = any ($1::bigint[]) returning id"
 
 _DROP_ALL = "delete from dead_letters returning id"
 
-_DROP_OLD_BATCHES = "delete from write_batches where applied_at < $1"
+HELD = """
+select bookmaker, count(*) as rows, sum(octet_length(payload))::bigint as bytes,
+    sum(snapshots + confirmed)::bigint as snapshots, min(held_at) as since,
+    (array_agg(sqlstate order by id desc))[1] as sqlstate, (array_agg(reason order by id desc))[1] as sample
+from held_rows
+group by bookmaker
+order by bookmaker
+"""
 
 _WATERMARKS = """
 select max(epoch) as epoch, count(*) as journals, (select max(applied_at) from write_batches) as applied_at
@@ -99,6 +106,11 @@ class DeadLetterRepository:
         async with reachable_connection(self._engine) as connection:
             return {row["kind"]: row["count"] for row in await connection.fetch(_KINDS)}
 
+    async def held(self) -> Sequence[HeldBookmaker]:
+        """Return the bookmakers whose rows are held back."""
+        async with reachable_connection(self._engine) as connection:
+            return [HeldBookmaker(**row) for row in await connection.fetch(HELD)]
+
     async def written(self) -> WrittenFacts:
         """Return what is known about the write queue where no service runs."""
         async with reachable_connection(self._engine) as connection:
@@ -109,9 +121,3 @@ class DeadLetterRepository:
         async with reachable_connection(self._engine) as connection:
             found = await (connection.fetch(_DROP_ALL) if ids is None else connection.fetch(_DROP, list(ids)))
         return sorted(row["id"] for row in found)
-
-
-async def drop_old_batches(connection: asyncpg.Connection, before: datetime) -> int:
-    """Forget the batches applied before an instant; return how many."""
-    status: str = await connection.execute(_DROP_OLD_BATCHES, before)
-    return int(status.rpartition(" ")[2])

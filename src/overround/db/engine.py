@@ -19,7 +19,12 @@ _SCHEMES = frozenset(("postgresql", "postgres"))
 
 
 def create_engine(
-    url: str, application_name: str, *, pool_size: int = 5, command_timeout: float = COMMAND_TIMEOUT
+    url: str,
+    application_name: str,
+    *,
+    pool_size: int = 5,
+    command_timeout: float = COMMAND_TIMEOUT,
+    connect_timeout: float = CONNECT_TIMEOUT,
 ) -> AsyncEngine:
     """Return an engine; it connects when first used. `application_name` is what the server's lists show.
 
@@ -42,9 +47,14 @@ def create_engine(
         pool_pre_ping=True,
         pool_recycle=_POOL_RECYCLE,
         connect_args={
-            "timeout": CONNECT_TIMEOUT,
+            "timeout": connect_timeout,
             "command_timeout": command_timeout,
-            "server_settings": {"application_name": application_name, "timezone": "UTC", "jit": "off"},
+            "server_settings": {
+                "application_name": application_name,
+                "timezone": "UTC",
+                "jit": "off",
+                "synchronous_commit": "on",
+            },
         },
     )
 
@@ -67,6 +77,15 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connec
         except BaseException:
             await connection.invalidate()
             raise
+
+
+@asynccontextmanager
+async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Lend an engine, and close its connections at the end."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from asyncpg import InterfaceError, PostgresError
 
-from overround.errors import DeadLetterRunError
+from overround.errors import DeadLetterRunError, NotOwnerError
 
 
 class Exit(Enum):
@@ -46,7 +46,7 @@ _CHECK_VIOLATION = "23514"
 _CONTENT = (ValueError, TypeError, OverflowError)
 # All that can be at fault where a batch's content is; whether it is, `classify` tells.
 CONTENT_ERRORS = (PostgresError, InterfaceError, *_CONTENT)
-_CONNECTION = (OSError, TimeoutError, EOFError, InterfaceError)
+_CONNECTION = (OSError, TimeoutError, EOFError, InterfaceError, NotOwnerError)
 
 
 def classify(error: BaseException) -> Exit:

@@ -1,12 +1,15 @@
 """Brings a database to the schema of this release."""
 
 from importlib.resources import files
+from typing import cast
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from overround.db.engine import create_engine
+from overround.db.ownership import Fence, unfenced
 from overround.errors import DatabaseUnavailableError
 
 _APPLICATION = "overround migrations"
@@ -46,13 +49,26 @@ async def revision_of(engine: AsyncEngine) -> str:
         raise DatabaseUnavailableError(f"cannot read the schema's revision: {error}") from error
 
 
-async def upgrade(url: str) -> str:
+async def require_head(engine: AsyncEngine) -> None:
+    """Refuse a database that is not of this release.
+
+    Raises:
+        DatabaseUnavailableError: it is not, or cannot be reached.
+    """
+    found = await revision_of(engine)
+    if found != head():
+        raise DatabaseUnavailableError(f"the schema is {found or 'not there'}, not {head()}: `overround db upgrade`")
+
+
+async def upgrade(url: str, fence: Fence = unfenced) -> str:
     """Bring a database to the newest revision, and return the one that it had before; all or nothing.
 
-    Others who upgrade at the same time wait, and then find nothing left to do.
+    Others who upgrade at the same time wait, and then find nothing left to do. `fence` holds the ownership
+    meanwhile; only a database of a release before there were owners may go without one.
 
     Raises:
         DatabaseUnavailableError: it cannot be reached, or refuses.
+        OwnershipLostError: another process owns it.
     """
     engine = create_engine(url, _APPLICATION, command_timeout=_COMMAND_TIMEOUT)
     try:
@@ -60,6 +76,8 @@ async def upgrade(url: str) -> str:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             before = await _current(connection)
             if before != head():
+                raw = await connection.get_raw_connection()
+                await fence(cast("asyncpg.Connection", raw.driver_connection))
                 # Alembic takes half a second to load, and at most starts there is nothing for it to do.
                 from overround.db.migration_run import run_migrations  # noqa: PLC0415 - see above
 

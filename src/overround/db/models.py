@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
     SmallInteger,
     Table,
     Text,
@@ -144,6 +145,9 @@ odds_snapshots = Table(
     _required("bookmaker_id", SmallInteger),
     _required("body_hash", LargeBinary),
     *_packed_markets(),
+    # Four bytes each, at the end: eight more would cost a row sixteen.
+    _required("epoch", Integer),
+    _required("seq", Integer),
     Index("odds_snapshots_event_id_idx", "event_id", "bookmaker_id", "captured_at"),
     # Runs follow each other in the file: a few bytes tell which blocks hold a run.
     Index("odds_snapshots_scrape_run_id_idx", "scrape_run_id", postgresql_using="brin"),
@@ -175,12 +179,64 @@ latest_odds = Table(
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.05", "toast_tuple_target": "3900"},
 )
 
+# One row for each opening of a journal, which is a generation with an id of its own: its number in the order of all
+# generations, and up to where it is applied. The numbers leave room for generations that are told of late.
+epochs = Sequence("epochs", metadata=metadata, data_type=Integer, start=100, increment=100)
+
 journal_watermarks = Table(
     "journal_watermarks",
     metadata,
     Column("journal", UUID, primary_key=True),
     _required("epoch", BigInteger),
     _required("applied", BigInteger),
+)
+
+# The one service that may write. Each writing transaction reads the token for share; only a take-over changes it.
+owner = Table(
+    "owner",
+    metadata,
+    Column("only_one", Boolean, primary_key=True, server_default="true"),
+    _required("token", BigInteger),
+    _required("holder", Text),
+    _required("machine", Text),
+    _required("pid", BigInteger),
+    _required("taken_at", _INSTANT),
+)
+
+# The owner's sign of life, renewed every second, by the database's time: apart, so that it waits for no transaction.
+owner_seen = Table(
+    "owner_seen",
+    metadata,
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    _required("expires_at", _INSTANT),
+)
+
+# States that a command writes from a former journal, for the owner to write again: its cache has not seen them.
+drained_states = Table(
+    "drained_states",
+    metadata,
+    _required("event_id", BigInteger),
+    _required("bookmaker_id", SmallInteger),
+)
+
+# Up to where retention may drop, by table: it moves with the time that the service has run.
+retention_horizons = Table(
+    "retention_horizons",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    _required("horizon", _INSTANT),
+)
+
+# What the database forgot and no journal has any more: batches of a generation, by their seqs.
+history_gaps = Table(
+    "history_gaps",
+    metadata,
+    Column("journal", UUID, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, primary_key=True, autoincrement=False),
+    _required("until_at", _INSTANT),
+    _required("found_at", _INSTANT),
+    Column("acknowledged_at", _INSTANT),
 )
 
 # What people have decided about a listing whose bookmaker states no SportRadar id, or a wrong one.
@@ -213,8 +269,27 @@ dead_letters = Table(
     _required("payload", LargeBinary),
 )
 
-# One row for each batch, written in the transaction that applied it: snapshots and confirmations applied and
-# put aside, and the hash of the batch's bytes. The index is not unique: that a batch was applied twice is to be
+# The parts of batches of a bookmaker whose content fails too often, whole and in their order; `sqlstate` and `reason`
+# are of a row that failed.
+held_rows = Table(
+    "held_rows",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _required("bookmaker", Text),
+    *_place_in_order(),
+    Column("scrape_run_id", BigInteger),
+    Column("batch_index", Integer),
+    _required("snapshots", Integer),
+    _required("confirmed", Integer),
+    _required("sqlstate", Text),
+    _required("reason", Text),
+    _required("held_at", _INSTANT),
+    _required("payload", LargeBinary),
+    Index("held_rows_bookmaker_idx", "bookmaker", "epoch", "seq"),
+)
+
+# One row for each batch, written in the transaction that applied it: snapshots and confirmations applied, put aside
+# and held back, and the hash of the batch's bytes. The index is not unique: that a batch was applied twice is to be
 # seen here, not to stop the writer.
 write_batches = Table(
     "write_batches",
@@ -228,6 +303,8 @@ write_batches = Table(
     _required("dead_confirmed", Integer),
     _required("body_hash", LargeBinary),
     _required("applied_at", _INSTANT),
+    _required("held_snapshots", Integer),
+    _required("held_confirmed", Integer),
     Index("write_batches_epoch_idx", "epoch", "seq"),
     Index("write_batches_applied_at_idx", "applied_at", postgresql_using="brin"),
 )

@@ -1,6 +1,6 @@
 """The partitions of the large tables: made ahead of time, dropped by retention."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import driver_connection
+from overround.db.ownership import Fence, unfenced
 
 _ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
 # Whatever lies outside is no time at which anything was received.
@@ -49,12 +50,15 @@ STATUSES = Partitioning(table="event_scrape_status", length=_DAY)
 PARTITIONED: Mapping[str, Partitioning] = MappingProxyType({each.table: each for each in (SNAPSHOTS, STATUSES)})
 
 
-async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]]) -> None:
-    """Create those partitions, by table and start, that do not exist; in a transaction of its own.
+async def create_partitions(
+    connection: asyncpg.Connection, wanted: Iterable[tuple[Partitioning, datetime]], fence: Fence = unfenced
+) -> None:
+    """Create those partitions, by table and start, that do not exist; in a transaction of its own, behind a fence.
 
     A table is made first and attached then: that takes a lock which lets readers and writers go on.
     """
     async with connection.transaction():
+        await fence(connection)
         await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
         for partitioning, start in wanted:
             name = partitioning.name(start)
@@ -68,7 +72,7 @@ async def create_partitions(connection: asyncpg.Connection, wanted: Iterable[tup
             )
 
 
-async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelta) -> None:
+async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelta, fence: Fence = unfenced) -> None:
     """Create the partitions for the time from `now` to `ahead` of it."""
     wanted = [
         (partitioning, partitioning.start(now) + index * partitioning.length)
@@ -76,49 +80,4 @@ async def prepare_partitions(engine: AsyncEngine, now: datetime, ahead: timedelt
         for index in range((partitioning.start(now + ahead) - partitioning.start(now)) // partitioning.length + 1)
     ]
     async with driver_connection(engine) as connection:
-        await create_partitions(connection, wanted)
-
-
-_PARTITIONS = """
-select child.relname
-from pg_inherits as i
-join pg_class as child on child.oid = i.inhrelid
-where i.inhparent = $1::regclass
-"""
-
-
-class RetentionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round did; `ahead` counts the partitions that start in the future, by table."""
-
-    dropped: tuple[str, ...]
-    ahead: Mapping[str, int]
-
-
-async def keep_partitions(
-    engine: AsyncEngine, now: datetime, keep: Mapping[str, timedelta], ahead: int
-) -> RetentionReport:
-    """Make partitions for at least `ahead` lengths to come, and drop those that ended longer than `keep` ago.
-
-    `keep` names how long each table's rows stay; a table it does not name keeps everything.
-    """
-    longest = max(partitioning.length for partitioning in PARTITIONED.values())
-    await prepare_partitions(engine, now, longest * ahead)
-    dropped: list[str] = []
-    future: dict[str, int] = {}
-    async with driver_connection(engine) as connection:
-        for table, partitioning in PARTITIONED.items():
-            names = [row[0] for row in await connection.fetch(_PARTITIONS, table)]
-            old = _ended_before(names, partitioning, now - keep[table]) if table in keep else ()
-            for name in old:
-                await connection.execute(f"drop table {name}")
-            dropped.extend(old)
-            future[table] = sum(_start(name) > now for name in names)
-    return RetentionReport(dropped=tuple(dropped), ahead=future)
-
-
-def _ended_before(names: Sequence[str], partitioning: Partitioning, instant: datetime) -> Sequence[str]:
-    return sorted(name for name in names if _start(name) + partitioning.length <= instant)
-
-
-def _start(name: str) -> datetime:
-    return datetime.strptime(name.rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)
+        await create_partitions(connection, wanted, fence)

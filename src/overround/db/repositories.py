@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -12,6 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from overround.db.engine import driver_connection, reachable_connection
+from overround.db.ownership import Fence, unfenced
 from overround.errors import BookmakerMismatchError
 from overround.records.batch import (
     BookmakerCounts,
@@ -29,7 +31,7 @@ _ROWS_AHEAD = 32  # decoded at one go, in well under 10 ms
 
 _LATEST = """
 select
-    l.event_id, b.slug, l.captured_at,
+    l.event_id, b.slug, l.snapshot_id, l.captured_at, l.epoch, l.seq,
     (
         select o.last_confirmed_at
         from odds_snapshots as o
@@ -70,12 +72,6 @@ limit $1
 """
 
 _LAST_RUN_ID = "select coalesce(max(id), 0) from scrape_runs"
-
-_LAST_EPOCH = """
-select greatest(
-    (select max(epoch) from journal_watermarks), (select max(epoch) from latest_odds), 0
-)
-"""
 
 _REGISTER = """
 insert into bookmakers as b (id, slug, name)
@@ -118,16 +114,18 @@ class BookmakerRepository:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def register(self, bookmakers: Mapping[int, tuple[str, str]]) -> None:
+    async def register(self, bookmakers: Mapping[int, tuple[str, str]], fence: Fence = unfenced) -> None:
         """Enter the installed bookmakers, as number -> (slug, name); those there already must be the same.
 
         Raises:
+            OwnershipLostError: another process owns the database.
             BookmakerMismatchError: a number or a slug belongs to another bookmaker.
         """
         numbers = list(bookmakers)
         slugs = [slug for slug, _ in bookmakers.values()]
         names = [name for _, name in bookmakers.values()]
         async with driver_connection(self._engine) as connection, connection.transaction():
+            await fence(connection)
             await connection.execute(_REGISTER, numbers, slugs, names)
             stored = {number: (slug, name) for number, slug, name in await connection.fetch(_BOOKMAKERS)}
             for number, (slug, name) in bookmakers.items():
@@ -181,11 +179,6 @@ class PostgresWarmupRepository:
         async with driver_connection(self._engine) as connection:
             return int(await connection.fetchval(_LAST_RUN_ID))
 
-    async def last_epoch(self) -> int:
-        """Return the greatest epoch ever written; 0 if none. A new journal takes a greater one."""
-        async with driver_connection(self._engine) as connection:
-            return int(await connection.fetchval(_LAST_EPOCH))
-
 
 class FactsRepository:
     """Sums over what is stored, for the demo's report and for checks."""
@@ -235,6 +228,7 @@ def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
     return LatestRow(
         sr_id=row["event_id"],
         bookmaker=row["slug"],
+        snapshot_id=uuid.UUID(bytes=row["snapshot_id"].bytes),
         captured_at=row["captured_at"],
         last_confirmed_at=row["last_confirmed_at"],
         body_hash=row["body_hash"],
@@ -243,6 +237,7 @@ def _latest_row(row: asyncpg.Record, instants: Instants) -> LatestRow:
         prices=prices,
         changed_at=changed_at,
         confirmed_at=confirmed_at if packed.confirmed_at else (),
+        place=(row["epoch"], row["seq"]),
     )
 
 

@@ -154,7 +154,10 @@ _POLICY = BreakerPolicy()
 
 
 class TurnState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a bookmaker may be asked at present: concurrency, breaker, requests of the last minute."""
+    """How a bookmaker may be asked at present: concurrency, breaker, requests of the last minute.
+
+    `held_until` is set while nothing is sent because the bookmaker asked for that; `hold_reason` is its word.
+    """
 
     limit: int
     allowed: int
@@ -165,6 +168,8 @@ class TurnState(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: datetime | None
     minute_budget: int | None
     minute_used: int
+    held_until: datetime | None = None
+    hold_reason: str = ""
 
 
 class Turns:
@@ -204,9 +209,9 @@ class Turns:
             ThrottledError: the bookmaker asked for a longer wait than anybody waits; nothing was sent.
             CircuitOpenError: so much has failed that nothing is sent for now.
         """
-        self._refuse_while_open(subject)
+        self._refuse_while_closed_to_us(subject)
         async with self._places.one():
-            self._refuse_while_open(subject)
+            self._refuse_while_closed_to_us(subject)
             async with self._start.one():
                 await self._wait_to_start(subject)
                 await asyncio.sleep(0)  # one in a turn of the event loop: a burst of requests would keep it long
@@ -224,9 +229,17 @@ class Turns:
                 self._learn(turn, generation, outcome)
 
     def hold(self, seconds: float | None) -> None:
-        """Start nothing for that long: what one request was told holds for all."""
-        if seconds is not None:
-            self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
+        """Start nothing for that long, in seconds: what one request was told holds for all.
+
+        After a hold that is longer than anybody waits, one request probes before the others follow.
+        """
+        if seconds is None:
+            return
+        now = self._clock.monotonic()
+        self._held_until = max(self._held_until, now + seconds)
+        if seconds > self._longest_hold:
+            self._breaker.hold(now + seconds, f"told to wait {seconds:.0f} s", now)
+            self._adaptive.restart()  # so that others wait in line while one probes
 
     def set_limits(self, options: BookmakerOptions) -> None:
         """Go by other limits from the next request on."""
@@ -247,6 +260,8 @@ class Turns:
             retry_at=None if retry_at is None else self._instant(retry_at),
             minute_budget=self._minute.budget,
             minute_used=self._minute.used(self._clock.monotonic()),
+            held_until=self._instant(self._held_until) if self._held() > 0 else None,
+            hold_reason=self._hold_reason() if self._held() > 0 else "",
         )
 
     def _learn(self, turn: int, generation: int, outcome: RequestOutcome) -> None:
@@ -256,21 +271,28 @@ class Turns:
         if before is BreakerState.CLOSED and self._breaker.state is BreakerState.OPEN:
             self._adaptive.restart()  # so that others wait in line while one probes
 
-    def _refuse_while_open(self, subject: str) -> None:
-        if self._breaker.refuses(self._clock.monotonic()):
+    def _refuse_while_closed_to_us(self, subject: str) -> None:
+        held, is_open = self._held(), self._breaker.refuses(self._clock.monotonic())
+        if held > self._longest_hold or (held > 0 and is_open):
+            raise ThrottledError(self._slug, subject, f"not asked: {self._hold_reason()}", held)
+        if is_open:
             raise self._refusal(subject)
 
     def _refusal(self, subject: str) -> CircuitOpenError:
         return CircuitOpenError(self._slug, subject, f"not asked: {self._breaker.reason}")
 
+    def _held(self) -> float:
+        return self._held_until - self._clock.monotonic()
+
+    def _hold_reason(self) -> str:
+        return f"told to wait {self._held():.0f} s"
+
     def _instant(self, monotonic: float) -> datetime:
         return self._clock.now() + timedelta(seconds=monotonic - self._clock.monotonic())
 
     async def _wait_to_start(self, subject: str) -> None:
+        self._refuse_while_closed_to_us(subject)
         now = self._clock.monotonic()
-        held = self._held_until - now
-        if held > self._longest_hold:
-            raise ThrottledError(self._slug, subject, f"not asked: told to wait {held:.0f} s", held)
         start = self._minute.reserve(max(now, self._next_start, self._held_until), now)
         self._next_start = start + self._interval
         if start > now:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from overround.errors import BlockedError, FetchError, ThrottledError, TransientFetchError
+from overround.errors import BlockedError, FetchError, RefusedError, ThrottledError, TransientFetchError
 
 
 class RequestOutcome(StrEnum):
@@ -14,16 +14,16 @@ class RequestOutcome(StrEnum):
     ANSWERED = "answered"
     UNUSABLE = "unusable"  # the bookmaker is well, the answer is of no use: gone, or too large
     FAILED = "failed"
-    COMPLAINED = "complained"  # throttled, blocked, or too slow: we ask too much
+    COMPLAINED = "complained"  # throttled, blocked, refused, overloaded or too slow: we ask too much
     ABANDONED = "abandoned"  # cancelled before its end: says nothing
 
 
 def outcome_of(error: FetchError) -> RequestOutcome:
     """Return what a failed request says."""
-    if isinstance(error, ThrottledError | BlockedError):
+    if isinstance(error, ThrottledError | BlockedError | RefusedError):
         return RequestOutcome.COMPLAINED
     if isinstance(error, TransientFetchError):
-        return RequestOutcome.COMPLAINED if error.timed_out else RequestOutcome.FAILED
+        return RequestOutcome.COMPLAINED if error.timed_out or error.overloaded else RequestOutcome.FAILED
     return RequestOutcome.UNUSABLE
 
 
@@ -78,6 +78,13 @@ class Breaker:
         if self.state is BreakerState.OPEN:
             self._become(BreakerState.HALF_OPEN, now, None)
         return self._turn
+
+    def hold(self, until: float, reason: str, now: float) -> None:
+        """Open until then, as the bookmaker asked; one probe follows. A hold that ends earlier changes nothing."""
+        if self.retry_at is not None and self.retry_at >= until:
+            return
+        self.reason = reason
+        self._become(BreakerState.OPEN, now, until)
 
     def ended(self, turn: int, outcome: RequestOutcome, now: float) -> None:
         """Take into account how a request ended."""

@@ -4,14 +4,19 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from overround.errors import BlockedError, GoneError, ThrottledError, TransientFetchError
+from overround.errors import BlockedError, GoneError, MalformedError, ThrottledError, TransientFetchError
+from overround.fetching.unpacking import known_encoding
+
+LONGEST_WAIT = 15 * 60
+"""Seconds for which a bookmaker is left alone at its own word; then a probe asks whether it has changed its mind."""
 
 _GONE = frozenset((HTTPStatus.NOT_FOUND, HTTPStatus.GONE))
 _TRANSIENT = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY))
-_JSON_TYPES = frozenset(("application/json", "text/json", "text/plain", ""))
 _JSON_STARTS = (b"{", b"[")
 _LEADING_BYTES = 64  # enough to see past a byte order mark and white space
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MOST_DIGITS = 9  # of seconds: beyond is beyond any wait, and a number of 400 digits is infinite as a float
 
 
 def check_status(bookmaker: str, subject: str, status: int, retry_after: float | None) -> None:
@@ -35,34 +40,48 @@ def check_status(bookmaker: str, subject: str, status: int, retry_after: float |
     raise BlockedError(bookmaker, subject, reason)
 
 
-def check_body(bookmaker: str, subject: str, status: int, content_type: str, body: bytes) -> None:
-    """Return if a body can be JSON by its type and its first byte.
+def check_body(bookmaker: str, subject: str, status: int, encoding: str, body: bytes) -> None:
+    """Return if a body can be JSON by its first byte; what the headers call it does not count.
 
     Challenge pages come as 200 or 202: empty, as HTML, or as HTML under a JSON type. One bookmaker
     answers protobuf where JSON is not asked for.
 
     Raises:
         BlockedError: it is not JSON.
+        MalformedError: it is in an encoding that was not asked for.
     """
     if not body:
         raise BlockedError(bookmaker, subject, f"empty body with status {status}")
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
-        raise BlockedError(bookmaker, subject, f"content type {media_type}, not JSON")
-    start = body[:_LEADING_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip()
-    if not start.startswith(_JSON_STARTS):
-        raise BlockedError(bookmaker, subject, f"not JSON: begins with {start[:20]!r}")
+    if is_json(body):
+        return
+    if not known_encoding(encoding):
+        raise MalformedError(bookmaker, subject, f"content encoding {encoding[:40]!r} was not asked for")
+    raise BlockedError(bookmaker, subject, f"not JSON: begins with {body[:20].lstrip()!r}")
+
+
+def is_json(body: bytes) -> bool:
+    """Tell whether a body begins as JSON does, past a byte order mark and white space; UTF-16 and UTF-32 count."""
+    start = body[:_LEADING_BYTES]
+    narrow = start.replace(b"\0", b"")
+    if narrow.startswith(_WIDE_MARKS):
+        start = narrow[2:]
+    return start.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(_JSON_STARTS)
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """Return a `Retry-After` header (RFC 9110: seconds, or a date) in seconds from `now`; None if there is none."""
-    if not value:
+    """Return a `Retry-After` header (RFC 9110: seconds, or a date) in seconds from `now`; None if there is none.
+
+    It is at most `LONGEST_WAIT`: a year, or a date in the year 9999, would take the bookmaker out until a restart.
+    """
+    stated = (value or "").strip()
+    if not stated:
         return None
-    if value.strip().isdecimal():
-        return float(value)
+    if stated.isascii() and stated.isdecimal():
+        return float(min(int(stated), LONGEST_WAIT)) if len(stated) <= _MOST_DIGITS else float(LONGEST_WAIT)
     try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
+        date = parsedate_to_datetime(stated)
+        # A date without a zone ("-0000") comes naive; the format's dates are in UTC.
+        seconds = (date.replace(tzinfo=date.tzinfo or now.tzinfo) - now).total_seconds()
+    except (ValueError, OverflowError):
         return None
-    # A date without a zone ("-0000") comes naive; the format's dates are in UTC.
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or now.tzinfo) - now).total_seconds())
+    return min(max(0.0, seconds), LONGEST_WAIT)

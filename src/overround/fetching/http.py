@@ -6,11 +6,25 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from itertools import count
+from types import SimpleNamespace
 
 import msgspec
 import stamina
 import structlog
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    TraceConfig,
+    TraceRequestHeadersSentParams,
+    hdrs,
+)
 from yarl import URL
 
 from overround.errors import (
@@ -22,18 +36,22 @@ from overround.errors import (
     TransientFetchError,
 )
 from overround.fetching.admission import Turns, TurnState
-from overround.fetching.classify import check_body, check_status, retry_after_seconds
+from overround.fetching.classify import check_body, check_status, is_json, retry_after_seconds
 from overround.fetching.known_bodies import body_digest
 from overround.fetching.statistics import FetchStatistics
 from overround.fetching.unpacking import ENCODINGS, TooLargeError, unpacked
 from overround.logs import without_secrets
-from overround.ports import BookmakerOptions, Clock
+from overround.ports import BookmakerOptions, Clock, Refusal
 from overround.records.response import KnownBody, Response
+from overround.texts import clean_json, repaired_json
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _JSON_TYPE = "application/json"
+_HEADER_BYTES = 64 * 1024  # of one line or field: content security policies of 20 kB are real
+_HEADERS = 512
+_CUT_OFF = "Input data was truncated"  # msgspec's words
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +73,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     url: URL
     subject: str
     body: bytes | None = None
+    refusal: Refusal | None = None
 
 
 class _Backoff:
@@ -77,6 +96,29 @@ class _Backoff:
         return self.pending <= cap
 
 
+class _Attempt(msgspec.Struct):
+    """An attempt at a request, and its number among all those of the session, once it has been sent."""
+
+    number: int = 0
+
+
+def _numbering() -> TraceConfig:
+    """Return what numbers attempts when their first bytes go to the socket.
+
+    A number taken earlier would not tell the order in which a bookmaker is asked: a request may wait for a connection.
+    """
+    numbers = count(1)
+
+    async def sent(_: ClientSession, trace: SimpleNamespace, __: TraceRequestHeadersSentParams) -> None:
+        attempt: _Attempt | None = trace.trace_request_ctx
+        if attempt is not None:
+            attempt.number = next(numbers)
+
+    trace = TraceConfig()
+    trace.on_request_headers_sent.append(sent)
+    return trace
+
+
 @asynccontextmanager
 async def open_session(user_agent: str, *, connections: int = 200) -> AsyncIterator[ClientSession]:
     """Open the connection pool that all fetchers share.
@@ -90,7 +132,11 @@ async def open_session(user_agent: str, *, connections: int = 200) -> AsyncItera
         cookie_jar=DummyCookieJar(),
         headers={hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: _JSON_TYPE, hdrs.ACCEPT_ENCODING: ENCODINGS},
         auto_decompress=False,  # it would unpack the bodies of all connections at once
+        trace_configs=[_numbering()],
         trust_env=False,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+        max_headers=_HEADERS,
     ) as session:
         yield session
 
@@ -138,7 +184,12 @@ class HttpFetcher:
         self._timeout = ClientTimeout(total=options.timeout)
         self._one_body = asyncio.Lock()
         self._turns = Turns(slug, options, clock, longest_hold=retry.cap.total_seconds())
+        self._asking = True
         self.statistics = FetchStatistics(clock)
+
+    def stop_asking(self) -> None:
+        """Send nothing from now on, and receive the answers to what was sent; other requests end as cancelled."""
+        self._asking = False
 
     def turns(self) -> TurnState:
         """Return how the bookmaker may be asked at present."""
@@ -148,25 +199,40 @@ class HttpFetcher:
         """Go by other limits: concurrency, spacing, requests a minute; nothing else of the options is looked at."""
         self._turns.set_limits(options)
 
-    async def get(self, path: str, *, params: Mapping[str, str] | None = None, subject: str = "") -> Response:
-        """Ask for a path below the base address, with retries.
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
+    ) -> Response:
+        """Ask for a path below the base address, with retries; an error that the body states is one of the request.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        return await self._fetch(_Request(method=hdrs.METH_GET, url=self._url(path, params), subject=subject or path))
+        url = self._url(path, params)
+        return await self._fetch(_Request(method=hdrs.METH_GET, url=url, subject=subject or path, refusal=refusal))
 
     async def post(
-        self, path: str, *, json: object, params: Mapping[str, str] | None = None, subject: str = ""
+        self,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str] | None = None,
+        subject: str = "",
+        refusal: Refusal | None = None,
     ) -> Response:
         """Send a JSON body to a path below the base address, with retries: a bookmaker's POST only reads.
 
         Raises:
             FetchError: its class says what the failure means.
         """
-        url = self._url(path, params)
-        body = msgspec.json.encode(json)
-        return await self._fetch(_Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body))
+        url, body = self._url(path, params), msgspec.json.encode(json)
+        return await self._fetch(
+            _Request(method=hdrs.METH_POST, url=url, subject=subject or path, body=body, refusal=refusal)
+        )
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
         url = URL(f"{self._base}/{path.lstrip('/')}")
@@ -190,8 +256,10 @@ class HttpFetcher:
         raise AssertionError("a retry context ends with a return or an error")
 
     async def _attempt(self, request: _Request) -> Response:
+        self._require_asking()
         try:
             async with self._turns.take(request.subject):
+                self._require_asking()
                 response = await self._sent(request)
         except FetchError as error:
             self.statistics.failed(error)
@@ -199,6 +267,10 @@ class HttpFetcher:
             raise
         self.statistics.answered(response)
         return response
+
+    def _require_asking(self) -> None:
+        if not self._asking:
+            raise asyncio.CancelledError
 
     async def _sent(self, request: _Request) -> Response:
         self.statistics.sent()
@@ -217,7 +289,7 @@ class HttpFetcher:
 
     async def _exchange(self, request: _Request) -> Response:
         started = self._clock.monotonic()
-        url = request.url
+        url, attempt = request.url, _Attempt()
         for _ in range(_MAX_REDIRECTS + 1):
             async with self._session.request(
                 request.method,
@@ -227,9 +299,11 @@ class HttpFetcher:
                 proxy=self._proxy,
                 timeout=self._timeout,
                 allow_redirects=False,
+                trace_request_ctx=attempt,
             ) as response:
                 if response.status not in _REDIRECTS:
-                    return await self._receive(request, response, started)
+                    received = await self._receive(request, response, started)
+                    return msgspec.structs.replace(received, number=attempt.number)
                 url = self._redirected(request, response)
         raise BlockedError(self._slug, request.subject, f"more than {_MAX_REDIRECTS} redirects")
 
@@ -258,24 +332,60 @@ class HttpFetcher:
 
     async def _read(self, request: _Request, response: ClientResponse) -> bytes:
         received = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            received += chunk
-            if len(received) > self._max_bytes:
-                response.close()  # the rest is not worth reading to keep the connection
-                raise self._too_large(request)
+        try:
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                received += chunk
+                if len(received) > self._max_bytes:
+                    response.close()  # the rest is not worth reading to keep the connection
+                    raise self._too_large(request)
+        except ClientPayloadError:
+            # The length was wrong where the bytes are a whole answer, as of servers that count before they compress.
+            if not self._is_whole(bytes(received)):
+                raise
         return bytes(received)
 
-    def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+    def _is_whole(self, packed: bytes) -> bool:
         try:
-            body = unpacked(packed, response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_bytes)
+            body = unpacked(packed, "", self._max_bytes)
+        except (TooLargeError, zlib.error):
+            return False
+        return is_json(body) and not _cut_off(body)
+
+    def _body(self, request: _Request, response: ClientResponse, packed: bytes) -> bytes:
+        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "")
+        try:
+            body = unpacked(packed, encoding, self._max_bytes)
         except TooLargeError:
             raise self._too_large(request) from None
-        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
-        check_body(self._slug, request.subject, response.status, content_type, body)
-        return body
+        if not body and response.status == HTTPStatus.OK and _ends_with_connection(response):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body began")
+        check_body(self._slug, request.subject, response.status, encoding, body)
+        if _ends_with_connection(response) and _cut_off(body):
+            raise TransientFetchError(self._slug, request.subject, "the connection ended before the body did")
+        refusal = request.refusal(body) if request.refusal else None
+        if refusal is not None:
+            raise refusal
+        cleaned = clean_json(body)
+        if cleaned.replaced:
+            self.statistics.replaced(cleaned.replaced)
+        return cleaned.body
 
     def _too_large(self, request: _Request) -> MalformedError:
         return MalformedError(self._slug, request.subject, f"larger than {self._max_bytes} bytes")
+
+
+def _ends_with_connection(response: ClientResponse) -> bool:
+    """Tell whether nothing but the connection's end says that a body has ended."""
+    chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+    return not chunked and hdrs.CONTENT_LENGTH not in response.headers
+
+
+def _cut_off(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(repaired_json(body), type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error) == _CUT_OFF
+    return False
 
 
 def _proxy_address(slug: str, proxy: str | None) -> str | None:

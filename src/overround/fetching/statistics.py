@@ -25,7 +25,9 @@ class FetchFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Sums since the start of the process.
 
     `requests` were sent, retries included; `errors` counts by class, also what was not sent. `bytes` and
-    `latency` are of whole answers. `last_success_at` is when the newest usable prices had arrived.
+    `latency` are of whole answers. `last_success_at` is when the newest usable prices had arrived,
+    `last_success_seen` the monotonic seconds of it.
+    `replaced` are characters that no text can hold, NUL among them; `replaced_at` is when the newest came.
     """
 
     requests: int
@@ -33,7 +35,10 @@ class FetchFigures(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     latency: Latency
     last_success_at: datetime | None
+    last_success_seen: float | None
     last_error: LastError | None
+    replaced: int = 0
+    replaced_at: datetime | None = None
 
 
 class FetchStatistics:
@@ -46,7 +51,10 @@ class FetchStatistics:
         self._bytes = 0
         self._latency = LatencyWindow()
         self._last_success_at: datetime | None = None
+        self._last_success_seen: float | None = None
         self._last_error: LastError | None = None
+        self._replaced = 0
+        self._replaced_at: datetime | None = None
 
     def sent(self) -> None:
         """Count a request."""
@@ -60,11 +68,17 @@ class FetchStatistics:
     def succeeded(self, at: datetime) -> None:
         """Note that usable prices arrived."""
         self._last_success_at = at
+        self._last_success_seen = self._clock.monotonic()
 
     def failed(self, error: FetchError) -> None:
         """Count a failure."""
         self._errors[error.error_class.value] += 1
         self._last_error = LastError(at=self._clock.now(), error_class=error.error_class.value, message=str(error))
+
+    def replaced(self, characters: int) -> None:
+        """Count characters that were replaced in a body, because no text can hold them."""
+        self._replaced += characters
+        self._replaced_at = self._clock.now()
 
     def figures(self) -> FetchFigures:
         """Return the sums."""
@@ -74,7 +88,10 @@ class FetchStatistics:
             bytes=self._bytes,
             latency=self._latency.latency(),
             last_success_at=self._last_success_at,
+            last_success_seen=self._last_success_seen,
             last_error=self._last_error,
+            replaced=self._replaced,
+            replaced_at=self._replaced_at,
         )
 
 

@@ -44,7 +44,8 @@ class ScrapeOutcome(StrEnum):
     CHANGED = "changed"
     CONFIRMED = "confirmed"
     INCOMPLETE = "incomplete"
-    STALE = "stale"
+    OVERTAKEN = "overtaken"  # a body whose request was sent before that of the state that is known
+    LIVE = "live"
     FAILED = "failed"
 
 
@@ -206,11 +207,13 @@ class SnapshotWriteData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ConfirmedSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One (event, bookmaker) that a complete body showed to be as it was."""
+    """One (event, bookmaker) that a complete body showed to be as the snapshot of that id and time left it."""
 
     sr_id: int
     bookmaker: str
     confirmed_at: datetime
+    snapshot_id: uuid.UUID
+    captured_at: datetime
 
 
 class ListingWriteData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -235,17 +238,25 @@ class EventScrapeStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BookmakerCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a run did at one bookmaker, in snapshots."""
+    """What a run did at one bookmaker, in snapshots.
+
+    `live` bodies show an event in play, and their prices are left out. `withdrawn` are the prices of listings that
+    have left. Of the lists, `unreadable` counts entries that could not be read, `unlisted` those left out.
+    """
 
     listings: int = 0
     changed: int = 0
     confirmed: int = 0
     incomplete: int = 0
-    stale: int = 0
+    overtaken: int = 0
     failed: int = 0
     discovery_failed: int = 0
     unmapped: int = 0
     dropped: int = 0
+    live: int = 0
+    withdrawn: int = 0
+    unreadable: int = 0
+    unlisted: int = 0
 
 
 class ScrapeRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,22 +1,34 @@
 """Exact prices, lines, market keys and snapshots: the arithmetic everything else stands on."""
 
+import re
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
 
 import msgspec
+import uuid_utils
 
 from overround.errors import LineError, PriceError
 
 THOUSANDTHS = 1000
 NOT_OFFERED = 0
 SUSPENDED_UNPRICED = -1
+UNREAD = -(2**31)
+"""Before classification: the outcome is there, and could not be read. Never cached, journalled or stored."""
 _MIN_OUTCOMES = 2  # below two there is nothing to add up
 _MAX_LINE = 1_000_000
 _MAX_PRICE = 2**31 - 1  # PostgreSQL integer, 2,147,483.647
+
+# Python's own number grammar takes "1_000", "1e3", "+150" and Arabic digits, none of which is a decimal price.
+_UNSIGNED = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,40})?")
+_SIGNED = re.compile(r"[+-]?[0-9]{1,10}(?:\.[0-9]{1,40})?")
+_NOISE = Decimal("1e-9")  # what binary floats add to a decimal: 1.8500000000000001
+_THOUSANDTH = Decimal("0.001")
+_FINEST_LINE = Decimal("0.0001")
 
 
 class State(StrEnum):
@@ -75,11 +87,21 @@ class Unmapped(msgspec.Struct, frozen=True, gc=False):
     count: int = 1
 
 
+def _new_id() -> uuid.UUID:
+    return uuid.UUID(bytes=uuid_utils.uuid7().bytes)
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All of one bookmaker's markets for one event at one `received_at`.
 
     `complete`: a market of `covered` that is absent, and not in `unproven`, is no longer offered.
-    `covered` are the catalogue markets that the bookmaker's mapping can produce at all.
+    `covered` are the catalogue markets that the bookmaker's mapping can produce at all. Markets with an outcome
+    that could not be read (`UNREAD`) are `unread` once classification has put the known state in its place.
+    `suspended`: nothing of the event can be bet on, so that a market which the body lacks is suspended too.
+    `number` is that of the request that brought the body: requests count in the order in which they were sent,
+    whatever the clock shows. `seen` are the monotonic seconds when the body was read: ages count from there, so that
+    no step of the wall clock changes them. `snapshot_id` names the row that the snapshot becomes where it changed
+    something.
     """
 
     sr_id: int
@@ -89,22 +111,36 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     complete: bool
     covered: frozenset[str] = frozenset()
     unproven: frozenset[MarketKey] = frozenset()
+    unread: frozenset[MarketKey] = frozenset()
+    suspended: bool = False
     body_hash: bytes = b""
+    number: int = 0
+    seen: float = 0.0
+    snapshot_id: uuid.UUID = msgspec.field(default_factory=_new_id)
 
 
 def parse_price(text: str) -> int:
-    """Return a decimal price ("2.10") in thousandths.
+    """Return a decimal price ("2.10") in thousandths; a finer one is rounded half-even.
 
     Raises:
-        PriceError: not a plain decimal, finer than a thousandth, negative, or beyond 2,147,483.647.
+        PriceError: not ASCII digits with at most one point (a sign and an exponent are none), or beyond 2,147,483.647.
     """
-    try:
-        thousandths = Decimal(text.strip()).scaleb(3)
-    except InvalidOperation as error:
-        raise PriceError(f"{text[:40]!r} is no price") from error
-    if not thousandths.is_finite() or not 0 <= thousandths <= _MAX_PRICE or thousandths % 1:
-        raise PriceError(f"{text[:40]!r} is no price in thousandths")
-    return int(thousandths)
+    plain = text.strip()
+    if not _UNSIGNED.fullmatch(plain):
+        raise PriceError(f"{text[:40]!r} is no price")
+    return thousandths(Decimal(plain))
+
+
+def thousandths(price: Decimal) -> int:
+    """Return a price in thousandths, rounded half-even; the noise of binary floats does not decide the rounding.
+
+    Raises:
+        PriceError: negative, or beyond 2,147,483.647.
+    """
+    found = int(price.quantize(_NOISE).quantize(_THOUSANDTH).scaleb(3)) if price < _MAX_PRICE else _MAX_PRICE + 1
+    if not 0 <= found <= _MAX_PRICE:
+        raise PriceError(f"{str(price)[:40]!r} is no price in thousandths")
+    return found
 
 
 def price_text(price: int) -> str:
@@ -130,14 +166,17 @@ def shown_price(price: int) -> int | None:
 def canonical_line(text: str) -> str:
     """Return a line as canonical decimal text: "2.50" -> "2.5", "+1" -> "1", "-0.0" -> "0".
 
+    The noise of binary floats, up to 1e-9, is taken away: "2.4999999999999996" is "2.5".
+
     Raises:
-        LineError: not a finite decimal of at most six digits before and four after the point.
+        LineError: not ASCII digits with a sign or without, and with at most six before and four after the point.
     """
-    try:
-        line = Decimal(text.strip())
-    except InvalidOperation as error:
-        raise LineError(f"{text[:40]!r} is no line") from error
-    if not line.is_finite() or abs(line) >= _MAX_LINE or line != line.quantize(Decimal("0.0001")):
+    plain = text.strip()
+    if not _SIGNED.fullmatch(plain):
+        raise LineError(f"{text[:40]!r} is no line")
+    stated = Decimal(plain)
+    line = stated.quantize(_FINEST_LINE)
+    if abs(line) >= _MAX_LINE or abs(line - stated) > _NOISE:
         raise LineError(f"{text[:40]!r} is no line")
     return f"{line.normalize() + 0:f}" if line else "0"
 

@@ -19,6 +19,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` is the hash of the bytes as they came, compressed, or empty where nobody has worked it out. Where an
     equal answer has been read before, `known` is what it said, and `body` is empty: it was not even unpacked.
+    `number` is that of the request among all requests of the process, in the order in which they were sent.
     """
 
     body: bytes
@@ -26,6 +27,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int
     digest: bytes = b""
     known: KnownBody | None = None
+    number: int = 0
 
     @property
     def bytes(self) -> int:

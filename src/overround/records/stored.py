@@ -1,5 +1,6 @@
 """What the database gives back to the service."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +13,13 @@ from overround.records.event import Listing
 class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
     """One (event, bookmaker) as the database holds it: parallel sequences, one element a market.
 
-    `confirmed_at` is empty where all markets were seen at `captured_at`.
+    `confirmed_at` is empty where all markets were seen at `captured_at`. `place` is (epoch, seq); None where it is
+    not known.
     """
 
     sr_id: int
     bookmaker: str
+    snapshot_id: uuid.UUID
     captured_at: datetime
     last_confirmed_at: datetime | None
     body_hash: bytes
@@ -25,6 +28,7 @@ class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
     prices: Sequence[tuple[int, ...]]
     changed_at: Sequence[datetime]
     confirmed_at: Sequence[datetime]
+    place: tuple[int, int] | None = None
 
 
 class StoredListing(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from overround.caching.odds_cache import OddsCache
-from overround.errors import RunInProgressError
+from overround.errors import OwnedElsewhereError, RunInProgressError
 from overround.ports import ScrapeControl, WriteQueue
 from overround.records.batch import RunKind, ScrapeRun
 
@@ -33,11 +33,17 @@ class JobState(Protocol):
 
 
 async def scrape_all_platforms(state: JobState, kind: RunKind = RunKind.CYCLE) -> ScrapeRun | None:
-    """Run one cycle over all bookmakers and report on queue and cache; None where one is under way."""
+    """Run one cycle over all bookmakers and report on queue and cache; None where one is under way.
+
+    None as well where another service owns the database.
+    """
     try:
         run = await state.control.run_cycle(kind)
     except RunInProgressError as error:
         _log.warning("cycle_skipped", kind=kind, under_way=error.run_id)
+        return None
+    except OwnedElsewhereError as error:
+        _log.warning("cycle_skipped", kind=kind, owner=error.holder)
         return None
     queue = state.write_queue
     _log.info(

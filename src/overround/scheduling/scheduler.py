@@ -1,28 +1,18 @@
 """Two polling tiers and a watchdog: near events often, everything at a longer interval."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 import msgspec
 import structlog
-from apscheduler.job import Job
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from overround.clock import SystemClock
 from overround.ports import Clock
 from overround.records.batch import RunKind
 from overround.records.writing import FillState
 from overround.scheduling.jobs import JobState, scrape_all_platforms
+from overround.scheduling.repetition import Repetition
 from overround.settings import ScheduleSettings
-
-_CYCLE = "cycle"
-_WATCHDOG = "watchdog"
-
-# APScheduler lives by the machine's clock, also where the service's clock is set to another date.
-_WALL_CLOCK = SystemClock()
 
 _log = structlog.get_logger(__name__)
 
@@ -66,13 +56,19 @@ class ScrapeScheduler:
         state: JobState,
         clock: Clock,
         before_cycle: Callable[[], Awaitable[None]] | None = None,
+        timer: Clock | None = None,
     ) -> None:
-        """Build it; `before_cycle` is awaited before each scheduled cycle: a demo's market moves then."""
+        """Build it; `before_cycle` is awaited before each scheduled cycle: a demo's market moves then.
+
+        `timer` tells when a job is due: by default the machine's clock, because a demo's own clock skips time.
+        """
         self._before_cycle = before_cycle
         self._plan = plan
         self._state = state
         self._clock = clock
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._timer = timer or SystemClock()
+        self._cycles: Repetition | None = None
+        self._others: list[Repetition] = []
         self._paused = False
         self._left_out = False
         self._full_due_at = clock.monotonic()
@@ -80,73 +76,52 @@ class ScrapeScheduler:
     def start(self, *, cycles: bool = True) -> None:
         """Start; with `cycles`, the first cycle begins at once."""
         if cycles:
-            trigger = IntervalTrigger(seconds=self._plan.short_interval.total_seconds(), timezone=UTC)
-            self._scheduler.add_job(
-                self._tick,
-                trigger,
-                id=_CYCLE,
-                next_run_time=_WALL_CLOCK.now(),
-                max_instances=1,
-                coalesce=True,
-                misfire_grace_time=None,
-            )
-        watch = IntervalTrigger(seconds=max(1.0, self._plan.stuck_after.total_seconds() / 4), timezone=UTC)
-        self._scheduler.add_job(self._watch, watch, id=_WATCHDOG, misfire_grace_time=None)
-        self._scheduler.start()
+            self._cycles = Repetition(self._tick, self._plan.short_interval, "cycle", self._timer)
+            self._cycles.start()
+        watch = max(timedelta(seconds=1), self._plan.stuck_after / 4)
+        self._others.append(Repetition(self._watch, watch, "watchdog", self._timer, first_after=watch))
+        self._others[-1].start()
 
     def set_plan(self, plan: SchedulePlan) -> None:
         """Go by another plan; with another short interval, the next cycle begins one such from now."""
         moved, self._plan = plan.short_interval != self._plan.short_interval, plan
-        if moved and self._job() is not None:
-            trigger = IntervalTrigger(seconds=plan.short_interval.total_seconds(), timezone=UTC)
-            self._scheduler.reschedule_job(_CYCLE, trigger=trigger)
-            if self._paused:
-                self._scheduler.pause_job(_CYCLE)
+        if moved and self._cycles is not None:
+            self._cycles.set_interval(plan.short_interval)
 
     def every(self, interval: timedelta, job: Callable[[], Awaitable[None]], name: str) -> None:
         """Run another job at once and at every interval."""
-
-        async def run() -> None:
-            with suppress(asyncio.CancelledError):  # by `stop`: no failure, which the library would log it as
-                await job()
-
-        trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
-        self._scheduler.add_job(
-            run, trigger, id=name, next_run_time=_WALL_CLOCK.now(), misfire_grace_time=None, coalesce=True
-        )
+        self._others.append(Repetition(job, interval, name, self._timer))
+        self._others[-1].start()
 
     def stop(self) -> None:
         """Start no more cycles; one under way is the scrape control's to end."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        for one in (self._cycles, *self._others):
+            if one is not None:
+                one.stop()
+        self._cycles, self._others = None, []
 
     def pause(self) -> None:
         """Start no cycle until resumed."""
         self._paused = True
-        if self._job() is not None:
-            self._scheduler.pause_job(_CYCLE)
+        if self._cycles is not None:
+            self._cycles.pause()
 
     def resume(self) -> None:
         """Go on with the schedule."""
         self._paused = False
-        if self._job() is not None:
-            self._scheduler.resume_job(_CYCLE)
+        if self._cycles is not None:
+            self._cycles.resume()
 
     def status(self) -> SchedulerStatus:
         """Return whether it runs, and when it runs next."""
-        job = self._job()
-        at = job.next_run_time if job is not None else None
-        now = _WALL_CLOCK.now()
+        seconds = None if self._cycles is None or self._paused else self._cycles.seconds_to_next_run()
         return SchedulerStatus(
-            running=job is not None,
+            running=self._cycles is not None,
             paused=self._paused,
-            seconds_to_next_run=None if at is None else round(max(0.0, (at - now).total_seconds()), 1),
+            seconds_to_next_run=None if seconds is None else round(seconds, 1),
             short_interval_seconds=self._plan.short_interval.total_seconds(),
             long_interval_seconds=self._plan.long_interval.total_seconds(),
         )
-
-    def _job(self) -> Job | None:
-        return self._scheduler.get_job(_CYCLE) if self._scheduler.running else None
 
     def _eases_off(self) -> bool:
         """Tell whether this turn is left out: while the journal fills up, only every second one is taken."""
@@ -156,8 +131,6 @@ class ScrapeScheduler:
         return self._left_out
 
     async def _tick(self) -> None:
-        # A timer that was set by a request (to pause, to resume) would carry that request's id for ever.
-        structlog.contextvars.clear_contextvars()
         if self._eases_off():
             _log.warning("cycle_left_out", reason="the journal is filling up")
             return

@@ -1,37 +1,37 @@
 """Asking all bookmakers at once for their lists, and entering the answers in the event register."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 import structlog
 
+from overround.bookmakers.kit.dates import bounded
 from overround.caching.event_register import BookUpdate, EventRegister, KnownListing, update_book
-from overround.errors import ErrorClass, FetchError
+from overround.errors import DateError, ErrorClass, FetchError
 from overround.ports import Clock
 from overround.records.event import DiscoveryFailure, LeagueListings, Listing
-from overround.scraping.event_scrape import Source
-from overround.scraping.matching import match_listings
+from overround.records.odds import Dropped
+from overround.scraping.absence import Sweep
+from overround.scraping.event_scrape import Source, require_asked_for
+from overround.scraping.likeness import is_simulated
+from overround.scraping.matching import match_listings, same_match
+from overround.scraping.runs import ListFigures
 
 _log = structlog.get_logger(__name__)
 
 ListingKey = tuple[str, str]
+Gone = Callable[[Sweep, Sequence[KnownListing]], Sequence[KnownListing]]
 T = TypeVar("T")
 
+_REASONS_SHOWN = 20
 _NOTHING = BookUpdate(events=(), listings=())
 # Before others have their turn: some two milliseconds.
 _LOOKED_AT_AT_A_TIME = 500
 _MATCHED_AT_A_TIME = 40
-
-
-class Sweep(msgspec.Struct, frozen=True, kw_only=True):
-    """What one discovery brought: league answers and failed calls, of all bookmakers."""
-
-    leagues: tuple[LeagueListings, ...]
-    failures: tuple[DiscoveryFailure, ...]
 
 
 async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Sweep:
@@ -39,35 +39,69 @@ async def discover(sources: Mapping[str, Source], sports: Sequence[str]) -> Swee
     answers = await asyncio.gather(*(_discover_one(source, sports) for source in sources.values()))
     every = [answer for one in answers for answer in one]
     return Sweep(
-        leagues=tuple(answer for answer in every if isinstance(answer, LeagueListings)),
+        leagues=tuple(_real(answer) for answer in every if isinstance(answer, LeagueListings)),
         failures=tuple(answer for answer in every if isinstance(answer, DiscoveryFailure)),
+        bookmakers=tuple(sources),
+        sports=tuple(sports),
     )
 
 
+def list_figures(
+    bookmakers: Iterable[str], sweep: Sweep, at: datetime, untrusted: Collection[str] = ()
+) -> Mapping[str, ListFigures]:
+    """Return what each bookmaker's lists held, with the most frequent reasons for what became no listing.
+
+    The counts of the `untrusted` bookmakers have disagreed with their lists for too long.
+    """
+    lists: dict[str, list[LeagueListings]] = {bookmaker: [] for bookmaker in bookmakers}
+    for league in sweep.leagues:
+        lists.setdefault(league.bookmaker, []).append(league)
+    failed = Counter(failure.bookmaker for failure in sweep.failures)
+    return {
+        bookmaker: ListFigures(
+            at=at,
+            listed=sum(league.listed for league in leagues),
+            unreadable=sum(league.unreadable for league in leagues),
+            unlisted=sum(league.unlisted for league in leagues),
+            failed=failed[bookmaker],
+            dropped=_by_reason(leagues),
+            counts_trusted=bookmaker not in untrusted,
+        )
+        for bookmaker, leagues in lists.items()
+    }
+
+
+def _by_reason(leagues: Iterable[LeagueListings]) -> tuple[Dropped, ...]:
+    counts: Counter[str] = Counter()
+    for league in leagues:
+        for dropped in league.dropped:
+            counts[dropped.reason] += dropped.count
+    return tuple(Dropped(reason, "list event", count) for reason, count in counts.most_common(_REASONS_SHOWN))
+
+
 def entering(
-    book: EventRegister, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta
+    book: EventRegister, sweep: Sweep, precedence: Sequence[str], now: datetime, grace: timedelta, gone: Gone
 ) -> Iterator[BookUpdate]:
     """Enter a sweep in the book a little at a time, and yield what differs from before.
 
-    A listing is gone when its league was answered and no league of the sweep has it. What the
-    eviction would drop is not entered. Only events are matched anew of which a listing has come, gone or
-    changed; between two steps others may look at the book, and change it.
+    `gone` chooses the listings that are gone among those that the sweep does not show. What the eviction would
+    drop is not entered. Only events are matched again of which a listing has come, gone or changed; between two
+    steps others may look at the book, and change it.
     """
     found = _Found()
     for league in sweep.leagues:
         for some in _slices(league.listings, _LOOKED_AT_AT_A_TIME):
             found.look_at(book, league, some, now, grace)
             yield _NOTHING
-    answered = {(league.bookmaker, league.league) for league in sweep.leagues}
-    gone = [known for known in found.missing(book) if (known.listing.bookmaker, known.league) in answered]
-    found.changed_events.update(known.listing.sr_id for known in gone)
-    leaving = {_key(known.listing) for known in gone}
+    lost = gone(sweep, tuple(found.missing(book)))
+    found.changed_events.update(known.listing.sr_id for known in lost)
+    leaving = {_key(known.listing) for known in lost}
     fresh = found.by_event()
     for sr_ids in _slices(sorted(found.changed_events, key=lambda sr_id: sr_id or 0), _MATCHED_AT_A_TIME):
         current = [known for sr_id in sr_ids for known in fresh.get(sr_id, ())]
         current += found.stayed(book, frozenset(sr_ids) - {None}, leaving)
         yield enter_listings(book, [_linked(book, known) for known in current], precedence, now)
-    for left in _slices(gone, _MATCHED_AT_A_TIME):
+    for left in _slices(lost, _MATCHED_AT_A_TIME):
         ended = [msgspec.structs.replace(known, gone_at=now, seen_at=book.seen_at(known)) for known in left]
         yield update_book(book, (), ended)
 
@@ -119,10 +153,12 @@ class _Found:
     ) -> None:
         """Compare some listings of a league with the book."""
         for stated in listings:
+            key = _key(stated)
+            # Listed is listed: by a wrong clock, every kick-off may have passed, and nothing is gone for that.
+            self._seen.add(key)
             if stated.kickoff + grace < now:
                 continue
-            listing, key = _with_resolved_id(book, stated), _key(stated)
-            self._seen.add(key)
+            listing = _with_resolved_id(book, stated)
             known = book.listing(key)
             if known is not None and known.listing == listing and known.league == league.league and not known.gone_at:
                 self._fresh.pop(key, None)
@@ -166,20 +202,53 @@ def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _with_resolved_id(book: EventRegister, listing: Listing) -> Listing:
-    """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before."""
-    listing = book.as_linked(listing)
-    known = book.find(listing)
+def _with_resolved_id(book: EventRegister, stated: Listing) -> Listing:
+    """Keep the SportRadar id that an event's own body gave, where the list does not state it; a link goes before.
+
+    Neither outlives the match that it was given to: an id that the bookmaker uses again is of another match.
+    """
+    known = book.find(stated)
+    if known is not None and is_used_again(known.listing, stated):
+        _forget_link(book, stated)
+        return stated
+    listing = book.as_linked(stated)
     if listing.sr_id is not None or known is None or known.listing.sr_id is None or known.listing.linked:
         return listing
     return msgspec.structs.replace(listing, sr_id=known.listing.sr_id)
+
+
+def is_used_again(before: Listing, after: Listing) -> bool:
+    """Tell whether a listing's id now stands for another match than before."""
+    number = before.own_sr_id if before.linked else before.sr_id
+    if number is not None and after.sr_id is not None:
+        return number != after.sr_id
+    return not same_match(before, after)
+
+
+def _forget_link(book: EventRegister, listing: Listing) -> None:
+    link = book.unlink(_key(listing))
+    if link is not None:
+        _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, sr_id=link.sr_id)
+
+
+def _real(answer: LeagueListings) -> LeagueListings:
+    """Return a list without the matches that no teams play, which count as dropped."""
+    simulated = sum(map(is_simulated, answer.listings))
+    if not simulated:
+        return answer
+    return msgspec.structs.replace(
+        answer,
+        listings=tuple(listing for listing in answer.listings if not is_simulated(listing)),
+        dropped=(*answer.dropped, Dropped("simulated match", "list event", simulated)),
+    )
 
 
 async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueListings | DiscoveryFailure]:
     answers: list[LeagueListings | DiscoveryFailure] = []
     try:
         async for answer in source.client.discover(sports):
-            answers.append(answer)  # noqa: PERF401 - what came before a failure counts
+            readable = _readable(answer) if isinstance(answer, LeagueListings) else answer
+            answers.append(readable)
     except Exception as error:  # noqa: BLE001 - supervision point: one bookmaker's bug never stops the others
         _log.error("discovery_bug", bookmaker=source.slug, exc_info=error)
         answers.append(
@@ -190,11 +259,36 @@ async def _discover_one(source: Source, sports: Sequence[str]) -> list[LeagueLis
     return answers
 
 
+def _readable(league: LeagueListings) -> LeagueListings:
+    """Return a list without the listings that no arithmetic survives, whichever client let them through."""
+    faults = [fault for fault in map(_fault, league.listings) if fault]
+    if not faults:
+        return league
+    dropped = tuple(Dropped(reason, "listing", count) for reason, count in Counter(faults).items())
+    return msgspec.structs.replace(
+        league,
+        listings=tuple(listing for listing in league.listings if not _fault(listing)),
+        dropped=league.dropped + dropped,
+        unreadable=league.unreadable + len(faults),
+    )
+
+
+def _fault(listing: Listing) -> str:
+    texts = (listing.listing_id, listing.home, listing.away, listing.country, listing.tournament)
+    if not all(isinstance(text, str) for text in texts):
+        return "a name is no text"
+    try:
+        bounded(listing.kickoff)
+    except DateError as error:
+        return str(error)
+    return ""
+
+
 def _key(listing: Listing) -> ListingKey:
     return (listing.bookmaker, listing.listing_id)
 
 
-_RETRY_AFTER = timedelta(hours=1)
+_RETRY_AFTER = 3600.0  # seconds
 _AT_MOST = 50  # fetches a cycle: this must never hold up the scrape
 
 
@@ -204,7 +298,7 @@ class ListingResolver:
     def __init__(self, sources: Mapping[str, Source], clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
-        self._asked: dict[tuple[str, str], datetime] = {}
+        self._asked: dict[tuple[str, str], float] = {}
 
     async def resolve(self, book: EventRegister) -> Sequence[KnownListing]:
         """Return the unmatched listings whose body names their event, with the id filled in."""
@@ -213,7 +307,7 @@ class ListingResolver:
         return [known for known in found if known is not None]
 
     def _due(self, book: EventRegister) -> Sequence[KnownListing]:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         unmatched = [known for known in book.known() if known.listing.sr_id is None and known.gone_at is None]
         keys = {(known.listing.bookmaker, known.listing.listing_id): known for known in unmatched}
         self._asked = {key: at for key, at in self._asked.items() if key in keys and now - at < _RETRY_AFTER}
@@ -225,10 +319,14 @@ class ListingResolver:
         source = self._sources[known.listing.bookmaker]
         try:
             response = await source.client.fetch_event(known.listing)
-            sr_id = source.reader.read(response).listing.sr_id
+            stated = source.reader.read(response).listing
+            require_asked_for(known.listing, stated)
         except FetchError as error:
             _log.info("listing_not_resolved", bookmaker=source.slug, listing=known.listing.listing_id, error=str(error))
             return None
-        if sr_id is None:
+        except Exception as error:  # noqa: BLE001 - supervision point: one listing's body does not end a cycle
+            _log.error("listing_bug", bookmaker=source.slug, listing=known.listing.listing_id, exc_info=error)
             return None
-        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=sr_id))
+        if stated.sr_id is None:
+            return None
+        return msgspec.structs.replace(known, listing=msgspec.structs.replace(known.listing, sr_id=stated.sr_id))

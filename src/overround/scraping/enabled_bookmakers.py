@@ -1,6 +1,6 @@
 """Which bookmakers are asked; may change while the service runs."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from overround.scraping.event_scrape import Source
 
@@ -8,12 +8,19 @@ from overround.scraping.event_scrape import Source
 class EnabledBookmakers(Mapping[str, Source]):
     """The bookmakers that are switched on.
 
+    One that is `withheld` is not among them either, for as long as that lasts: its prices could not be stored.
     One that is switched off is no longer among them, and yet found by its slug: a run goes on with
     what it has chosen.
     """
 
-    def __init__(self, everyone: Mapping[str, Source], switched_on: Collection[str]) -> None:
+    def __init__(
+        self,
+        everyone: Mapping[str, Source],
+        switched_on: Collection[str],
+        withheld: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self.everyone = everyone
+        self._withheld = withheld
         self._on = set(switched_on)
         # Those that were on at some time since the start: they may have prices.
         self.shown = tuple(slug for slug in everyone if slug in self._on)
@@ -33,12 +40,13 @@ class EnabledBookmakers(Mapping[str, Source]):
 
     def __contains__(self, slug: object) -> bool:
         """Tell whether a bookmaker is on."""
-        return slug in self._on
+        return slug in self._on and slug not in self._withheld()
 
     def __iter__(self) -> Iterator[str]:
         """Yield those that are on; a copy, since they may change meanwhile."""
-        return iter([slug for slug in self.everyone if slug in self._on])
+        withheld = self._withheld()
+        return iter([slug for slug in self.everyone if slug in self._on and slug not in withheld])
 
     def __len__(self) -> int:
         """Return how many are on."""
-        return len(self._on)
+        return len(self._on.difference(self._withheld()))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import islice
@@ -17,7 +17,9 @@ from overround.catalogue import Catalogue
 from overround.errors import ErrorClass, JournalWriteError, OverroundError, UnknownEventError
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.records.batch import RunKind, RunStatus, ScrapeRun, WriteBatch
-from overround.scraping.discovery import ListingResolver, Sweep, discover, enter_listings, entering, rematch
+from overround.records.event import Event
+from overround.scraping.absence import Absences, Sweep, clean_bookmakers, withdrawals
+from overround.scraping.discovery import ListingResolver, discover, enter_listings, entering, list_figures, rematch
 from overround.scraping.event_scrape import EventResult, Landing, Source, note_fetched, prepared_result, scrape_listing
 from overround.scraping.precedence import Precedence
 from overround.scraping.run_targets import EventTarget, batches_of, choose_targets
@@ -34,7 +36,10 @@ _log = structlog.get_logger(__name__)
 
 
 class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cycle covers; what has been fetched is stored within so many seconds, None: batch by batch."""
+    """What a cycle covers; what has been fetched is stored within so many seconds, None: batch by batch.
+
+    `interval` is the least time between two cycles: lists that are closer together do not confirm an absence.
+    """
 
     reference: str
     sports: tuple[str, ...]
@@ -43,6 +48,7 @@ class CycleOptions(msgspec.Struct, frozen=True, kw_only=True):
     near_kickoff: timedelta
     eviction_grace: timedelta
     store_within: float | None = None
+    interval: timedelta = timedelta()
 
 
 class ScrapeContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +81,15 @@ class EventCoordinator:
         """Build the coordinator; one of `write_queue` and `batch_writer` is needed."""
         self._context = context
         self._options = options
-        self._store = BatchStore(
+        self.store = BatchStore(
             context.cache, context.catalogue, context.clock, write_queue, batch_writer, context.stream
         )
         self._resolver = ListingResolver(context.sources, context.clock)
+        self._absences = Absences(options.interval)
         self._stores_first = Precedence()
         self._owed = BookUpdate(events=(), listings=())
         self._owed_runs: list[ScrapeRun] = []
+        self._ending = False
 
     @classmethod
     def from_settings(
@@ -101,6 +109,7 @@ class EventCoordinator:
             near_kickoff=settings.schedule.near_kickoff,
             eviction_grace=scraping.eviction_grace,
             store_within=scraping.store_within.total_seconds(),
+            interval=settings.schedule.short_interval,
         )
         return cls(context, options, write_queue, batch_writer)
 
@@ -127,7 +136,7 @@ class EventCoordinator:
         while self._owed_runs:
             run = self._owed_runs[0]
             try:
-                await self._store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
+                await self.store.write(WriteBatch(scrape_run_id=run.run_id, batch_index=0, run=run))
             except JournalWriteError as error:
                 _log.warning("open_runs_not_closed", runs=len(self._owed_runs), error=str(error))
                 return
@@ -158,7 +167,11 @@ class EventCoordinator:
             tally.errors[ErrorClass.INTERNAL] += 1
             return await self._finish(run, tally, RunStatus.FAILED)
         self._evict_started()
-        return await self._finish(run, tally)
+        return await self._finish(run, tally, RunStatus.INTERRUPTED if self._ending else None)
+
+    def end_early(self) -> None:
+        """Count the run under way as interrupted: nothing more is asked for, and what comes is stored."""
+        self._ending = True
 
     async def scrape_event(self, sr_id: int, run: ScrapeRun | None = None) -> ScrapeRun:
         """Scrape one event at every bookmaker that lists it; return the finished run.
@@ -187,9 +200,12 @@ class EventCoordinator:
         """Classify a batch against the cache, update the cache, hand what changed to the write path."""
         for result in results:
             note_fetched(result, batch_index)
-        current = [result for result in results if self._context.book.event(result.sr_id) is not None]
+        book = self._context.book
+        current = [result for result in results if book.is_listed(result.sr_id, result.bookmaker, result.listing_id)]
+        rephased = tuple(_rephased(book, current))
+        self._owed = _joined(self._owed, BookUpdate(events=rephased, listings=()))
         with self._stores_first.storing():
-            stored = await self._store.store(run, batch_index, current, tally, self._options.reference)
+            stored = await self.store.store(run, batch_index, current, tally, self._options.reference, rephased)
         self._context.progress.publish(stored)
         _log.info("batch_stored", **msgspec.to_builtins(stored))
         return stored
@@ -199,16 +215,30 @@ class EventCoordinator:
         began = context.clock.monotonic()
         sweep = await discover(context.sources, options.sports)
         now = context.clock.now()
-        for update in entering(context.book, sweep, self._precedence(), now, options.eviction_grace):
+        for update in entering(context.book, sweep, self._precedence(), now, options.eviction_grace, self._gone):
             self._owed = _joined(self._owed, update)
             await asyncio.sleep(0)
         self._owed = _joined(self._owed, await self._resolve())
         _count_sweep(sweep, tally)
+        context.runs.note_lists(list_figures(context.sources, sweep, now, self._absences.untrusted()))
         await self._write_or_count(run, tally)
+        await self._withdraw(run, tally, clean_bookmakers(sweep))
         targets = self._targets(options.horizon)
         self._announce(run, targets, len(sweep.failures), began)
         tally.discovery_ms = (context.clock.monotonic() - began) * 1000
         return targets
+
+    def _gone(self, sweep: Sweep, missing: Sequence[KnownListing]) -> Sequence[KnownListing]:
+        return self._absences.gone(sweep, missing, self._context.clock.monotonic())
+
+    async def _withdraw(self, run: ScrapeRun, tally: RunTally, clean: Collection[str]) -> None:
+        """Withdraw the prices of listings that have left their events."""
+        context = self._context
+        found = iter(
+            list(withdrawals(context.book, context.cache, clean, context.clock.now(), context.clock.monotonic()))
+        )
+        while some := tuple(islice(found, self._options.batch_size)):
+            await self._store_or_count(tally, self.store.withdraw(run, tally.next_batch(), some, tally))
 
     async def _chosen(
         self, run: ScrapeRun, tally: RunTally, targets: Sequence[EventTarget] | None
@@ -259,7 +289,7 @@ class EventCoordinator:
         began = self._context.clock.monotonic()
         async with aclosing(self._scraped(run, batches)) as scraped:
             async for results in scraped:
-                await self._store_or_count(run, tally.next_batch(), tally, results)
+                await self._store_or_count(tally, self.store_batch_results(run, tally.next_batch(), results, tally))
         tally.scraping_ms = (self._context.clock.monotonic() - began) * 1000
 
     async def _scraped(
@@ -317,11 +347,9 @@ class EventCoordinator:
         )
         return result
 
-    async def _store_or_count(
-        self, run: ScrapeRun, index: int, tally: RunTally, results: Sequence[EventResult]
-    ) -> None:
+    async def _store_or_count(self, tally: RunTally, storing: Awaitable[object]) -> None:
         try:
-            await self.store_batch_results(run, index, results, tally)
+            await storing
         except Exception as error:  # noqa: BLE001 - supervision point: entries stay unaccepted and come again
             _count_storage_failure(tally, error)
 
@@ -338,7 +366,7 @@ class EventCoordinator:
             run=run,
         )
         try:
-            await self._store.write(batch)
+            await self.store.write(batch)
         except Exception as error:  # noqa: BLE001 - supervision point: what is owed is written with the next run
             _count_storage_failure(tally, error)
         else:
@@ -357,7 +385,8 @@ class EventCoordinator:
 
     def _evict_started(self) -> None:
         context = self._context
-        started = context.book.drop_started(context.clock.now(), self._options.eviction_grace)
+        clock = context.clock
+        started = context.book.drop_started(clock.now(), clock.monotonic(), self._options.eviction_grace)
         if started:
             _log.info("events_evicted", events=len(started), cached=context.cache.evict(started))
 
@@ -377,10 +406,24 @@ def _key(known: KnownListing) -> tuple[str, str]:
     return (known.listing.bookmaker, known.listing.listing_id)
 
 
+def _rephased(book: EventRegister, results: Iterable[EventResult]) -> Iterator[Event]:
+    """Note which events the bodies show in play, and yield those of which that is news."""
+    for result in results:
+        if result.offer is not None and (result.offer.live or result.offer.complete):
+            at, live = result.scraped_at, result.offer.live
+            event = book.note_phase(result.sr_id, result.bookmaker, at, live=live)
+            if event is not None:
+                yield event
+
+
 def _count_sweep(sweep: Sweep, tally: RunTally) -> None:
     for league in sweep.leagues:
         tally.count(league.bookmaker, "listings", len(league.listings))
         tally.count(league.bookmaker, "dropped", sum(dropped.count for dropped in league.dropped))
+        tally.count(league.bookmaker, "unreadable", league.unreadable)
+        tally.count(league.bookmaker, "unlisted", league.unlisted)
+        if not league.whole:
+            tally.errors[ErrorClass.MALFORMED] += 1
     for failure in sweep.failures:
         tally.fail(failure.bookmaker, "discovery_failed", failure.error_class)
         _log.warning("discovery_call_failed", bookmaker=failure.bookmaker, league=failure.league, error=failure.message)

@@ -16,6 +16,7 @@ from overround.records.batch import SnapshotWriteData
 from overround.records.event import Listing, Offer
 from overround.records.odds import Snapshot
 from overround.records.response import Response
+from overround.scraping.matching import same_match
 from overround.scraping.precedence import Precedence
 from overround.scraping.write_batch import snapshot_write_data
 
@@ -42,11 +43,15 @@ class PreparedStore(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one fetch brought: a snapshot, or an error class and what went wrong."""
+    """What one fetch brought: a snapshot, or an error class and what went wrong.
+
+    A body that shows the event in play has an offer and no snapshot: its prices are of another series.
+    """
 
     sr_id: int
     bookmaker: str
     scraped_at: datetime
+    listing_id: str | None = None
     duration_ms: int = 0
     bytes: int = 0
     snapshot: Snapshot | None = None
@@ -90,7 +95,7 @@ async def scrape_listing(
     try:
         response = await source.client.fetch_event(listing)
         async with precedence.reading():
-            return _read(source, sr_id, listing, response)
+            return _read(source, sr_id, listing, response, clock.monotonic())
     except FetchError as error:
         failure, message = error.error_class, str(error)
     except Exception as error:  # noqa: BLE001 - supervision point: one bad event never costs the batch
@@ -100,30 +105,51 @@ async def scrape_listing(
         sr_id=sr_id,
         bookmaker=source.slug,
         scraped_at=clock.now(),
+        listing_id=listing.listing_id,
         duration_ms=round((clock.monotonic() - began) * 1000),
         error_class=failure,
         message=message,
     )
 
 
-def _read(source: Source, sr_id: int, listing: Listing, response: Response) -> EventResult:
+def _read(source: Source, sr_id: int, listing: Listing, response: Response, seen: float) -> EventResult:
     offer = source.reader.read(response)
-    stated = offer.listing.sr_id
-    if stated is not None and stated != sr_id and not listing.linked:
-        reason = f"the body is of event {stated}, asked for was {sr_id}"
-        raise MalformedError(source.slug, f"event {listing.listing_id}", reason, field="sr_id")
+    require_asked_for(listing, offer.listing)
     return EventResult(
         sr_id=sr_id,
         bookmaker=source.slug,
         scraped_at=response.received_at,
+        listing_id=listing.listing_id,
         duration_ms=response.duration_ms,
         bytes=response.bytes,
-        snapshot=_snapshot(source, sr_id, offer, response),
+        snapshot=None if offer.live else _snapshot(source, sr_id, offer, response, seen),
         offer=offer,
     )
 
 
-def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> Snapshot:
+def require_asked_for(asked: Listing, stated: Listing) -> None:
+    """Refuse a body that is not of the listing that was asked for.
+
+    Its SportRadar number counts against the bookmaker's own word, whatever event people have linked the listing to.
+    Where the bookmaker's list gives none, the teams must be those of the list.
+
+    Raises:
+        MalformedError: the body's own id, number or teams are another match's.
+    """
+    subject = f"event {asked.listing_id}"
+    if stated.listing_id != asked.listing_id:
+        reason = f"the body is of listing {stated.listing_id}"
+        raise MalformedError(asked.bookmaker, subject, reason, field="listing_id")
+    number = asked.own_sr_id if asked.linked else asked.sr_id
+    if number is not None and stated.sr_id is not None and stated.sr_id != number:
+        reason = f"the body is of event {stated.sr_id}, asked for was {number}"
+        raise MalformedError(asked.bookmaker, subject, reason, field="sr_id")
+    if number is None and not same_match(asked, stated):
+        reason = f"the body is of {stated.home} - {stated.away}"
+        raise MalformedError(asked.bookmaker, subject, reason, field="teams")
+
+
+def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response, seen: float) -> Snapshot:
     return Snapshot(
         sr_id=sr_id,
         bookmaker=source.slug,
@@ -132,7 +158,10 @@ def _snapshot(source: Source, sr_id: int, offer: Offer, response: Response) -> S
         complete=offer.complete,
         covered=source.reader.covered,
         unproven=frozenset(dropped.key for dropped in offer.dropped if dropped.key is not None),
+        suspended=offer.suspended,
         body_hash=offer.body_hash,
+        number=response.number,
+        seen=seen,
     )
 
 

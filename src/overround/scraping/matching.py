@@ -1,21 +1,15 @@
 """Which listings are of one event: by SportRadar id, with duplicates and conflicts told apart."""
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from difflib import SequenceMatcher
 
 import msgspec
 
 from overround.records.event import Event, Listing
+from overround.scraping.likeness import ALIKE, kind_of, namesakes, teams_likeness
 
 MAX_KICKOFF_SPREAD = timedelta(hours=24)
-_MIN_TOKEN = 3  # shorter ones ("fc", "sc", "1.") are shared by unrelated teams
-_MIN_LIKENESS = 0.6
-_CLUB_WORDS = frozenset(
-    {"afc", "club", "city", "united", "utd", "women", "reserves", "youth", "u19", "u20", "u21", "u23"}
-)
 
 
 class Matched(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +59,31 @@ def conflict_between(listings: Sequence[Listing]) -> str:
     if max(kickoffs) - min(kickoffs) > MAX_KICKOFF_SPREAD:
         return f"kick-offs {min(kickoffs):%Y-%m-%d %H:%M} and {max(kickoffs):%Y-%m-%d %H:%M} UTC"
     first = listings[0]
-    for other in listings[1:]:
-        if not _same_teams(first, other):
-            return f"{first.bookmaker}: {first.home} - {first.away}, {other.bookmaker}: {other.home} - {other.away}"
+    return next(filter(None, (_contradiction(first, other) for other in listings[1:])), "")
+
+
+def same_match(one: Listing, other: Listing) -> bool:
+    """Tell whether two statements of one bookmaker, such as a list's and a body's, are of one match.
+
+    Kick-offs do not count: a match that is put off stays the same.
+    """
+    found = teams_likeness(one, other)
+    return min(found.home, found.away) >= ALIKE and not found.turned and kind_of(one).fits(kind_of(other))
+
+
+def _contradiction(one: Listing, other: Listing) -> str:
+    """Return in which teams two listings contradict each other; empty where they do not."""
+    teams = f"{one.bookmaker}: {one.home} - {one.away}, {other.bookmaker}: {other.home} - {other.away}"
+    likeness = teams_likeness(one, other)
+    if likeness.turned:
+        return f"home and away are turned round; {teams}"
+    if not likeness.same:
+        return teams
+    if not kind_of(one).fits(kind_of(other)):
+        places = f"{one.tournament} and {other.tournament}"
+        return f"women's, youth and other teams; {teams}, in {places}"
+    if namesakes(one.home, other.home) or namesakes(one.away, other.away):
+        return f"reserves and first team; {teams}"
     return ""
 
 
@@ -105,25 +121,3 @@ def _kickoff(listings: Sequence[Listing], reference: str) -> datetime:
         return listings[0].kickoff
     votes: Mapping[datetime, int] = Counter(listing.kickoff for listing in listings)
     return max(votes, key=lambda kickoff: (votes[kickoff], -kickoff.timestamp()))
-
-
-def _same_teams(one: Listing, other: Listing) -> bool:
-    straight = (_alike(one.home, other.home), _alike(one.away, other.away))
-    if all(straight):
-        return True
-    swapped = _alike(one.home, other.away) and _alike(one.away, other.home)
-    return any(straight) and not swapped
-
-
-def _alike(one: str, other: str) -> bool:
-    first, second = _plain(one), _plain(other)
-    shared = set(first.split()) & set(second.split()) - _CLUB_WORDS
-    if any(len(token) >= _MIN_TOKEN for token in shared):
-        return True
-    return SequenceMatcher(None, first, second).ratio() >= _MIN_LIKENESS
-
-
-def _plain(name: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    letters = (char if char.isalnum() else " " for char in decomposed if not unicodedata.combining(char))
-    return " ".join("".join(letters).split())

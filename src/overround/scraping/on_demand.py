@@ -1,21 +1,27 @@
 """Runs started from outside: one cycle at a time, single events with one fetch for all who ask at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
 import structlog
 
 from overround.caching.odds_cache import OddsCache
-from overround.errors import CoolingDownError, NothingToRetryError, RunInProgressError, UnknownRunError
+from overround.errors import (
+    CoolingDownError,
+    NothingToRetryError,
+    OwnedElsewhereError,
+    RunInProgressError,
+    UnknownRunError,
+)
 from overround.fetching.admission import urgent
 from overround.ports import Clock, EventScrape, MarketChange
 from overround.records.batch import RunKind, ScrapeRun
 from overround.records.odds import REMOVED, MarketKey, MarketPrices
 from overround.scraping.event_coordinator import EventCoordinator, ScrapeContext
 from overround.scraping.run_targets import EventTarget, failed_targets
-from overround.scraping.runs import RunDetail
+from overround.scraping.runs import ListFigures, RunDetail
 from overround.scraping.start_up import CatchUp
 from overround.streaming.progress import Progress
 
@@ -111,11 +117,14 @@ class ScrapeController:
         context: ScrapeContext,
         cool_down: timedelta,
         catch_up: CatchUp | None = None,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         """Build it; a single event is scraped on demand no sooner than `cool_down` after its last time.
 
-        Nothing is scraped before the cache has caught up with the journal, where there is one.
+        Nothing is scraped before the cache has caught up with the journal, where there is one. `permit` is called
+        before each scrape, and raises an OwnedElsewhereError where another service is the one to scrape.
         """
+        self._permit = permit
         self._coordinator = coordinator
         self._catch_up = catch_up
         self._book = context.book
@@ -133,6 +142,7 @@ class ScrapeController:
         Raises:
             RunInProgressError: a cycle is under way.
             RecoveringError: the cache has not caught up yet.
+            OwnedElsewhereError: another service owns the database.
         """
         self._require_caught_up()
         self._begin(RunKind.CYCLE)
@@ -143,7 +153,9 @@ class ScrapeController:
 
         Raises:
             RunInProgressError: a cycle is under way.
+            OwnedElsewhereError: another service owns the database.
         """
+        self._permit()
         if self._catch_up is not None:
             await self._catch_up.done.wait()
         # Whoever waits may be cancelled; the cycle belongs to this controller and goes on.
@@ -163,6 +175,7 @@ class ScrapeController:
             NothingToRetryError: it has no failures whose events are to come.
             RunInProgressError: a cycle is under way.
             RecoveringError: the cache has not caught up yet.
+            OwnedElsewhereError: another service owns the database.
         """
         self._require_caught_up()
         targets = self._failed_targets(run_id)
@@ -178,6 +191,7 @@ class ScrapeController:
             UnknownEventError: nobody lists it.
             CoolingDownError: it was scraped on demand just before.
             RecoveringError: the cache has not caught up yet.
+            OwnedElsewhereError: another service owns the database.
         """
         self._require_caught_up()
         return await self._on_demand.scrape(sr_id)
@@ -186,12 +200,19 @@ class ScrapeController:
         """Return what is known of a run beyond its counts; None of a run of an earlier process."""
         return self._runs.detail(run_id)
 
+    def lists(self, bookmaker: str) -> ListFigures | None:
+        """Return what the newest discovery found in a bookmaker's lists; None before the first."""
+        return self._runs.lists(bookmaker)
+
     def runs(self) -> Sequence[ScrapeRun]:
         """Return the newest runs, the one under way included, newest first."""
         return self._runs.newest()
 
-    async def stop(self) -> None:
-        """End whatever is being scraped."""
+    async def stop(self, landing: float = 0.0) -> None:
+        """End whatever is being scraped, once what was asked for has come and is stored: at most `landing` seconds."""
+        self._coordinator.end_early()
+        if self._cycle is not None and landing:
+            await asyncio.wait([self._cycle], timeout=landing)
         await self.cancel_cycle()
         await self._on_demand.cancel()
 
@@ -201,7 +222,15 @@ class ScrapeController:
             self._cycle.cancel()
             await asyncio.gather(self._cycle, return_exceptions=True)
 
+    async def stop_without_permit(self) -> None:
+        """End what is being scraped where another service has turned out to be the one to scrape."""
+        try:
+            self._permit()
+        except OwnedElsewhereError:
+            await self.stop()
+
     def _require_caught_up(self) -> None:
+        self._permit()
         if self._catch_up is not None:
             self._catch_up.require_done()
 

@@ -8,6 +8,7 @@ import msgspec
 
 from overround.ports import Clock
 from overround.records.batch import BookmakerCounts, RunKind, RunStatus, ScrapeRun
+from overround.records.odds import Dropped
 
 _FAILURES_KEPT = 5_000  # of one run: more than that is not looked at one by one
 
@@ -32,6 +33,22 @@ class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[ScrapeFailure, ...] = ()
 
 
+class ListFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bookmaker's lists held at the newest discovery, which was at `at`; see `LeagueListings` for the counts.
+
+    `failed` counts lists that could not be had. `dropped` has what became no listing, by reason, the most frequent
+    first. `counts_trusted` is False once the bookmaker's own count of a list has disagreed with it for ten discoveries.
+    """
+
+    at: datetime
+    listed: int = 0
+    unreadable: int = 0
+    unlisted: int = 0
+    failed: int = 0
+    dropped: tuple[Dropped, ...] = ()
+    counts_trusted: bool = True
+
+
 class RunBook:
     """The newest runs by id; ids grow by one from the greatest known at start."""
 
@@ -40,6 +57,7 @@ class RunBook:
         self._keep = keep
         self._runs: OrderedDict[int, ScrapeRun] = OrderedDict()
         self._details: dict[int, RunDetail] = {}
+        self._lists: Mapping[str, ListFigures] = {}
         self._last_id = 0
 
     def warm(self, runs: Iterable[ScrapeRun], last_id: int) -> None:
@@ -76,6 +94,14 @@ class RunBook:
     def detail(self, run_id: int) -> RunDetail | None:
         """Return what is known of a run beyond its counts; None of a run of an earlier process."""
         return self._details.get(run_id)
+
+    def note_lists(self, figures: Mapping[str, ListFigures]) -> None:
+        """Keep what the newest discovery found in each bookmaker's lists."""
+        self._lists = {**self._lists, **figures}
+
+    def lists(self, bookmaker: str) -> ListFigures | None:
+        """Return what the newest discovery found in a bookmaker's lists; None before the first."""
+        return self._lists.get(bookmaker)
 
     def find(self, run_id: int) -> ScrapeRun | None:
         """Return a run, or None."""
@@ -155,5 +181,5 @@ class RunTally:
     def _status(self, counts: Mapping[str, BookmakerCounts]) -> RunStatus:
         if not self.errors:
             return RunStatus.COMPLETED
-        good = sum(one.changed + one.confirmed + one.incomplete + one.stale for one in counts.values())
+        good = sum(one.changed + one.confirmed + one.incomplete + one.overtaken for one in counts.values())
         return RunStatus.PARTIAL if good else RunStatus.FAILED

@@ -1,9 +1,11 @@
 """Filling the cache at start: from the database, then from batches that an earlier process journalled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
+from types import MappingProxyType
 
 import msgspec
 import structlog
@@ -11,6 +13,7 @@ import structlog
 from overround.caching.warmup import SharedKeys, apply_journalled, enter_journalled, warm_cache_from_db
 from overround.errors import RecoveringError
 from overround.ports import Journal, LinkRepository, WarmupRepository
+from overround.records.batch import SnapshotWriteData
 from overround.records.writing import JournalEntry
 from overround.scraping.event_coordinator import ScrapeContext
 from overround.storage.batch_codec import OpenBatch
@@ -48,8 +51,7 @@ class CatchUpProgress(msgspec.Struct, frozen=True, kw_only=True):
 class _Place(msgspec.Struct, frozen=True, gc=False):
     """Where in the journal a snapshot is."""
 
-    captured_at: datetime
-    seq: int
+    position: int
     place: int
 
 
@@ -61,9 +63,20 @@ class CatchUp:
     may be behind what was accepted, and nobody may compare new prices with it.
     """
 
-    def __init__(self, journal: Journal, context: ScrapeContext, done: asyncio.Event) -> None:
-        """Build it for an open journal that keeps what is pending, and takes nothing yet; it will set `done`."""
+    def __init__(
+        self,
+        journal: Journal,
+        context: ScrapeContext,
+        done: asyncio.Event,
+        epochs: Mapping[uuid.UUID, int] = MappingProxyType({}),
+    ) -> None:
+        """Build it for an open journal that keeps what is pending, and takes nothing yet; it will set `done`.
+
+        `epochs` are the numbers of the journal's generations, where the database could be asked: what another journal
+        has written since counts as newer.
+        """
         self._journal = journal
+        self._epochs = epochs
         self._context = context
         self._clock = context.clock
         self._backlog = stats = journal.stats()
@@ -108,8 +121,8 @@ class CatchUp:
     async def _run(self, finish: Callable[[], Awaitable[None]]) -> None:
         began = self._slice_began = self._clock.monotonic()
         await self._survey()
-        for seq, places in self._wanted():
-            await self._take_over(seq, places)
+        for position, places in self._wanted():
+            await self._take_over(position, places)
         self._newest.clear()
         self._keys.clear()
         await self._journal.keep(None)
@@ -121,12 +134,12 @@ class CatchUp:
 
     async def _survey(self) -> None:
         """Look through all batches: enter events, listings and runs, and note the newest snapshots."""
-        seq, last = 0, self._backlog.last_seq
-        while seq < last and (entries := await self._journal.read(seq, _READ_AT_ONCE, wait=False)):
-            for entry in (one for one in entries if one.seq <= last):
+        position, last = 0, self._backlog.last
+        while position < last and (entries := await self._journal.read(position, _READ_AT_ONCE, wait=False)):
+            for entry in (one for one in entries if one.position <= last):
                 await self._look_through(entry)
                 self._move(batches_read=self.progress.batches_read + 1)
-            seq = entries[-1].seq
+            position = entries[-1].position
 
     async def _look_through(self, entry: JournalEntry) -> None:
         with suppress(ValueError):  # one that cannot be decoded is the writer's to report
@@ -136,30 +149,41 @@ class CatchUp:
             self._context.runs.warm([rest.run] if rest.run else [], rest.scrape_run_id)
             for place in range(len(batch)):
                 label = batch.label(place)
-                known = self._newest.get((label.sr_id, label.bookmaker))
-                if known is None or known.captured_at < label.captured_at:
-                    newest = _Place(label.captured_at, entry.seq, place)
-                    self._newest[label.sr_id, label.bookmaker] = newest
+                self._newest[label.sr_id, label.bookmaker] = _Place(entry.position, place)
                 await self._breathe()
 
     def _wanted(self) -> Sequence[tuple[int, Sequence[int]]]:
         """Return which snapshots of which batches are to be taken over, in their order."""
         wanted: dict[int, list[int]] = {}
         for one in self._newest.values():
-            wanted.setdefault(one.seq, []).append(one.place)
+            wanted.setdefault(one.position, []).append(one.place)
         self._move(batches_read=self.progress.batches, snapshots=len(self._newest))
-        return [(seq, sorted(wanted[seq])) for seq in sorted(wanted)]
+        return [(position, sorted(wanted[position])) for position in sorted(wanted)]
 
-    async def _take_over(self, seq: int, places: Sequence[int]) -> None:
-        for entry in await self._journal.read(seq - 1, 1, wait=False):
-            if entry.seq != seq:  # damaged since
+    async def _take_over(self, position: int, places: Sequence[int]) -> None:
+        for entry in await self._journal.read(position - 1, 1, wait=False):
+            if entry.position != position:  # damaged since
                 continue
             batch = OpenBatch(entry.body)
             for place in places:
                 snapshot = batch.snapshot(place)
-                apply_journalled(self._context.cache, [snapshot], self._context.catalogue, self._keys)
+                if not self._is_overtaken(entry, snapshot):
+                    self._put(snapshot)
                 self._move(snapshots_taken=self.progress.snapshots_taken + 1)
                 await self._breathe()
+
+    def _put(self, snapshot: SnapshotWriteData) -> None:
+        """Take a snapshot over; without the database it may be old: another journal may have gone on from there."""
+        context = self._context
+        apply_journalled(
+            context.cache, [snapshot], context.catalogue, self._keys, self._clock, accepted=bool(self._epochs)
+        )
+
+    def _is_overtaken(self, entry: JournalEntry, snapshot: SnapshotWriteData) -> bool:
+        """Tell whether the database has a later state, which another journal wrote."""
+        cached, epoch = self._context.cache.get(snapshot.sr_id, snapshot.bookmaker), self._epochs.get(entry.generation)
+        stored = None if cached is None or cached.row is None else cached.row.place
+        return stored is not None and epoch is not None and (epoch, entry.seq) < stored
 
     async def _breathe(self) -> None:
         if self._clock.monotonic() - self._slice_began > _SLICE:
@@ -182,7 +206,7 @@ def _report_death(task: asyncio.Task[None]) -> None:
 class WarmUp:
     """Fills the cache from the database: before anything else where it answers, else once it does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it reads, where it puts it, and what it waits for
         self,
         ready: asyncio.Event,
         repository: WarmupRepository,
@@ -191,7 +215,15 @@ class WarmUp:
         grace: timedelta,
         runs_remembered: int,
         caught_up: asyncio.Event,
+        *,
+        is_whole: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Build it; `is_whole` tells, once the database is ready, whether it has all that was ever accepted.
+
+        Where it has not, the next body of each event is written whole: a former journal, drained later, may bring
+        steps that come between the stored state and that body.
+        """
+        self._is_whole = is_whole
         self._caught_up = caught_up
         self._ready = ready
         self._repository = repository
@@ -233,7 +265,12 @@ class WarmUp:
         kickoff_after = clock.now() - self._grace
         for link in await self._links.links():
             context.book.link(link)
-        report = await warm_cache_from_db(repository, context.cache, context.book, context.catalogue, kickoff_after)
+        report = await warm_cache_from_db(
+            repository, context.cache, context.book, context.catalogue, kickoff_after, clock
+        )
+        if not self._is_whole():
+            for sr_id, bookmaker, _ in tuple(context.cache):
+                context.cache.unaccept(sr_id, bookmaker)
         context.runs.warm(await repository.runs(self._runs_remembered), await repository.last_run_id())
         self.done.set()
         duration = round((clock.monotonic() - began) * 1000, 1)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from overround.caching.change_detection import BatchChanges, ChangedSnapshot, classify_batch_changes, update_cache
-from overround.caching.odds_cache import OddsCache
+from overround.caching.odds_cache import OddsCache, SnapshotRow
 from overround.catalogue import Catalogue
 from overround.ports import BatchWriter, Clock, WriteQueue
 from overround.records.batch import EventScrapeStatus, ScrapeOutcome, ScrapeRun, SnapshotWriteData, WriteBatch
+from overround.records.event import Event
 from overround.records.odds import Snapshot
 from overround.records.writing import WriteReport
 from overround.scraping.event_scrape import EventResult
@@ -17,6 +18,8 @@ from overround.scraping.runs import RunTally, ScrapeFailure
 from overround.scraping.write_batch import confirmations, snapshot_write_data
 from overround.streaming.hub import StreamHub
 from overround.streaming.progress import Stored
+
+NO_RUN = 0  # rows that no scrape brought
 
 Outcomes = Mapping[tuple[int, str], ScrapeOutcome]
 _NOTHING_WRITTEN = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
@@ -62,16 +65,22 @@ class BatchStore:
         self._stream = stream
 
     async def store(
-        self, run: ScrapeRun, batch_index: int, results: Sequence[EventResult], tally: RunTally, reference: str
+        self,
+        run: ScrapeRun,
+        batch_index: int,
+        results: Sequence[EventResult],
+        tally: RunTally,
+        reference: str,
+        events: Sequence[Event] = (),
     ) -> Stored:
-        """Store a batch and return its timings and counts.
+        """Store a batch, with events that its bodies changed, and return its timings and counts.
 
         From classification until the write path has given the batch its place nothing is awaited, so
         that there is one order per (event, bookmaker). Entries count as accepted only once the
         write path has the batch: whatever fails or is cancelled in between is written again later.
         """
         watch = _Stopwatch(self._clock)
-        events = {result.sr_id for result in results}
+        sr_ids = {result.sr_id for result in results}
         lookups = watch.lap()
         snapshots = [result.snapshot for result in results if result.snapshot is not None]
         ahead = [result.ahead for result in results if result.ahead is not None]
@@ -79,15 +88,10 @@ class BatchStore:
         detection = watch.lap()
         update_cache(self._cache, changes)
         caching = watch.lap()
-        batch = self._batch(run, batch_index, results, changes)
+        batch = self._batch(run, batch_index, results, changes, events)
         processing = watch.lap()
         report = await self.write(batch)
-        # Nothing is awaited before the entries count as accepted: the stream and the cache agree on what is.
-        if self._stream is not None:
-            self._stream.accepted(report.place, changes)
-        for changed in changes.changed:
-            snapshot = changed.snapshot
-            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.received_at)
+        self._accept(report, changes)
         enqueue = watch.lap()
         _count(tally, results, changes)
         markets_changed = sum(len(changed.markets) for changed in changes.changed)
@@ -96,7 +100,7 @@ class BatchStore:
         return Stored(
             run_id=run.run_id,
             batch_index=batch_index,
-            events=len(events),
+            events=len(sr_ids),
             lookups_ms=lookups,
             processing_ms=processing,
             change_detection_ms=detection,
@@ -111,6 +115,54 @@ class BatchStore:
             **_by_role(changes, reference),
         )
 
+    async def withdraw(self, run: ScrapeRun, batch_index: int, snapshots: Sequence[Snapshot], tally: RunTally) -> None:
+        """Store snapshots that nobody sent: those that say of a departed listing that nothing is offered."""
+        changes = classify_batch_changes(self._cache, snapshots)
+        update_cache(self._cache, changes)
+        batch = self._batch(run, batch_index, (), changes)
+        self._accept(await self.write(batch), changes)
+        for changed in changes.changed:
+            tally.count(changed.snapshot.bookmaker, "withdrawn")
+            tally.markets_changed += len(changed.markets)
+
+    def _accept(self, report: WriteReport, changes: BatchChanges) -> None:
+        """Let the stream hear of changes, and count their entries as accepted.
+
+        Nothing is awaited before that: the stream and the cache agree on what is.
+        """
+        if self._stream is not None:
+            self._stream.accepted(report.place, changes)
+        for changed in changes.changed:
+            snapshot = changed.snapshot
+            self._cache.accept(snapshot.sr_id, snapshot.bookmaker, snapshot.snapshot_id)
+
+    async def write_again(self, keys: Iterable[tuple[int, str]]) -> None:
+        """Write the states that the cache has, whole: the database has lost them."""
+        changed = [again for key in keys if (again := self._again(*key)) is not None]
+        for one in changed:
+            self._cache.put(one.snapshot.sr_id, one.snapshot.bookmaker, one.state)
+        data = tuple(snapshot_write_data(one, self._catalogue) for one in changed)
+        await self.write(WriteBatch(scrape_run_id=NO_RUN, batch_index=0, snapshots=data))
+        for one in changed:
+            self._cache.accept(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.snapshot_id)
+
+    def _again(self, sr_id: int, bookmaker: str) -> ChangedSnapshot | None:
+        cached = self._cache.get(sr_id, bookmaker)
+        if cached is None:
+            return None
+        snapshot = Snapshot(
+            sr_id=sr_id,
+            bookmaker=bookmaker,
+            received_at=cached.received_at,
+            markets=cached.markets,
+            complete=True,
+            body_hash=cached.body_hash,
+            number=cached.number,
+        )
+        row = SnapshotRow(snapshot.snapshot_id, cached.received_at)
+        state = msgspec.structs.replace(cached, row=row, accepted=False)
+        return ChangedSnapshot(snapshot=snapshot, markets=cached.markets, state=state, first=False)
+
     async def write(self, batch: WriteBatch) -> WriteReport:
         """Hand a batch to the queue or, without one, commit it."""
         report = await self._written(batch)
@@ -121,7 +173,7 @@ class BatchStore:
     async def _written(self, batch: WriteBatch) -> WriteReport:
         if self._queue is not None:
             entry = await self._queue.enqueue(batch)
-            return msgspec.structs.replace(_NOTHING_WRITTEN, place=(entry.epoch, entry.seq))
+            return msgspec.structs.replace(_NOTHING_WRITTEN, place=entry.place)
         if self._writer is None:
             return _NOTHING_WRITTEN
         report = await self._writer.write(batch)
@@ -130,7 +182,12 @@ class BatchStore:
         return report
 
     def _batch(
-        self, run: ScrapeRun, batch_index: int, results: Iterable[EventResult], changes: BatchChanges
+        self,
+        run: ScrapeRun,
+        batch_index: int,
+        results: Iterable[EventResult],
+        changes: BatchChanges,
+        events: Sequence[Event] = (),
     ) -> WriteBatch:
         outcomes = _outcomes(changes)
         ahead = {id(one.prepared.verdict): one.data for one in (result.ahead for result in results) if one is not None}
@@ -139,6 +196,7 @@ class BatchStore:
             batch_index=batch_index,
             snapshots=tuple(self._write_data(changed, ahead) for changed in changes.changed),
             confirmed=confirmations(changes.confirmed),
+            events=tuple(events),
             statuses=tuple(_status(result, outcomes) for result in results),
         )
 
@@ -156,11 +214,10 @@ def _outcomes(changes: BatchChanges) -> Outcomes:
 
 
 def _status(result: EventResult, outcomes: Outcomes) -> EventScrapeStatus:
-    failed = result.snapshot is None
     return EventScrapeStatus(
         sr_id=result.sr_id,
         bookmaker=result.bookmaker,
-        outcome=ScrapeOutcome.FAILED if failed else outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.STALE),
+        outcome=_outcome(result, outcomes),
         scraped_at=result.scraped_at,
         duration_ms=result.duration_ms,
         bytes=result.bytes,
@@ -168,12 +225,20 @@ def _status(result: EventResult, outcomes: Outcomes) -> EventScrapeStatus:
     )
 
 
+def _outcome(result: EventResult, outcomes: Outcomes) -> ScrapeOutcome:
+    if result.offer is None:
+        return ScrapeOutcome.FAILED
+    if result.snapshot is None:
+        return ScrapeOutcome.LIVE
+    return outcomes.get((result.sr_id, result.bookmaker), ScrapeOutcome.OVERTAKEN)
+
+
 def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChanges) -> None:
     for what, snapshots in (
         ("changed", [one.snapshot for one in changes.changed]),
         ("confirmed", [one.snapshot for one in changes.confirmed]),
         ("incomplete", [one.snapshot for one in changes.incomplete]),
-        ("stale", changes.stale),
+        ("overtaken", changes.overtaken),
     ):
         for bookmaker, count in Counter(snapshot.bookmaker for snapshot in snapshots).items():
             tally.count(bookmaker, what, count)
@@ -189,6 +254,7 @@ def _count(tally: RunTally, results: Iterable[EventResult], changes: BatchChange
                 )
             )
         else:
+            tally.count(result.bookmaker, "live", int(result.snapshot is None))
             tally.count(result.bookmaker, "unmapped", sum(unmapped.count for unmapped in result.offer.unmapped))
             tally.count(result.bookmaker, "dropped", sum(dropped.count for dropped in result.offer.dropped))
 

@@ -1,9 +1,6 @@
 """From classified snapshots to what travels to the database."""
 
-import uuid
 from collections.abc import Iterable
-
-import uuid_utils
 
 from overround.caching.change_detection import ChangedSnapshot, UnchangedSnapshot
 from overround.catalogue import Catalogue
@@ -20,7 +17,7 @@ def snapshot_write_data(changed: ChangedSnapshot, catalogue: Catalogue) -> Snaps
     """Return a changed snapshot as write data: the changed markets, and the rest of the state as it stays."""
     snapshot, number = changed.snapshot, catalogue.number
     return SnapshotWriteData(
-        snapshot_id=uuid.UUID(bytes=uuid_utils.uuid7().bytes),
+        snapshot_id=snapshot.snapshot_id,
         sr_id=snapshot.sr_id,
         bookmaker=snapshot.bookmaker,
         captured_at=snapshot.received_at,
@@ -42,7 +39,7 @@ def _unchanged(changed: ChangedSnapshot, catalogue: Catalogue) -> CurrentMarkets
     kept = [(key, prices.prices) for key, prices in state.markets.items() if key not in written]
     changed_at, since = state.changed.get, state.since
     # What was confirmed all at once has not changed since: asking market by market would take most of the time.
-    together = state.confirmed_at == state.received_at and not state.lagging
+    together = state.confirmed_at == state.received_at and not state.own_times
     return current_columns(
         markets=[number(key.market) for key, _ in kept],
         specifiers=[key.specifiers for key, _ in kept],
@@ -55,5 +52,9 @@ def _unchanged(changed: ChangedSnapshot, catalogue: Catalogue) -> CurrentMarkets
 def confirmations(confirmed: Iterable[UnchangedSnapshot]) -> tuple[ConfirmedSnapshot, ...]:
     """Return what complete, unchanged snapshots confirm."""
     return tuple(
-        ConfirmedSnapshot(one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.received_at) for one in confirmed
+        ConfirmedSnapshot(
+            one.snapshot.sr_id, one.snapshot.bookmaker, one.snapshot.received_at, row.snapshot_id, row.captured_at
+        )
+        for one in confirmed
+        if (row := one.state.row) is not None
     )

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from overround.db.error_classes import Exit, classify, is_away, is_known
+from overround.errors import OwnershipLostError
 from overround.ports import Clock
 from overround.records.writing import WriterState
 
@@ -61,11 +62,17 @@ class Attempts:
         return self.state is WriterState.BREAKER_OPEN
 
     async def at_last(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask until there is an answer."""
+        """Ask until there is an answer.
+
+        Raises:
+            OwnershipLostError: another process owns the database, and there will be none.
+        """
         attempt = 0
         while True:
             try:
                 answer = await ask()
+            except OwnershipLostError:
+                raise  # for good: another process writes from now on
             except Exception as error:  # noqa: BLE001 - supervision point: a write may fail, the worker may not
                 attempt = self._count(error, attempt)
                 await self._pause(attempt, self._backoff_for(error))

@@ -105,7 +105,7 @@ def read_entry(entry: JournalEntry) -> StampedBatch:
         batch = decode_batch(entry.body)
     except ValueError as error:
         fault = f"the batch cannot be decoded: {error}"
-    return StampedBatch(epoch=entry.epoch, seq=entry.seq, batch=batch, body=entry.body, unreadable=fault)
+    return StampedBatch(seq=entry.seq, position=entry.position, batch=batch, body=entry.body, unreadable=fault)
 
 
 def body_hash(body: bytes) -> bytes:

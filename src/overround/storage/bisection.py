@@ -1,6 +1,7 @@
 """Finds the units at fault in a failed write, without the database where possible, else by halving."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -11,7 +12,7 @@ from overround.errors import ContentError, DeadLetterRunError
 from overround.records.batch import EventScrapeStatus, SnapshotWriteData
 from overround.records.writing import StampedBatch
 from overround.storage.packing import Load, Numbers, confirmation_columns, listing_columns, status_columns
-from overround.storage.units import Unit, regrouped
+from overround.storage.units import Unit, blamed, regrouped
 
 Attempt = Callable[[Sequence[StampedBatch]], Awaitable[None]]
 
@@ -26,44 +27,62 @@ class Poison(msgspec.Struct, frozen=True, eq=False):
     error: Exception
 
 
-class LetterRun:
-    """The dead letters since the last transaction without any.
+class Allowances:
+    """How many units of each bookmaker may fail for their content.
 
-    More than 20, and more than 5 % of the units among which they were, are too many: then the
-    content is not at fault, and the writer pauses instead of emptying the queue into the dead letters.
+    A bookmaker's allowance are 20 units, or 5 % of the units among which they were, since its last transaction without
+    any. Units that are of no bookmaker share one allowance.
     """
 
     def __init__(self) -> None:
-        self._units = 0
-        self._dead = 0
+        self._units: Counter[str] = Counter()
+        self._dead: Counter[str] = Counter()
 
-    def allowed(self, units: int) -> int:
-        """Return how many of that many units may be put aside."""
-        return max(_FEW, (self._units + units) * _PERCENT // 100) - self._dead
+    def of(self, units: Mapping[str, int]) -> Callable[[str], int]:
+        """Return how many units of a bookmaker may be put aside in a transaction with so many of each."""
 
-    def committed(self, units: int, dead: int) -> None:
+        def allowed(bookmaker: str) -> int:
+            seen = self._units[bookmaker] + units.get(bookmaker, 0)
+            return max(_FEW, seen * _PERCENT // 100) - self._dead[bookmaker]
+
+        return allowed
+
+    def committed(self, units: Mapping[str, int], dead: Mapping[str, int]) -> None:
         """Count a transaction."""
-        self._units, self._dead = (self._units + units, self._dead + dead) if dead else (0, 0)
+        for bookmaker, count in units.items():
+            if dead.get(bookmaker):
+                self._units[bookmaker] += count
+            else:
+                self.forget(bookmaker)
+        self._dead.update(dead)
+
+    def forget(self, bookmaker: str) -> None:
+        """Begin a bookmaker's allowance again."""
+        self._units.pop(bookmaker, None)
+        self._dead.pop(bookmaker, None)
 
 
 class Search:
     """Writes the units that can be written, in their order, and collects the others.
 
     One unit at fault among n takes, after the try that failed, at most log2 n tries to find, rounded
-    up, and one for what follows it. Each try that succeeds stays written.
+    up, and one for the units after it. Each try that succeeds stays written. Once a bookmaker is beyond its allowance,
+    its units that were not tried yet are collected in `spared`; two such bookmakers end the search.
     """
 
-    def __init__(self, attempt: Attempt, allowed: int) -> None:
-        """Search with an `attempt` that writes batches together or leaves no trace of them."""
+    def __init__(self, attempt: Attempt, allowed: Callable[[str], int], beyond: Collection[str] = ()) -> None:
+        """Search with an `attempt` that writes batches together or leaves no trace of them.
+
+        `allowed` returns a bookmaker's allowance. `beyond` are bookmakers that were found beyond theirs a moment ago.
+        """
         self._attempt = attempt
         self._allowed = allowed
+        self._before = frozenset(beyond)
         self.poison: list[Poison] = []
+        self.spared: list[Unit] = []
+        self.dead: Counter[str] = Counter()
+        self.beyond: dict[str, Poison] = {}
         self.tries = 0
-
-    @property
-    def new_poison(self) -> int:
-        """Return how many units were put aside that do not come from the dead letters."""
-        return sum(not one.unit.placed.retried for one in self.poison)
 
     async def isolate(self, units: Sequence[Unit], error: Exception | None) -> None:
         """Write all units that can be written, given the error with which they fail together.
@@ -75,8 +94,15 @@ class Search:
         while error is not None:
             position, error = await self._first(units, error)
             self.put_aside([Poison(units[position], error)])
-            units = units[position + 1 :]
+            units = self.not_spared(units[position + 1 :])
             error = await self.failure(regrouped(units))
+
+    def not_spared(self, units: Sequence[Unit]) -> Sequence[Unit]:
+        """Return the units that are still to be tried; those of bookmakers beyond their allowance are spared."""
+        if not self.beyond:
+            return units
+        self.spared.extend(unit for unit in units if unit.bookmaker in self.beyond)
+        return [unit for unit in units if unit.bookmaker not in self.beyond]
 
     async def failure(self, batches: Sequence[StampedBatch]) -> Exception | None:
         """Write the batches; return the error if their content prevents it."""
@@ -92,14 +118,20 @@ class Search:
         return None
 
     def put_aside(self, poison: Iterable[Poison]) -> None:
-        """Collect what cannot be written.
+        """Collect units that cannot be written.
 
         Raises:
-            DeadLetterRunError: that makes too many.
+            DeadLetterRunError: too many bookmakers are beyond their allowance, or units of no bookmaker are.
         """
-        before = len(self.poison)
-        self.poison.extend(poison)
-        if len(self.poison) > before and self.new_poison > self._allowed:
+        for one in poison:
+            self.poison.append(one)
+            if one.unit.placed.retried:
+                continue
+            bookmaker = blamed(one.unit)
+            self.dead[bookmaker] += 1
+            if self.dead[bookmaker] > self._allowed(bookmaker):
+                self.beyond.setdefault(bookmaker, one)
+        if self.beyond and ("" in self.beyond or len(self.beyond.keys() | self._before) > 1):
             last = self.poison[-1].error
             raise DeadLetterRunError(f"too much fails for its content, at last with {type(last).__name__}: {last}")
 

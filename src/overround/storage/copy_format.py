@@ -20,6 +20,7 @@ _INT2, _INT4, _TEXT = 21, 23, 25  # type oids, fixed in PostgreSQL's catalogue
 _row_head = struct.Struct(">h").pack
 _field_head = struct.Struct(">i").pack
 _smallint = struct.Struct(">ih").pack
+_integer = struct.Struct(">ii").pack
 _bigint = struct.Struct(">iq").pack
 _array_head = struct.Struct(">6i").pack
 _ARRAY_HEAD = 20
@@ -33,6 +34,11 @@ def row(fields: Sequence[bytes]) -> bytes:
 def smallint(value: int) -> bytes:
     """Return a smallint field."""
     return _smallint(2, value)
+
+
+def integer(value: int) -> bytes:
+    """Return an integer field."""
+    return _integer(4, value)
 
 
 def bigint(value: int) -> bytes:

@@ -19,6 +19,7 @@ from overround.storage import merge_sql
 from overround.storage.batch_codec import body_hash, encode_batch
 from overround.storage.bisection import Poison
 from overround.storage.copy_format import TRAILER
+from overround.storage.holding import HeldPart
 from overround.storage.packing import (
     SNAPSHOT_COLUMNS,
     Load,
@@ -41,9 +42,17 @@ def letter_columns(poison: Sequence[Poison], now: datetime) -> tuple[list[object
 
 
 def batch_columns(
-    batches: Sequence[StampedBatch], settled: Collection[int], poison: Sequence[Poison], now: datetime
+    batches: Sequence[StampedBatch],
+    settled: Collection[int],
+    poison: Sequence[Poison],
+    held: Sequence[HeldPart],
+    now: datetime,
 ) -> tuple[list[object], ...]:
     """Return the columns of `write_batches`; `settled` are the positions of batches that were not applied again."""
+    held_snapshots, held_confirmed = Counter[int](), Counter[int]()
+    for part in held:
+        held_snapshots[part.position] += len(part.stamped.batch.snapshots)
+        held_confirmed[part.position] += len(part.stamped.batch.confirmed)
     dead = Counter((one.unit.placed.position, one.unit.kind) for one in poison)
     rows = []
     for position, stamped in enumerate(batches):
@@ -55,15 +64,43 @@ def batch_columns(
                 stamped.seq,
                 _fitting(stamped.batch.scrape_run_id, _BIGINT),
                 _fitting(stamped.batch.batch_index, _INTEGER),
-                len(batch.snapshots) - dead_snapshots,
-                len(batch.confirmed) - dead_confirmed,
+                len(batch.snapshots) - dead_snapshots - held_snapshots[position],
+                len(batch.confirmed) - dead_confirmed - held_confirmed[position],
                 dead_snapshots,
                 dead_confirmed,
                 _hash_of(stamped),
                 now,
+                held_snapshots[position],
+                held_confirmed[position],
             )
         )
     return _columns(rows)
+
+
+def held_columns(held: Sequence[HeldPart], now: datetime) -> tuple[list[object], ...]:
+    """Return the columns of `held_rows`, but for the payloads."""
+    return _columns(
+        [
+            (
+                part.bookmaker,
+                part.stamped.epoch,
+                part.stamped.seq,
+                _fitting(part.stamped.batch.scrape_run_id, _BIGINT),
+                _fitting(part.stamped.batch.batch_index, _INTEGER),
+                len(part.stamped.batch.snapshots),
+                len(part.stamped.batch.confirmed),
+                part.sqlstate,
+                _storable(part.sample),
+                now,
+            )
+            for part in held
+        ]
+    )
+
+
+def held_payloads(held: Sequence[HeldPart]) -> list[bytes]:
+    """Return the bytes of the rows that are held back."""
+    return [encode_batch(part.stamped.batch) for part in held]
 
 
 def _letter(poison: Poison, now: datetime) -> tuple[object, ...]:

@@ -30,6 +30,7 @@ from overround.storage.copy_format import (
     TextArrays,
     bigint,
     instant,
+    integer,
     integers,
     raw,
     row,
@@ -37,6 +38,7 @@ from overround.storage.copy_format import (
     smallints,
 )
 
+EPOCH_STEP = 100  # from one number of the sequence to the next: those between were given out late
 _ROWS_A_PIECE = 64  # some 300 kB of the latest state
 
 SNAPSHOT_COLUMNS = (
@@ -51,6 +53,8 @@ SNAPSHOT_COLUMNS = (
     "specifiers",
     "counts",
     "prices",
+    "epoch",
+    "seq",
 )
 
 
@@ -161,6 +165,8 @@ def _history_row(entry: _Entry, numbers: Numbers, texts: TextArrays) -> bytes:
             texts.encode(changed.specifiers),
             smallints(changed.counts),
             integers(changed.prices),
+            integer(entry.stamped.epoch),
+            integer(entry.stamped.seq),
         )
     )
 
@@ -199,9 +205,19 @@ def _joined(specifiers: Sequence[str]) -> str:
 
 
 def confirmation_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:
-    """Return the columns of all confirmations."""
-    confirmed = [one for stamped in batches for one in stamped.batch.confirmed]
-    return _columns((one.sr_id, numbers.of(one.bookmaker), one.confirmed_at) for one in confirmed)
+    """Return the columns of all confirmations; those that dead letters or former journals bring are late."""
+    return _columns(
+        (
+            one.sr_id,
+            numbers.of(one.bookmaker),
+            one.confirmed_at,
+            one.snapshot_id,
+            one.captured_at,
+            stamped.batch.dead_letter is not None or stamped.epoch % EPOCH_STEP != 0,
+        )
+        for stamped in batches
+        for one in stamped.batch.confirmed
+    )
 
 
 def status_columns(batches: Sequence[StampedBatch], numbers: Numbers) -> tuple[list[object], ...]:

@@ -1,6 +1,7 @@
 """Batches taken apart into the units that fail or pass alone: one row's worth each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import groupby
 from types import MappingProxyType
@@ -96,9 +97,48 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
         return getattr(content, "bookmaker", "")
 
 
-def unit_count(batch: WriteBatch) -> int:
-    """Return how many units a batch has."""
-    return sum(len(_contents(batch, kind)) for kind in _FIELDS)
+def blamed(unit: Unit) -> str:
+    """Return the bookmaker whose content a unit is; an event is the content of the one that names it so."""
+    if unit.bookmaker or not isinstance(unit.content, Event):
+        return unit.bookmaker
+    event = unit.content
+    listings = [one.listing for one in unit.placed.stamped.batch.listings if one.listing.sr_id == event.sr_id]
+    named = (one.bookmaker for one in listings if (one.home, one.away) == (event.home, event.away))
+    return next(named, listings[0].bookmaker if len(listings) == 1 else "")
+
+
+def unit_counts(batches: Iterable[WriteBatch]) -> Counter[str]:
+    """Return how many units there are of each bookmaker; those of none count under an empty name."""
+    counts: Counter[str] = Counter()
+    for batch in batches:
+        counts.update(one.bookmaker for one in batch.snapshots)
+        counts.update(one.bookmaker for one in batch.confirmed)
+        counts.update(one.bookmaker for one in batch.statuses)
+        counts.update(one.listing.bookmaker for one in batch.listings)
+        counts[""] += len(batch.events) + (batch.run is not None)
+    return counts
+
+
+def without(batch: WriteBatch, bookmakers: Collection[str]) -> WriteBatch:
+    """Return a batch without the content of some bookmakers; events and run stay, for they are of no single one."""
+    return _selected(batch, lambda bookmaker: bookmaker not in bookmakers)
+
+
+def part_of(batch: WriteBatch, bookmaker: str) -> WriteBatch | None:
+    """Return what a batch has of one bookmaker; None where that is nothing."""
+    bare = msgspec.structs.replace(batch, events=(), run=None)
+    part = _selected(bare, lambda other: other == bookmaker)
+    return part if part.snapshots or part.confirmed or part.statuses or part.listings else None
+
+
+def _selected(batch: WriteBatch, chosen: Callable[[str], bool]) -> WriteBatch:
+    return msgspec.structs.replace(
+        batch,
+        snapshots=tuple([one for one in batch.snapshots if chosen(one.bookmaker)]),
+        confirmed=tuple([one for one in batch.confirmed if chosen(one.bookmaker)]),
+        statuses=tuple([one for one in batch.statuses if chosen(one.bookmaker)]),
+        listings=tuple([one for one in batch.listings if chosen(one.listing.bookmaker)]),
+    )
 
 
 def units_of(batches: Iterable[Placed]) -> list[Unit]:
@@ -171,4 +211,4 @@ def _batch_of(units: Sequence[Unit]) -> StampedBatch:
     batch = WriteBatch(scrape_run_id=stamped.batch.scrape_run_id, batch_index=stamped.batch.batch_index)
     for kind, group in groupby(units, key=lambda unit: unit.kind):
         batch = _with_contents(batch, kind, [unit.content for unit in group if unit.content is not None])
-    return StampedBatch(epoch=stamped.epoch, seq=stamped.seq, batch=batch)
+    return StampedBatch(epoch=stamped.epoch, seq=stamped.seq, position=stamped.position, batch=batch)

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -13,16 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from overround.catalogue import Catalogue
 from overround.db.engine import driver_connection
 from overround.db.error_classes import sqlstate
+from overround.db.ownership import Fence, unfenced
 from overround.db.partitions import SNAPSHOTS, STATUSES, Partitioning, create_partitions, has_partition
-from overround.errors import ContentError
+from overround.errors import ContentError, WatermarkWentBackError
 from overround.ports import Clock, WriteHandler
 from overround.records.batch import WriteBatch
-from overround.records.writing import StampedBatch, WriteReport
+from overround.records.writing import HistoryGap, StampedBatch, Watermark, WriteReport
 from overround.storage import merge_sql
-from overround.storage.bisection import LetterRun, Poison, Search, faults, misplaced
-from overround.storage.merging import Merger, batch_columns, letter_columns
+from overround.storage.bisection import Poison, Search, faults, misplaced
+from overround.storage.holding import HeldPart, Holds
+from overround.storage.merging import Merger, batch_columns, held_columns, held_payloads, letter_columns
 from overround.storage.packing import Numbers
-from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_count, units_of
+from overround.storage.units import Placed, Unit, UnitKind, regrouped, unit_counts, units_of
 
 _NOTHING = WriteReport(batches=0, snapshots=0, markets=0, confirmed=0)
 
@@ -33,74 +36,142 @@ class PostgresWriteHandler:
     """The write handler; one may serve several journals, and several handlers one database."""
 
     def __init__(
-        self, engine: AsyncEngine, catalogue: Catalogue, bookmaker_numbers: Mapping[str, int], clock: Clock
+        self,
+        engine: AsyncEngine,
+        catalogue: Catalogue,
+        bookmaker_numbers: Mapping[str, int],
+        clock: Clock,
+        holds: Holds | None = None,
+        fence: Fence = unfenced,
     ) -> None:
+        """Build it; `fence` is the first thing in each transaction, and raises where this process may not write."""
         self._engine = engine
+        self._fence = fence
         self._catalogue = catalogue
         self._numbers = Numbers(bookmaker_numbers)
         self._clock = clock
         # What the database is known to have; forgotten when a write fails, for it may be the reason.
         self._partitions: set[tuple[Partitioning, datetime]] = set()
         self._markets: set[int] = set()
-        self._letter_run = LetterRun()
+        self._holds = Holds(clock) if holds is None else holds
 
-    async def applied(self, journal_id: uuid.UUID) -> int:
-        """Return the seq up to which the database has this journal's batches; 0 for a new journal."""
+    async def register(self, generations: Sequence[uuid.UUID], *, late: bool = False) -> Mapping[uuid.UUID, Watermark]:
+        """Give those generations that have none their number in the order of all, in the order given; return all.
+
+        `late` ones come before the newest generation that there is: their rows are older than its rows.
+        """
         async with driver_connection(self._engine) as connection:
-            return await connection.fetchval(merge_sql.APPLIED, journal_id) or 0
+            return await self._register(connection, generations, late=late)
 
-    async def write(self, journal_id: uuid.UUID, batches: Sequence[StampedBatch]) -> WriteReport:
+    async def watermarks(self, generations: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Watermark]:
+        """Return how far the database has those generations that it knows."""
+        async with driver_connection(self._engine) as connection:
+            return await _watermarks(connection, generations)
+
+    def forget(self) -> None:
+        """Believe nothing any longer about what the database has."""
+        self._partitions.clear()
+        self._markets.clear()
+        self._holds.doubt()
+
+    async def record_gaps(self, gaps: Sequence[HistoryGap]) -> None:
+        """Record what is lost; a gap that is recorded already is not recorded again."""
+        rows = [(gap.generation, gap.first_seq, gap.last_seq, gap.until, gap.found_at) for gap in gaps]
+        async with driver_connection(self._engine) as connection, connection.transaction():
+            await self._fence(connection)
+            await connection.execute(merge_sql.TRANSACTION_SETTINGS)
+            await connection.executemany(merge_sql.RECORD_GAP, rows)
+
+    async def open_gaps(self) -> int:
+        """Return how many recorded gaps nobody has acknowledged."""
+        async with driver_connection(self._engine) as connection:
+            return int(await connection.fetchval(merge_sql.OPEN_GAPS))
+
+    async def write(self, generation: uuid.UUID, batches: Sequence[StampedBatch], confirmed: int = 0) -> WriteReport:
         """Commit the batches, which are in the order of their seq; those applied before are skipped.
 
-        What cannot be written for its content goes into the dead letters, unit by unit, in the same transaction.
+        Units that cannot be written for their content go into the dead letters in the same transaction. The further
+        rows of a bookmaker with too many of them are held back.
 
         Raises:
-            DeadLetterRunError: that would be too much; nothing was written.
+            WatermarkWentBackError: the database says less than it `confirmed`; nothing was written.
+            DeadLetterRunError: two bookmakers, or units of none, fail so; nothing was written.
+            OwnershipLostError: another process owns the database; nothing was written.
             asyncpg.PostgresError, OSError, sqlalchemy.exc.DBAPIError: see `overround.db.error_classes`.
         """
         try:
             async with driver_connection(self._engine) as connection:
                 while True:
-                    report = await self._try_write(connection, journal_id, batches)
+                    report = await self._try_write(connection, generation, batches, confirmed)
                     if report is not None:
                         return report
         except BaseException:
-            self._partitions.clear()
-            self._markets.clear()
+            self.forget()
             raise
 
+    async def _register(
+        self, connection: asyncpg.Connection, generations: Sequence[uuid.UUID], *, late: bool = False
+    ) -> Mapping[uuid.UUID, Watermark]:
+        known = await _watermarks(connection, generations)
+        new = [one for one in generations if one not in known]
+        if new:
+            async with connection.transaction():
+                await self._fence(connection)
+                await connection.execute(merge_sql.TRANSACTION_SETTINGS)
+                await connection.execute(merge_sql.RAISE_EPOCHS)
+                for one in new:
+                    await connection.execute(merge_sql.REGISTER_LATE if late else merge_sql.REGISTER, one)
+            known = await _watermarks(connection, generations)
+        return known
+
     async def _try_write(
-        self, connection: asyncpg.Connection, journal_id: uuid.UUID, batches: Sequence[StampedBatch]
+        self,
+        connection: asyncpg.Connection,
+        generation: uuid.UUID,
+        batches: Sequence[StampedBatch],
+        confirmed: int,
     ) -> WriteReport | None:
         """Return None where another writer moved the watermark meanwhile."""
-        applied = await connection.fetchval(merge_sql.APPLIED, journal_id)
-        todo = [stamped for stamped in batches if stamped.seq > (applied or 0)]
-        skipped = batches[: len(batches) - len(todo)]
+        row = await connection.fetchrow(merge_sql.APPLIED, generation)
+        epoch, applied = (0, 0) if row is None else (row["epoch"], row["applied"])
+        if applied < confirmed:
+            raise WatermarkWentBackError(applied, confirmed)
+        if row is None:
+            await self._register(connection, [generation])
+            return None
+        placed = [msgspec.structs.replace(stamped, epoch=epoch) for stamped in batches]
+        todo = [stamped for stamped in placed if stamped.seq > applied]
+        skipped = placed[: len(placed) - len(todo)]
         if not todo:
             return await _with_skipped(connection, _NOTHING, skipped)
         await self._prepare_partitions(connection, todo)
-        report = await self._transact(connection, journal_id, applied, todo)
+        report = await self._transact(connection, generation, applied, todo)
         return report and await _with_skipped(connection, report, skipped)
 
     async def _transact(
-        self, connection: asyncpg.Connection, journal_id: uuid.UUID, applied: int | None, todo: Sequence[StampedBatch]
+        self, connection: asyncpg.Connection, generation: uuid.UUID, applied: int, todo: Sequence[StampedBatch]
     ) -> WriteReport | None:
         began = self._clock.monotonic()
-        async with connection.transaction():
-            if not await _move_watermark(connection, journal_id, applied, todo[-1]):
+        async with self._holds.lock, connection.transaction():
+            await self._fence(connection)
+            if await connection.fetchval(merge_sql.MOVE_WATERMARK, generation, applied, todo[-1].seq) is None:
                 return None
             await connection.execute(merge_sql.TRANSACTION_SETTINGS)
-            work = await _placed(connection, todo)
-            units = sum(unit_count(placed.stamped.batch) for placed in work if not placed.retried)
+            await self._holds.load(connection)
+            work, held = self._holds.divided(await _placed(connection, todo))
+            units = unit_counts(placed.stamped.batch for placed in work if not placed.retried)
             merger = Merger(connection, self._catalogue, self._numbers, self._markets, self._clock.now())
-            search = Search(merger.merge, self._letter_run.allowed(units))
+            search = Search(merger.merge, self._holds.allowances.of(units), self._holds.lately())
             await self._write_work(search, work)
+            held += self._holds.spared(search.spared, search.beyond)
             settled = set(range(len(todo))) - {placed.position for placed in work}
-            await self._account(connection, todo, settled, search.poison)
+            sizes = await self._account(connection, todo, settled, search.poison, held)
             merged = self._clock.monotonic()
         self._markets |= merger.merged.new_markets
-        self._letter_run.committed(units, search.new_poison)
-        _report_dead(search.poison)
+        self._holds.allowances.committed(units, search.dead)
+        self._holds.begin(search.beyond)
+        self._holds.added(held, sizes)
+        report_dead(search.poison)
         return WriteReport(
             batches=len(todo),
             snapshots=merger.merged.snapshots,
@@ -108,7 +179,8 @@ class PostgresWriteHandler:
             confirmed=merger.merged.confirmed,
             missed=merger.merged.missed,
             dead=len(search.poison),
-            dead_snapshots=sum(one.unit.kind in _SUMMED for one in search.poison),
+            dead_snapshots=sum(one.unit.kind in SUMMED for one in search.poison),
+            held=sum(part.snapshots for part in held),
             settled=sum(_summed(todo[position]) for position in settled),
             tries=search.tries,
             flush_ms=(merged - began) * 1000,
@@ -134,7 +206,7 @@ class PostgresWriteHandler:
         named = {} if error is None or sqlstate(error) else await asyncio.to_thread(faults, units, self._numbers)
         if named:
             search.put_aside([Poison(unit, fault) for unit, fault in named.items()])
-            units = [unit for unit in units if unit not in named]
+            units = search.not_spared([unit for unit in units if unit not in named])
             error = await search.failure(regrouped(units))
         await search.isolate(units, error)
 
@@ -144,34 +216,40 @@ class PostgresWriteHandler:
         todo: Sequence[StampedBatch],
         settled: set[int],
         poison: Sequence[Poison],
-    ) -> None:
+        held: Sequence[HeldPart],
+    ) -> Sequence[int]:
+        """Write down what became of each batch; return the bytes of each part that is held."""
         now = self._clock.now()
         if poison:
             await connection.execute(merge_sql.BURY, *letter_columns(poison, now))
-        columns = await asyncio.to_thread(batch_columns, todo, settled, poison, now)
+        sizes: Sequence[int] = ()
+        if held:
+            payloads = await asyncio.to_thread(held_payloads, held)
+            await connection.execute(merge_sql.HOLD, *held_columns(held, now), payloads)
+            sizes = [len(payload) for payload in payloads]
+        columns = await asyncio.to_thread(batch_columns, todo, settled, poison, held, now)
         await connection.execute(merge_sql.RECORD_BATCHES, *columns)
+        return sizes
 
     async def _prepare_partitions(self, connection: asyncpg.Connection, batches: Sequence[StampedBatch]) -> None:
-        missing = _partitions_of(batches) - self._partitions
+        missing = partitions_of(batches) - self._partitions
         if missing:
-            await create_partitions(connection, missing)
+            await create_partitions(connection, missing, self._fence)
             self._partitions |= missing
 
 
-_SUMMED = frozenset({UnitKind.SNAPSHOT, UnitKind.CONFIRMATION})
+SUMMED: Final = frozenset({UnitKind.SNAPSHOT, UnitKind.CONFIRMATION})
 
 
 def _summed(stamped: StampedBatch) -> int:
     return len(stamped.batch.snapshots) + len(stamped.batch.confirmed)
 
 
-async def _move_watermark(
-    connection: asyncpg.Connection, journal_id: uuid.UUID, applied: int | None, last: StampedBatch
-) -> bool:
-    if applied is None:
-        await connection.execute(merge_sql.REGISTER_JOURNAL, journal_id, last.epoch)
-    moved = await connection.fetchval(merge_sql.MOVE_WATERMARK, journal_id, applied or 0, last.seq, last.epoch)
-    return moved is not None
+async def _watermarks(
+    connection: asyncpg.Connection, generations: Sequence[uuid.UUID]
+) -> Mapping[uuid.UUID, Watermark]:
+    rows = await connection.fetch(merge_sql.WATERMARKS, list(generations))
+    return {uuid.UUID(bytes=row["journal"].bytes): Watermark(row["epoch"], row["applied"]) for row in rows}
 
 
 async def _placed(connection: asyncpg.Connection, todo: Sequence[StampedBatch]) -> list[Placed]:
@@ -211,7 +289,8 @@ async def _with_skipped(
     )
 
 
-def _report_dead(poison: Sequence[Poison]) -> None:
+def report_dead(poison: Sequence[Poison]) -> None:
+    """Let the log name each unit that was put into the dead letters."""
     for one in poison:
         _log.error(
             "write_unit_dead_lettered",
@@ -225,7 +304,8 @@ def _report_dead(poison: Sequence[Poison]) -> None:
         )
 
 
-def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, datetime]]:
+def partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, datetime]]:
+    """Return the partitions that the rows of some batches need."""
     snapshots = {
         (SNAPSHOTS, SNAPSHOTS.start(snapshot.captured_at))
         for stamped in batches
@@ -241,23 +321,19 @@ def _partitions_of(batches: Sequence[StampedBatch]) -> set[tuple[Partitioning, d
     return snapshots | statuses
 
 
-_MICROSECONDS = 1_000_000
-
-
 class InlineWriter:
     """Stamps batches and commits them one by one, in the order of the calls."""
 
-    def __init__(self, handler: WriteHandler, clock: Clock) -> None:
+    def __init__(self, handler: WriteHandler) -> None:
         self._handler = handler
-        self._journal_id = uuid.uuid4()
-        self._epoch = int(clock.now().timestamp() * _MICROSECONDS)
+        self._generation = uuid.uuid4()
         self._seq = 0
         self._turn = asyncio.Lock()  # fair: it lets waiters in as they came
 
     @property
-    def epoch(self) -> int:
-        """Return the epoch of everything written here."""
-        return self._epoch
+    def generation(self) -> uuid.UUID:
+        """Return the generation of everything written here."""
+        return self._generation
 
     async def write(self, batch: WriteBatch) -> WriteReport:
         """Commit a batch; its place in the order is taken before anything is awaited.
@@ -265,7 +341,7 @@ class InlineWriter:
         Raises whatever the handler raises; the batch is then written or not, and may be offered again.
         """
         self._seq += 1
-        stamped = StampedBatch(epoch=self._epoch, seq=self._seq, batch=batch)
+        stamped = StampedBatch(seq=self._seq, batch=batch)
         async with self._turn:
-            report = await self._handler.write(self._journal_id, [stamped])
-        return msgspec.structs.replace(report, place=(stamped.epoch, stamped.seq))
+            report = await self._handler.write(self._generation, [stamped])
+        return msgspec.structs.replace(report, place=(self._generation, stamped.seq))

@@ -20,10 +20,12 @@ from overround.streaming.log import (
     Cursor,
     Found,
     Item,
+    League,
     LogPiece,
     Moved,
     ResetReason,
     Told,
+    league_of,
     parse_cursor,
 )
 from overround.streaming.messages import StreamFilter, StreamWriter, message
@@ -38,7 +40,7 @@ class Backlog:
     """What has changed and is to be sent as it is by then: no more than one entry for whatever can change."""
 
     def __init__(self) -> None:
-        self._events: dict[int, str] = {}  # and the tournament it was in
+        self._events: dict[int, League | None] = {}  # and the league it was in
         self._gone: dict[int, None] = {}
         self._moved: dict[Key, dict[MarketKey, None] | None] = {}  # None: all markets
         self._confirmed: dict[str, dict[int, datetime]] = {}
@@ -91,15 +93,17 @@ class Backlog:
             (sr_id, slug), keys = next(iter(self._moved.items()))
             del self._moved[sr_id, slug]
             self._confirmed.get(slug, {}).pop(sr_id, None)  # a delta says so too
-            if not wanted.has(sr_id, hub.tournament(sr_id)):
+            if not wanted.has(sr_id, hub.league(sr_id)):
                 return b"", 0
             looked_at = len(hub.states(sr_id)[slug].markets) if keys is None and slug in hub.states(sr_id) else 0
             return writer.moved(sr_id, slug, keys, wanted), looked_at or len(keys or ())
         slug, times = self._confirmed.popitem()
-        chosen = {key: at for key, at in times.items() if wanted.has(key, hub.tournament(key))}
+        chosen = {key: at for key, at in times.items() if wanted.has(key, hub.league(key))}
         return (writer.confirmed(slug, chosen) if chosen else b""), len(times) // 4
 
-    def _event(self, hub: StreamHub, writer: StreamWriter, wanted: StreamFilter, sr_id: int, former: str) -> bytes:
+    def _event(
+        self, hub: StreamHub, writer: StreamWriter, wanted: StreamFilter, sr_id: int, former: League | None
+    ) -> bytes:
         facts = hub.facts(sr_id)
         return b"" if facts is None else writer.told(msgspec.structs.replace(facts, former=former), wanted)
 
@@ -267,7 +271,7 @@ class StreamClient:
                 self._backlog.take(item, self._wanted)
             return
         event = item.event
-        if isinstance(item, Told) and self._wanted.has(event.sr_id, event.tournament):
+        if isinstance(item, Told) and self._wanted.has(event.sr_id, league_of(event)):
             image.append(event.sr_id)
             self._backlog.forget(event.sr_id)
         elif event.sr_id in self._shown:
@@ -321,7 +325,7 @@ class StreamClient:
 
     def _begin_image(self) -> None:
         hub, wanted = self._hub, self._wanted
-        chosen = [event for event in hub.book.events() if wanted.has(event.sr_id, event.tournament)]
+        chosen = [event for event in hub.book.events() if wanted.has(event.sr_id, league_of(event))]
         chosen.sort(key=lambda event: (event.kickoff, event.sr_id))
         self._image = deque(event.sr_id for event in chosen)
         self._shown.clear()

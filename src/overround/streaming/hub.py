@@ -6,6 +6,7 @@ cache's own objects: an entry more for each (event, bookmaker), no copy.
 """
 
 import contextlib
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
@@ -19,11 +20,9 @@ from overround.caching.odds_cache import CachedSnapshot, OddsCache
 from overround.ports import Clock
 from overround.records.batch import WriteBatch
 from overround.records.event import Event
-from overround.streaming.log import MAX_BYTES, Confirmed, Cursor, Gone, Item, Moved, StreamLog, Told
+from overround.records.writing import Place
+from overround.streaming.log import MAX_BYTES, Confirmed, Cursor, Gone, Item, League, Moved, StreamLog, Told, league_of
 from overround.streaming.progress import Progress, RunFinished
-
-Place = tuple[int, int]
-"""Of a batch in the journal: (epoch, seq)."""
 
 _REMEMBERED: Final = 120.0  # seconds after the last client has left, for its return
 _LARGE: Final = 100  # markets: from here on the state and their keys take less room than so many cells
@@ -50,18 +49,18 @@ class StreamHub:
         self._followers = 0
         self._left_at = float("-inf")
 
-    def begin(self, epoch: int, seq: int) -> None:
-        """Say where the journal is at the start; the time in the index tells this process's places from others'."""
-        self.log.begin(Cursor(epoch, seq, int(self.clock.now().timestamp())))
+    def begin(self, generation: uuid.UUID) -> None:
+        """Say which generation the journal is in: no place of another process is one of this process's."""
+        self.log.begin(Cursor(generation.hex, 0, 0))
 
     def states(self, sr_id: int) -> Mapping[str, CachedSnapshot]:
         """Return an event's accepted states by bookmaker."""
         return self._states.get(sr_id, _NO_STATES)
 
-    def tournament(self, sr_id: int) -> str | None:
-        """Return the tournament of an event that was told; None of any other."""
+    def league(self, sr_id: int) -> League | None:
+        """Return the country and tournament of an event that was told; None of any other."""
         told = self._told.get(sr_id)
-        return None if told is None else told.event.tournament
+        return None if told is None else league_of(told.event)
 
     def facts(self, sr_id: int) -> Told | None:
         """Return what the book says of an event."""
@@ -128,12 +127,12 @@ class StreamHub:
         for event in gone:
             self._forget(event)
         if gone:
-            self._write((self.log.head.epoch, self.log.head.seq), [Gone(event=event) for event in gone])
+            self._write(self._here, [Gone(event=event) for event in gone])
 
     def seed(self, cache: OddsCache) -> None:
         """Take over the accepted states of a cache that was filled from the database or the journal."""
         for sr_id, bookmaker, cached in cache:
-            if cached.accepted:
+            if cached.accepted or not cached.number:  # not yet scraped: what is stored or journalled
                 self._enter(sr_id, bookmaker, cached)
         for event in self.book.events():
             self._newly_told(event.sr_id)
@@ -150,22 +149,22 @@ class StreamHub:
             return False
         held = self._states.setdefault(sr_id, {})
         before = held.get(bookmaker)
-        if before is not None and state.received_at <= before.received_at:
+        if before is not None and state.number < before.number:
             return False
         held[bookmaker] = state
-        self.newest[bookmaker] = max(self.newest.get(bookmaker, state.received_at), state.received_at)
+        self.newest[bookmaker] = state.received_at
         return True
 
     def _newly_told(self, sr_id: int) -> Iterable[Item]:
-        """Return what to say of an event that is not as it was told: itself, and its prices in another tournament."""
+        """Return what to say of an event that is not as it was told: itself, and its prices in another league."""
         facts, before = self.facts(sr_id), self._told.get(sr_id)
         if facts is None or (before is not None and _same(before, facts)):
             return ()
         self._told[sr_id] = facts
         self._holders.update(dict.fromkeys(facts.listings.items(), sr_id))
-        if before is None or before.event.tournament == facts.event.tournament:
+        if before is None or league_of(before.event) == league_of(facts.event):
             return (facts,)
-        former = before.event.tournament
+        former = league_of(before.event)
         moved = Told(event=facts.event, listings=facts.listings, former=former)
         return (moved, *(_whole(sr_id, slug, state, former) for slug, state in self.states(sr_id).items()))
 
@@ -178,11 +177,15 @@ class StreamHub:
     def _listened(self) -> bool:
         return self._followers > 0 or self.clock.monotonic() - self._left_at < _REMEMBERED
 
+    @property
+    def _here(self) -> Place:
+        return (uuid.UUID(self.log.head.generation), self.log.head.seq)
+
     def _write(self, place: Place, items: Iterable[Item]) -> None:
         if self._listened():
-            self.log.append(*place, items)
+            self.log.append(place, items)
         else:
-            self.log.skip(*place)
+            self.log.skip(place)
 
 
 def _moved(sr_id: int, bookmaker: str, held: CachedSnapshot | None, state: CachedSnapshot) -> Moved | None:
@@ -203,7 +206,7 @@ def _moved(sr_id: int, bookmaker: str, held: CachedSnapshot | None, state: Cache
     )
 
 
-def _whole(sr_id: int, bookmaker: str, state: CachedSnapshot, former: str = "") -> Moved:
+def _whole(sr_id: int, bookmaker: str, state: CachedSnapshot, former: League | None = None) -> Moved:
     return Moved(
         sr_id=sr_id,
         bookmaker=bookmaker,

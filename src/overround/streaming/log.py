@@ -13,6 +13,7 @@ from overround.caching.cells import Cell, cells_of
 from overround.caching.odds_cache import CachedSnapshot
 from overround.records.event import Event
 from overround.records.odds import MarketKey
+from overround.records.writing import Place
 
 MAX_BYTES: Final = 64 * 2**20
 CELLS_IN_PIECE: Final = 500
@@ -20,34 +21,44 @@ CELLS_IN_PIECE: Final = 500
 
 _CELL_BYTES = 260  # in memory, about
 _ITEM_BYTES = 500
-_CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
+_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
+_NO_GENERATION = "0" * 32
 
 ResetReason = Literal["unknown_cursor", "too_old", "restarted"]
+
+
+League = tuple[str, str]
+"""Country and tournament."""
 
 
 class Cursor(msgspec.Struct, frozen=True, order=True):
     """A place in the stream: that of the journal's batch, and within it."""
 
-    epoch: int
+    generation: str
     seq: int
     index: int
 
     def __str__(self) -> str:
         """Return the text by which clients name it."""
-        return f"{self.epoch}.{self.seq}.{self.index}"
+        return f"{self.generation}.{self.seq}.{self.index}"
 
 
 def parse_cursor(text: str) -> Cursor | None:
     """Return the place that a client names; None where it is none."""
     found = _CURSOR.fullmatch(text)
-    return None if found is None else Cursor(*map(int, found.groups()))
+    return None if found is None else Cursor(found[1], int(found[2]), int(found[3]))
+
+
+def league_of(event: Event) -> League:
+    """Return an event's country and tournament: tournaments of different countries share names."""
+    return event.country, event.tournament
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """Markets of one (event, bookmaker) as they are now: `cells`, or of `whole` all or, where given, `keys`.
 
-    `former` is set where they have not moved, but the event has come from that tournament: whoever follows that
-    one too knows them.
+    `former` is set where they have not moved, but the event has come from that league: a client that follows it too
+    knows them.
     """
 
     sr_id: int
@@ -57,7 +68,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     cells: Sequence[Cell] = ()
     whole: CachedSnapshot | None = None
     keys: Sequence[MarketKey] | None = None
-    former: str = ""
+    former: League | None = None
 
     @property
     def confirms(self) -> bool:
@@ -81,11 +92,11 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event is, and under which ids bookmakers list it; `former` is the tournament that it was in."""
+    """What an event is, and under which ids bookmakers list it; `former` is the league that it was in."""
 
     event: Event
     listings: Mapping[str, str]
-    former: str = ""
+    former: League | None = None
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +151,7 @@ class StreamLog:
         self._total = 0
         self._number = 0
         self._pieces: deque[LogPiece] = deque()
-        self._start = self._floor = self.head = Cursor(0, 0, 0)
+        self._start = self._floor = self.head = Cursor(_NO_GENERATION, 0, 0)
 
     @property
     def number(self) -> int:
@@ -165,15 +176,18 @@ class StreamLog:
 
     def renew(self) -> None:
         """Let no cursor from before be replayed: states came from elsewhere."""
-        self.skip(self.head.epoch, self.head.seq)
+        self.head = self._floor = msgspec.structs.replace(self.head, index=self.head.index + 1)
+        self._number += 1
+        self._pieces.clear()
+        self._bytes = 0
         self._start = self.head
         self.wake()
 
-    def append(self, epoch: int, seq: int, items: Iterable[Item]) -> None:
+    def append(self, place: Place, items: Iterable[Item]) -> None:
         """Add what a batch of the journal brought; one that comes late goes behind the newest."""
         for group in _groups(items):
             self._number += 1
-            first = self._next(epoch, seq)
+            first = self._next(place)
             size = sum(map(_size, group))
             self._bytes += size
             self._total += size
@@ -183,9 +197,9 @@ class StreamLog:
         self._shrink()
         self.wake()
 
-    def skip(self, epoch: int, seq: int) -> None:
+    def skip(self, place: Place) -> None:
         """Note that something happened which nobody listened to: it cannot be told later."""
-        self.head = self._floor = self._next(epoch, seq)
+        self.head = self._floor = self._next(place)
         self._number += 1
         self._pieces.clear()
         self._bytes = 0
@@ -199,7 +213,7 @@ class StreamLog:
 
     def find(self, cursor: Cursor) -> Found | ResetReason:
         """Return where a client that has everything up to a cursor goes on, or why it cannot."""
-        if cursor.epoch != self.head.epoch or cursor < self._start:
+        if cursor.generation != self.head.generation or cursor < self._start:
             return "restarted"
         if cursor > self.head:
             return "unknown_cursor"
@@ -214,9 +228,10 @@ class StreamLog:
         moved, self.moved = self.moved, asyncio.Event()
         moved.set()
 
-    def _next(self, epoch: int, seq: int) -> Cursor:
-        if (epoch, seq) > (self.head.epoch, self.head.seq):
-            return Cursor(epoch, seq, 1)
+    def _next(self, place: Place) -> Cursor:
+        generation, seq = place
+        if generation.hex != self.head.generation or seq > self.head.seq:
+            return Cursor(generation.hex, seq, 1)
         return msgspec.structs.replace(self.head, index=self.head.index + 1)
 
     def _shrink(self) -> None:

@@ -16,7 +16,7 @@ from overround.memo import Memo
 from overround.records.event import Event
 from overround.records.odds import MarketKey
 from overround.streaming.hub import StreamHub
-from overround.streaming.log import Cursor, Gone, Item, LogPiece, Moved, Told
+from overround.streaming.log import Cursor, Gone, Item, League, LogPiece, Moved, Told, league_of
 from overround.streaming.market_json import MarketWriter, key_text
 
 _KEPT_BYTES: Final = 16 * 2**20
@@ -33,18 +33,24 @@ class StreamFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a client asks for; None or nothing: everything."""
 
     events: frozenset[int] = frozenset()
+    countries: frozenset[str] = frozenset()
     tournaments: frozenset[str] = frozenset()
     markets: Markets = None
 
-    def has(self, sr_id: int, tournament: str | None) -> bool:
-        """Tell whether the client asks for an event."""
-        return (not self.events or sr_id in self.events) and (
-            not self.tournaments or (tournament is not None and tournament in self.tournaments)
+    def has(self, sr_id: int, league: League | None) -> bool:
+        """Tell whether the client asks for an event of this league; of no known league: whether it asks for any."""
+        if self.events and sr_id not in self.events:
+            return False
+        if league is None:
+            return not self.countries and not self.tournaments
+        country, tournament = league
+        return (not self.countries or country in self.countries) and (
+            not self.tournaments or tournament in self.tournaments
         )
 
     def knows(self, moved: Moved) -> bool:
         """Tell whether the client has these prices, since it followed the event where it was before."""
-        return bool(moved.former) and self.has(moved.sr_id, moved.former)
+        return moved.former is not None and self.has(moved.sr_id, moved.former)
 
 
 class Kept(OrderedDict[K, bytes]):
@@ -126,11 +132,11 @@ class StreamWriter:
         return self._delta(sr_id, slug, state, cells, wanted, whole=state if keys is None else None)
 
     def told(self, told: Told, wanted: StreamFilter) -> bytes:
-        """Return what an event is; of one that the client asked for by its former tournament, that it is gone."""
+        """Return what an event is; of one that the client asked for by its former league, that it is gone."""
         event = told.event
-        if wanted.has(event.sr_id, event.tournament):
+        if wanted.has(event.sr_id, league_of(event)):
             return message("event", {**msgspec.to_builtins(event), "listings": told.listings})
-        return self.gone(event.sr_id) if told.former and wanted.has(event.sr_id, told.former) else b""
+        return self.gone(event.sr_id) if told.former is not None and wanted.has(event.sr_id, told.former) else b""
 
     def gone(self, sr_id: int) -> bytes:
         """Return that an event has left the cache, or what the client asks for."""
@@ -142,7 +148,7 @@ class StreamWriter:
 
     def _item(self, item: Item, wanted: StreamFilter) -> bytes:
         if isinstance(item, Moved):
-            if wanted.knows(item) or not wanted.has(item.sr_id, self._hub.tournament(item.sr_id)):
+            if wanted.knows(item) or not wanted.has(item.sr_id, self._hub.league(item.sr_id)):
                 return b""
             delta = self._delta(item.sr_id, item.bookmaker, item, item.all_cells(), wanted, whole=item.entire)
             # Of other markets than those asked for: to this client it is a confirmation.
@@ -150,8 +156,8 @@ class StreamWriter:
         if isinstance(item, Told):
             return self.told(item, wanted)
         if isinstance(item, Gone):
-            return self.gone(item.event.sr_id) if wanted.has(item.event.sr_id, item.event.tournament) else b""
-        times = {key: at for key, at in item.times.items() if wanted.has(key, self._hub.tournament(key))}
+            return self.gone(item.event.sr_id) if wanted.has(item.event.sr_id, league_of(item.event)) else b""
+        times = {key: at for key, at in item.times.items() if wanted.has(key, self._hub.league(key))}
         return self.confirmed(item.bookmaker, times) if times else b""
 
     def _delta(

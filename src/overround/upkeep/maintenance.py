@@ -9,9 +9,9 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from overround.db.dead_letters import drop_old_batches
 from overround.db.engine import driver_connection
-from overround.db.partitions import RetentionReport, keep_partitions
+from overround.db.ownership import Fence, unfenced
+from overround.db.retention import RetentionReport, keep_batches, keep_partitions
 from overround.db.size import database_bytes
 from overround.ports import Clock
 
@@ -53,8 +53,17 @@ _log = structlog.get_logger(__name__)
 class Maintenance:
     """Runs a round of upkeep, and remembers how the last one went and how the database has grown."""
 
-    def __init__(self, engine: AsyncEngine, ready: asyncio.Event, clock: Clock, keep: Mapping[str, timedelta]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        ready: asyncio.Event,
+        clock: Clock,
+        keep: Mapping[str, timedelta],
+        fence: Fence = unfenced,
+    ) -> None:
         """Build it; nothing is done before `ready` is set. `keep` is how long each table's rows stay."""
+        self._fence = fence
+        self._moved_at = clock.monotonic()
         self._engine = engine
         self._ready = ready
         self._clock = clock
@@ -66,14 +75,18 @@ class Maintenance:
         """Do a round of upkeep; a failure is logged, and the next round tries again."""
         await self._ready.wait()
         try:
-            now = self._clock.now()
-            self.last = await keep_partitions(self._engine, now, self.keep, _AHEAD)
+            now, monotonic = self._clock.now(), self._clock.monotonic()
+            running = timedelta(seconds=monotonic - self._moved_at)
+            self.last = await keep_partitions(self._engine, now, running, self.keep, _AHEAD, self._fence)
             async with driver_connection(self._engine) as connection:
-                await drop_old_batches(connection, now - _BATCHES_KEPT)
+                await keep_batches(connection, now - _BATCHES_KEPT, running, self._fence)
+            self._moved_at = monotonic
             self.growth.measured(now, await database_bytes(self._engine))
         except Exception as error:  # noqa: BLE001 - supervision point: upkeep may fail, the service may not
             _log.error("maintenance_failed", error=repr(error))
             return
+        if self.last.waiting:
+            _log.error("retention_waits", partitions=self.last.waiting)
         _log.info("maintenance_done", **msgspec.to_builtins(self.last))
 
     def partitions_short(self) -> bool:

@@ -13,15 +13,18 @@ from overround.errors import (
     FetchError,
     GoneError,
     MalformedError,
+    RefusedError,
     SettingsError,
     ThrottledError,
     TransientFetchError,
 )
+from overround.fetching.circuit_breaker import BreakerState
+from overround.fetching.http import RetryPolicy
 from overround.fetching.known_bodies import body_digest
 from overround.records.event import Offer
 from overround.records.response import KnownBody
 from overround.testing import ManualClock
-from tests.integration.fetching.server import MAX_BYTES, USER_AGENT, Bookmaker, Make, answer
+from tests.integration.fetching.server import MAX_BYTES, USER_AGENT, Bookmaker, Handler, Make, answer
 from tests.support.desk import listing, result_prices
 
 
@@ -114,7 +117,7 @@ async def test_status_decides_the_class(
         ("text/html; charset=utf-8", b"<html>are you human?</html>"),
         ("application/json", b"<!doctype html><p>blocked"),
         ("application/x-protobuf;charset=UTF-8", b"\x0a\x05hello"),
-        ("application/octet-stream", b'{"a":1}'),
+        ("application/octet-stream", b"\x00{}"),
         ("text/plain", b"Access denied"),
     ],
 )
@@ -127,9 +130,15 @@ async def test_what_is_not_json_is_blocked(
         await make().get("/event")
 
 
-@pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "application/problem+json", "text/plain"])
-async def test_json_is_taken_under_its_usual_types(bookmaker: Bookmaker, make: Make, content_type: str) -> None:
-    """JSON types with parameters, and plain text that begins like JSON, are answers."""
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("application/json;charset=UTF-8", "application/problem+json", "text/plain", "text/html; charset=utf-8"),
+        *("application/octet-stream", "application/x-protobuf", "nonsense", ""),
+    ],
+)
+async def test_the_bytes_say_that_a_body_is_json(bookmaker: Bookmaker, make: Make, content_type: str) -> None:
+    """Whatever the type says, a body that begins as JSON does is an answer."""
     bookmaker.will(web.Response(body=b'\xef\xbb\xbf [{"a":1}]', headers={"content-type": content_type}))
     assert (await make().get("/event")).body.endswith(b'[{"a":1}]')
 
@@ -166,6 +175,96 @@ async def test_body_cut_off_is_transient(bookmaker: Bookmaker, make: Make) -> No
     bookmaker.will(cut)
     with pytest.raises(TransientFetchError):
         await make().get("/event")
+
+
+def unframed(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> Handler:
+    """Return a handler whose answer ends where the connection does."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        head = b"\r\n".join((b"HTTP/1.1 " + status, b"Connection: close", *headers))
+        request.transport.write(head + b"\r\n\r\n" + body)
+        request.transport.close()
+        return web.Response()
+
+    return handler
+
+
+@pytest.mark.parametrize("cut", [b"", b'{"a":[1,', b'{"a":{"b":1}', gzip.compress(b'{"a":1}' * 50)[:-9]])
+async def test_a_body_that_ends_with_its_connection_is_asked_for_again(
+    bookmaker: Bookmaker, make: Make, cut: bytes
+) -> None:
+    """Without a length, only the bytes tell a whole answer from one that was cut."""
+    bookmaker.will(unframed(cut), unframed(b'{"a":1}'))
+    response = await make(RetryPolicy(attempts=2)).get("/event")
+    assert response.body == b'{"a":1}'
+    assert len(bookmaker.requests) == 2
+
+
+async def test_a_whole_body_is_taken_whatever_its_length_says(bookmaker: Bookmaker, make: Make) -> None:
+    """Some servers state the length before compression, and some a wrong one."""
+    body = b'{"a":' + b"1" * 100 + b"}"
+    for sent in (body, gzip.compress(body)):
+        bookmaker.will(unframed(sent, b"200 OK", b"Content-Length: 5000"))
+        assert (await make().get("/event")).body == body
+
+
+@pytest.mark.parametrize("size", [20_000, 60_000])
+async def test_long_headers_are_read(bookmaker: Bookmaker, make: Make, size: int) -> None:
+    """A content security policy of many kilobytes costs nothing; nor do a hundred cookies."""
+    policy = "default-src " + "x" * size
+    cookies = {f"x-{number}": "v" * 100 for number in range(200)}
+    bookmaker.will(web.Response(body=b"{}", headers={"content-security-policy": policy, **cookies}))
+    assert (await make().get("/event")).body == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("utf-8", b"{}"), ("br", b"{}"), ("", gzip.compress(b"{}")), ("utf-8", gzip.compress(b"{}")), ("gzip", b"{}")],
+)
+async def test_the_bytes_say_how_a_body_is_packed(bookmaker: Bookmaker, make: Make, encoding: str, body: bytes) -> None:
+    """A wrong or missing Content-Encoding costs nothing, and one request."""
+    bookmaker.will(web.Response(body=body, headers={"content-encoding": encoding} if encoding else {}))
+    assert (await make(RetryPolicy(attempts=3)).get("/event")).body == b"{}"
+    assert len(bookmaker.requests) == 1
+
+
+async def test_an_encoding_that_was_not_asked_for_is_malformed(bookmaker: Bookmaker, make: Make) -> None:
+    """What cannot be unpacked is neither a block page nor asked for again."""
+    bookmaker.will(web.Response(body=b"\x0b\x02\x80{}\x03", headers={"content-encoding": "br"}))
+    with pytest.raises(MalformedError, match="content encoding 'br' was not asked for"):
+        await make(RetryPolicy(attempts=3)).get("/event")
+    assert len(bookmaker.requests) == 1
+
+
+async def test_an_error_in_the_body_is_one_of_the_request(bookmaker: Bookmaker, make: Make) -> None:
+    """It is asked for again where it is transient, and halves what is asked at once."""
+    bookmaker.will(answer(b'{"busy":1}'), answer(b'{"busy":1}'), answer(b'{"a":1}'))
+
+    def refusal(body: bytes) -> FetchError | None:
+        return TransientFetchError("toto", "event", "busy", overloaded=True) if b"busy" in body else None
+
+    fetcher = make(RetryPolicy(attempts=3), concurrency=8)
+    assert (await fetcher.get("/event", refusal=refusal)).body == b'{"a":1}'
+    assert fetcher.turns().allowed == 2
+    assert fetcher.statistics.figures().errors == {"transient": 2}
+
+
+async def test_refusals_in_bodies_open_the_breaker(bookmaker: Bookmaker, make: Make) -> None:
+    """Twenty answers that refuse in their own words leave the bookmaker alone, as twenty 403s do."""
+    bookmaker.will(answer(b'{"code":1}'))
+    fetcher = make()
+    for _ in range(20):
+        with pytest.raises(RefusedError):
+            await fetcher.post("/lists", json=[], refusal=lambda _: RefusedError("toto", "lists", "no"))
+    assert fetcher.turns().breaker is BreakerState.OPEN
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+async def test_a_body_may_have_a_byte_order_mark(bookmaker: Bookmaker, make: Make, encoding: str) -> None:
+    """Whatever the charset that a server forgot to state, the body begins as JSON does."""
+    bookmaker.will(web.Response(body='{"a":1}'.encode(encoding)))
+    assert (await make().get("/event")).body == '{"a":1}'.encode(encoding)
 
 
 async def test_silence_is_transient(bookmaker: Bookmaker, make: Make) -> None:

@@ -8,6 +8,7 @@ from aiohttp import ClientSession, web
 
 from overround.errors import (
     BlockedError,
+    CircuitOpenError,
     GoneError,
     MalformedError,
     ThrottledError,
@@ -92,6 +93,56 @@ async def test_retry_after_beyond_the_cap_is_reported(bookmaker: Bookmaker, make
     clock.advance(120)
     await fetcher.get("/event/3")
     assert len(bookmaker.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "header", ["31536000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT", "Wed, 01 Jan 2031 00:00:00 GMT", "901"]
+)
+async def test_nobody_is_left_alone_for_longer_than_a_quarter_of_an_hour(
+    bookmaker: Bookmaker, make: Make, clock: ManualClock, header: str
+) -> None:
+    """Whatever a bookmaker asks for, 15 minutes later one request probes; the hold is shown until then."""
+    bookmaker.will(answer(status=429, retry_after=header), answer())
+    fetcher = make(concurrency=8)
+    with pytest.raises(ThrottledError):
+        await fetcher.get("/event/1")
+    state = fetcher.turns()
+    assert state.held_until == clock.now() + timedelta(minutes=15)
+    assert state.hold_reason == "told to wait 900 s"
+    clock.advance(899)
+    with pytest.raises(ThrottledError, match="told to wait 1 s"):
+        await fetcher.get("/event/2")
+    clock.advance(1)
+    await fetcher.get("/event/3")
+    assert fetcher.turns().held_until is None
+    assert len(bookmaker.requests) == 2
+
+
+async def test_one_probe_follows_a_long_hold(bookmaker: Bookmaker, make: Make, clock: ManualClock) -> None:
+    """The others wait for its answer: a bookmaker that repeats itself is asked once in 15 minutes."""
+    bookmaker.will(answer(status=429, retry_after="900"))
+    fetcher = make(concurrency=8)
+    for hold in range(3):
+        with pytest.raises(ThrottledError):
+            await fetcher.get("/event/first")
+        clock.advance(900)
+        rest = await asyncio.gather(*(fetcher.get(f"/event/{number}") for number in range(8)), return_exceptions=True)
+        assert all(isinstance(error, ThrottledError | CircuitOpenError) for error in rest)
+        assert len(bookmaker.requests) == 2 + 2 * hold
+        clock.advance(900)
+
+
+@pytest.mark.parametrize("header", ["-1", "1.5", "0", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 99 Zzz 2026 00:00:00 GMT"])
+async def test_an_odd_retry_after_holds_nobody(
+    bookmaker: Bookmaker, make: Make, clock: ManualClock, header: str
+) -> None:
+    """Negative, broken and past ones are no wait, and never a negative one."""
+    bookmaker.will(answer(status=429, retry_after=header), answer())
+    fetcher = make()
+    with pytest.raises(ThrottledError):
+        await fetcher.get("/event/1")
+    await fetcher.get("/event/2")
+    assert not clock.slept
 
 
 async def test_no_more_requests_at_once_than_allowed(bookmaker: Bookmaker, make: Make) -> None:

@@ -130,8 +130,7 @@ class ToyClient:
         subject = league_label(league)
         response = await self._fetcher.get(f"/leagues/{league.id}", subject=subject)
         entries = decode_json(_events, response.body, SLUG, subject)
-        listings, dropped = read_entries(entries, _event, _listing)
-        return LeagueListings(bookmaker=SLUG, league=subject, listings=listings, dropped=dropped)
+        return read_entries(entries, _event, _listing).of_league(SLUG, subject)
 
 
 class ToyReplay:

@@ -58,5 +58,5 @@ async def test_a_change_is_shown_at_once(desk: EventDesk, bench: StreamBench) ->
     assert [one["price"] for one in moved] == ["2.20", "3.30", "3.60"]
     bench.event(2)
     assert (await page(desk))["total"] == 2
-    bench.book.drop_started(KICKOFF + timedelta(days=1), timedelta())
+    bench.book.drop_started(KICKOFF + timedelta(days=1), 0.0, timedelta())
     assert (await page(desk))["total"] == 0

@@ -47,7 +47,7 @@ class Desk:
             sr_id=1, bookmaker=slug, received_at=at, markets=found, complete=complete, covered=COVERED[slug]
         )
         update_cache(self.cache, classify_batch_changes(self.cache, [snapshot]))
-        self.cache.accept(1, slug, at)
+        self.cache.accept(1, slug, snapshot.snapshot_id)
 
     def body(self, *keys: MarketKey, event: Event = EVENT) -> bytes:
         """Return the fragment's bytes, of all markets without keys."""

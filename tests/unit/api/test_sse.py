@@ -7,6 +7,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from overround.api.streams import routes as sse
+from overround.api.streams.desk import Seats
 from overround.api.streams.routes import EventStream
 
 SCOPE: Scope = {"type": "http", "method": "GET", "path": "/api/stream"}
@@ -45,7 +46,7 @@ async def test_a_stop_ends_a_stream_that_its_client_does_not_take(monkeypatch: p
     """Shortly after the service is to stop the stream is given up, and its source is closed."""
     monkeypatch.setattr(sse, "_FAREWELL", 0.01)
     client, stopping = Stuck(), asyncio.Event()
-    serving = asyncio.create_task(EventStream(client.messages(), stopping)(SCOPE, *client.asgi()))
+    serving = asyncio.create_task(EventStream(client.messages(), stopping, Seats(1))(SCOPE, *client.asgi()))
     await client.blocked.wait()
     stopping.set()
     await serving
@@ -56,5 +57,5 @@ async def test_a_client_that_takes_nothing_for_long_is_given_up(monkeypatch: pyt
     """A send that does not come to an end within the limit ends the stream."""
     monkeypatch.setattr(sse, "_SEND_TIMEOUT", 0.01)
     client = Stuck()
-    await EventStream(client.messages(), asyncio.Event())(SCOPE, *client.asgi())
+    await EventStream(client.messages(), asyncio.Event(), Seats(1))(SCOPE, *client.asgi())
     assert client.closed

@@ -1,6 +1,7 @@
 """What a client of the live stream is told, and that it ends equal to the cache whatever happens."""
 
 import random
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from overround.records.odds import MarketKey
 from overround.streaming import client as stream_client
 from overround.streaming.messages import StreamFilter
 from tests.support.desk import KICKOFF
-from tests.support.stream_bench import BenchClient, Prices, StreamBench
+from tests.support.stream_bench import GENERATION, BenchClient, Prices, StreamBench
 
 RESULT = MarketKey("match_result")
 TOTAL = MarketKey("total_goals", "line=2.5")
@@ -181,10 +182,10 @@ def test_a_place_within_a_batch_is_a_place_to_go_on_from(bench: StreamBench) -> 
     ("cursor", "reason"),
     [
         ("nonsense", "unknown_cursor"),
-        ("7.999.1", "unknown_cursor"),
-        ("7.99.1", "restarted"),
-        ("6.101.1", "restarted"),
-        ("7.101.1", "too_old"),
+        ("7.101.1", "unknown_cursor"),
+        (f"{GENERATION.hex}.999.1", "unknown_cursor"),
+        (f"{uuid.UUID(int=6).hex}.101.1", "restarted"),
+        (f"{GENERATION.hex}.101.1", "too_old"),
     ],
 )
 def test_a_cursor_that_cannot_be_replayed_is_refused_with_a_reason(
@@ -277,6 +278,19 @@ def test_an_event_that_moves_between_tournaments_moves_between_filters(bench: St
     assert old.mirror.prices() == {}
 
 
+def test_a_country_tells_tournaments_of_one_name_apart(bench: StreamBench) -> None:
+    """Events of another country do not come, and one that moves to it leaves."""
+    bench.event(3, country="Ghana")
+    ghana = bench.client(wanted=StreamFilter(countries=frozenset({"Ghana"}), tournaments=frozenset({"First League"})))
+    ghana.read()
+    bench.scrape((1, "us", prices(2200, 1800)), (3, "us", prices()))
+    ghana.read()
+    assert {key[0] for key in ghana.mirror.prices()} == {3}
+    bench.event(3, country="Utopia")
+    assert ghana.read() == ["gone"]
+    assert ghana.mirror.prices() == {}
+
+
 def test_a_slow_client_is_given_the_newest_states_and_told_so(
     bench: StreamBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,8 +333,8 @@ def test_a_late_batch_does_not_take_a_state_back(bench: StreamBench) -> None:
     bench.scrape((1, "us", prices(2200)))
     late = bench.seq - 1
     head = bench.hub.log.head
-    bench.hub.log.append(7, late, ())
-    bench.hub.log.append(7, late, [bench.hub.facts(1)])  # type: ignore[list-item]  # the event is known
+    bench.hub.log.append((GENERATION, late), ())
+    bench.hub.log.append((GENERATION, late), [bench.hub.facts(1)])  # type: ignore[list-item]  # the event is known
     assert bench.hub.log.head > head
     client.read()
     agrees(bench, client.mirror)

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.stream_mirror import Mirror
 from overround.api.state import ApiState
-from overround.api.streams import desk as stream_desk
 from overround.api.streams.desk import StreamDesk
 from overround.catalogue import load_catalogue
 from overround.errors import TooManyStreamsError
@@ -33,6 +32,7 @@ class Served:
         statistics = SimpleNamespace(statistics=FetchStatistics(self.bench.clock))
         state = SimpleNamespace(
             stream=self.bench.hub,
+            descriptors=SimpleNamespace(streams=2),
             cache=self.bench.cache,
             catalogue=load_catalogue(),
             bookmakers=self.names,
@@ -91,12 +91,15 @@ async def test_waiting_clients_are_let_go_when_the_service_stops(served: Served)
         await following
 
 
-async def test_there_are_no_more_clients_than_the_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more than the limit is refused, those of other streams counted in."""
-    monkeypatch.setattr(stream_desk, "MAX_CLIENTS", 2)
-    served.desk.refuse_beyond_limit(1)
-    with pytest.raises(TooManyStreamsError):
-        served.desk.refuse_beyond_limit(2)
+def test_there_are_no_more_clients_than_seats(served: Served) -> None:
+    """One more than the seats is refused and counted; a client that leaves makes room."""
+    seats = served.desk.seats
+    with seats.one_taken(), seats.one_taken():
+        with pytest.raises(TooManyStreamsError, match="2 streams"):
+            seats.refuse_beyond_limit()
+        assert (seats.taken, seats.refused) == (2, 1)
+    seats.refuse_beyond_limit()
+    assert seats.taken == 0
 
 
 async def test_a_bookmaker_that_joins_gives_everybody_a_new_image(served: Served) -> None:

@@ -9,6 +9,9 @@ export interface AlertView {
   severity: string;
   code: string;
   text: string;
+  effect: string;
+  since: string;
+  bookmaker: string;
 }
 
 export interface BestPrice {
@@ -39,6 +42,7 @@ export interface BookmakerView {
   enabled: boolean;
   concurrency: ConcurrencyView;
   breaker: BreakerView;
+  hold: HoldView | null;
   requests_per_minute: MinuteView;
   last_success_at: string | null;
   last_error: LastErrorView | null;
@@ -49,6 +53,7 @@ export interface BookmakerView {
   staleness_seconds: number | null;
   events: number;
   markets: number;
+  lists: ListsView | null;
 }
 
 export interface BookmakersView {
@@ -97,10 +102,22 @@ export interface Chosen {
   all?: boolean;
 }
 
+export interface ChosenBookmaker {
+  bookmaker: string;
+}
+
 export interface ConcurrencyView {
   limit: number;
   allowed: number;
   in_use: number;
+}
+
+export interface ConnectionsView {
+  most: number;
+  open: number;
+  silent: number;
+  refused: number;
+  timed_out: number;
 }
 
 export interface CoverageReport {
@@ -116,7 +133,7 @@ export interface CoverageView {
   dropped_count: number;
   share: number | null;
   unmapped: UnmappedView[];
-  dropped: DroppedView[];
+  dropped: RoutesDroppedView[];
   worst: EventCoverageView[];
 }
 
@@ -178,9 +195,10 @@ export interface DroppedLettersView {
   unknown: number[];
 }
 
-export interface DroppedView {
-  reason: string;
-  count: number;
+export interface DroppedRowsView {
+  bookmaker: string;
+  rows: number;
+  snapshots: number;
 }
 
 export interface EventCoverageView {
@@ -249,8 +267,24 @@ export interface FindingView {
 
 export interface Health {
   status: string;
-  reasons: string[];
+  reasons: ReasonView[];
   percent: number | null;
+}
+
+export interface HeldBookmakerView {
+  bookmaker: string;
+  since: string;
+  sqlstate: string;
+  sample: string;
+  rows: number;
+  bytes: number;
+  snapshots: number;
+  tried_at: string | null;
+  full: boolean;
+}
+
+export interface HeldView {
+  bookmakers: HeldBookmakerView[];
 }
 
 export interface HistoryModel {
@@ -259,6 +293,11 @@ export interface HistoryModel {
   to: string;
   truncated: boolean;
   series: SeriesModel[];
+}
+
+export interface HoldView {
+  until: string;
+  reason: string;
 }
 
 export interface IntegrityView {
@@ -329,6 +368,16 @@ export interface LinkView {
   sr_id: number;
   reason: string;
   linked_at: string;
+}
+
+export interface ListsView {
+  at: string;
+  listed: number;
+  unreadable: number;
+  unlisted: number;
+  failed: number;
+  dropped: RoutesDroppedView[];
+  counts_trusted: boolean;
 }
 
 export interface Login {
@@ -465,6 +514,9 @@ export interface QueueView {
   applied_snapshots: number;
   dead_snapshots: number;
   settled_snapshots: number;
+  held_snapshots: number;
+  unanswered_seconds: number;
+  held: HeldBookmakerView[];
   left_snapshots: number;
   retries: Record<string, number>;
   bisections: number;
@@ -476,11 +528,20 @@ export interface QueueView {
   append_p50_ms: number;
   append_p99_ms: number;
   damaged_frames: number;
+  went_back_at: string | null;
+  open_gaps: number;
 }
 
 export interface QuoteModel {
   at: string;
   price: string | null;
+}
+
+export interface ReasonView {
+  code: string;
+  text: string;
+  since: string;
+  bookmaker: string | null;
 }
 
 export interface RecoveryView {
@@ -543,11 +604,15 @@ export interface RunCounts {
   changed: number;
   confirmed: number;
   incomplete: number;
-  stale: number;
+  overtaken: number;
   failed: number;
   discovery_failed: number;
   unmapped: number;
   dropped: number;
+  live: number;
+  withdrawn: number;
+  unreadable: number;
+  unlisted: number;
 }
 
 export interface RunDetailView {
@@ -667,12 +732,16 @@ export interface StatusView {
   database: DatabaseView;
   process: ProcessView;
   streams: StreamsView;
+  connections: ConnectionsView;
   access: AccessView;
 }
 
 export interface StreamsView {
   clients: number;
   conflated: number;
+  most: number;
+  refused: number;
+  reason: string;
 }
 
 export interface TournamentOffer {
@@ -688,6 +757,15 @@ export interface TournamentView {
   tournament: string;
   events: number;
   bookmakers: Record<string, TournamentOffer>;
+}
+
+export interface TrialView {
+  bookmaker: string;
+  passed: boolean;
+  reason: string;
+  rows: number;
+  applied: number;
+  dead: number;
 }
 
 export interface UnmappedView {
@@ -717,6 +795,16 @@ export interface UnmatchedView {
 
 export type WriterState = "running" | "retrying" | "breaker_open";
 
+export interface RoutesDroppedView {
+  reason: string;
+  count: number;
+}
+
+export interface RoutesDroppedView {
+  reason: string;
+  count: number;
+}
+
 /** What GET answers, by path. */
 export interface Answers {
   "/api/bookmakers": BookmakersView;
@@ -737,6 +825,7 @@ export interface Answers {
   "/api/queue": QueueView;
   "/api/queue/dead-letters": DeadLetterPage;
   "/api/queue/dead-letters/{letter_id}": DeadLetterDetail;
+  "/api/queue/held": HeldView;
   "/api/scheduler": SchedulerView;
   "/api/scrape/runs": RunPage;
   "/api/scrape/runs/{run_id}": RunDetailView;

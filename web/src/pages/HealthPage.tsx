@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import type { BookmakerView } from "../api/schema";
+import type { BookmakerView, ListsView } from "../api/schema";
 import { ago, bytes, number, words } from "../model/format";
 import { Notice, useNow } from "../ui/parts";
 import { useEndpoint } from "../ui/queries";
@@ -59,8 +59,8 @@ function Service(): ReactNode {
   );
 }
 
-const LEFT = new Set(["bookmaker", "asked", "last error", "errors"]);
-const HEADS = ["bookmaker", "asked", "last good", "last error", "errors", "in use / allowed / limit", "requests a minute", "p50 / p95 ms", "requests", "received", "events", "markets"];
+const LEFT = new Set(["bookmaker", "asked", "last error", "errors", "lists"]);
+const HEADS = ["bookmaker", "asked", "last good", "last error", "errors", "in use / allowed / limit", "requests a minute", "p50 / p95 ms", "lists", "requests", "received", "events", "markets"];
 
 function Bookmakers(): ReactNode {
   const found = useEndpoint("/api/bookmakers", EVERY);
@@ -78,6 +78,13 @@ function Bookmakers(): ReactNode {
   );
 }
 
+/** Returns in words what the newest discovery found: entries, and those of them that were lost. */
+function lists(found: ListsView | null): string {
+  if (!found) return "–";
+  const lost = [[found.unreadable, "unreadable"], [found.unlisted, "too many"], [found.failed, "lists failed"]] as const;
+  return [`${number(found.listed)} entries`, ...lost.filter(([count]) => count).map(([count, name]) => `${number(count)} ${name}`)].join(", ");
+}
+
 const BREAKER: Readonly<Record<string, string>> = { closed: "yes", open: "stopped", half_open: "once, to find out" };
 
 function Bookmaker({ one }: { one: BookmakerView }): ReactNode {
@@ -87,13 +94,14 @@ function Bookmaker({ one }: { one: BookmakerView }): ReactNode {
   return (
     <tr>
       <th className="left" scope="row">{one.name}{one.reference ? " (reference)" : ""}</th>
-      <td className="left" title={breaker.reason}>{one.enabled ? `${BREAKER[breaker.state] ?? breaker.state}${until}` : "switched off"}</td>
+      <td className="left" title={one.hold?.reason ?? breaker.reason}>{one.enabled ? `${BREAKER[breaker.state] ?? breaker.state}${until}` : "switched off"}</td>
       <td>{ago(one.last_success_at ? Date.parse(one.last_success_at) : 0, now)}</td>
       <td className="left" title={error?.message}>{error ? `${words(error.class)}, ${ago(Date.parse(error.at), now)}` : "–"}</td>
       <td className="left">{Object.entries(one.errors).filter(([, count]) => count).map(([name, count]) => `${words(name)} ${number(count)}`).join(", ") || "–"}</td>
       <td>{concurrency.in_use} / {concurrency.allowed} / {concurrency.limit}</td>
       <td>{number(minute.used)}{minute.budget === null ? "" : ` of ${number(minute.budget)}`}</td>
       <td>{number(one.latency_ms.p50, 1)} / {number(one.latency_ms.p95, 1)}</td>
+      <td className="left" title={one.lists?.dropped.map((lost) => `${lost.reason}: ${number(lost.count)}`).join("\n")}>{lists(one.lists)}</td>
       <td>{number(one.requests)}</td><td>{bytes(one.bytes)}</td><td>{number(one.events)}</td><td>{number(one.markets)}</td>
     </tr>
   );

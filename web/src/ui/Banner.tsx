@@ -11,7 +11,7 @@ export function Banner(): ReactNode {
   return (
     <div className="banner" role="alert">
       {link === "lost" ? <p>The service does not answer. Prices are as they were; this page goes on by itself when it is back.</p> : null}
-      {alerts.map((alert) => <p key={alert.code} className={alert.severity}><b>{alert.severity}</b> {alert.text}</p>)}
+      {alerts.map((alert) => <p key={`${alert.code} ${alert.bookmaker}`} className={alert.severity}><b>{alert.severity}</b> {alert.text}</p>)}
     </div>
   );
 }

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from overround.api.state import ApiState, State
 from overround.fetching.admission import TurnState
 from overround.fetching.statistics import FetchFigures
+from overround.scraping.runs import ListFigures
 
 router = APIRouter(prefix="/api/bookmakers", tags=["bookmakers"])
 
@@ -36,6 +37,36 @@ class MinuteView(BaseModel):
 
     budget: int | None = None
     used: int = 0
+
+
+class HoldView(BaseModel):
+    """Until when nothing is sent because the bookmaker asked for that, and what it said."""
+
+    until: datetime
+    reason: str
+
+
+class DroppedView(BaseModel):
+    """How many entries of lists became no listing, and why."""
+
+    reason: str
+    count: int
+
+
+class ListsView(BaseModel):
+    """The newest discovery's lists: entries that came, that could not be read, that were beyond a limit.
+
+    `failed` counts lists that could not be had; `dropped` has the most frequent reasons why entries became no listing.
+    Counts that disagreed with a list ten times in a row are no longer trusted to tell whether the list is complete.
+    """
+
+    at: datetime
+    listed: int
+    unreadable: int
+    unlisted: int
+    failed: int
+    dropped: list[DroppedView]
+    counts_trusted: bool
 
 
 class LastErrorView(BaseModel):
@@ -66,6 +97,7 @@ class BookmakerView(BaseModel):
     enabled: bool = False
     concurrency: ConcurrencyView = ConcurrencyView()
     breaker: BreakerView = BreakerView()
+    hold: HoldView | None = None
     requests_per_minute: MinuteView = MinuteView()
     last_success_at: datetime | None = None
     last_error: LastErrorView | None = None
@@ -76,6 +108,7 @@ class BookmakerView(BaseModel):
     staleness_seconds: float | None = None
     events: int = 0
     markets: int = 0
+    lists: ListsView | None = None
 
 
 class BookmakersView(BaseModel):
@@ -86,11 +119,15 @@ class BookmakersView(BaseModel):
 
 
 class Holding(msgspec.Struct):
-    """What the cache has of one bookmaker; `newest_at` is when its newest prices had arrived."""
+    """What the cache has of one bookmaker; `newest` are number and arrival of its newest body.
+
+    `newest_seen` are the monotonic seconds at which its newest prices were seen.
+    """
 
     events: int = 0
     markets: int = 0
-    newest_at: datetime | None = None
+    newest: tuple[int, datetime] | None = None
+    newest_seen: float | None = None
 
 
 @router.get("")
@@ -110,20 +147,28 @@ def held(state: ApiState) -> Mapping[str, Holding]:
             continue
         holding.events += 1
         holding.markets += len(cached.markets)
-        holding.newest_at = max(holding.newest_at or cached.received_at, cached.received_at)
+        if holding.newest is None or (cached.number, cached.received_at) > holding.newest:
+            holding.newest = (cached.number, cached.received_at)
+        holding.newest_seen = cached.seen if holding.newest_seen is None else max(cached.seen, holding.newest_seen)
     return holdings
 
 
 def last_success(state: ApiState, slug: str, holding: Holding) -> datetime | None:
     """Return when usable prices last arrived; the cache knows of those from before the start."""
-    known = (state.fetchers[slug].statistics.figures().last_success_at, holding.newest_at)
-    return max((at for at in known if at is not None), default=None)
+    at = state.fetchers[slug].statistics.figures().last_success_at
+    return at if at is not None or holding.newest is None else holding.newest[1]
+
+
+def seconds_since_success(state: ApiState, slug: str, holding: Holding) -> float | None:
+    """Return how old the newest usable prices are, by the monotonic clock; None where there never were any."""
+    known = (state.fetchers[slug].statistics.figures().last_success_seen, holding.newest_seen)
+    newest = max((seen for seen in known if seen is not None), default=None)
+    return None if newest is None else max(0.0, state.clock.monotonic() - newest)
 
 
 def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
     fetcher = state.fetchers[slug]
     figures, turns = fetcher.statistics.figures(), fetcher.turns()
-    success = last_success(state, slug, holding)
     return BookmakerView(
         slug=slug,
         name=state.bookmakers[slug],
@@ -131,16 +176,32 @@ def _view(state: ApiState, slug: str, holding: Holding) -> BookmakerView:
         enabled=slug in state.roster,
         concurrency=ConcurrencyView(limit=turns.limit, allowed=turns.allowed, in_use=turns.in_use),
         breaker=_breaker(turns),
+        hold=None if turns.held_until is None else HoldView(until=turns.held_until, reason=turns.hold_reason),
         requests_per_minute=MinuteView(budget=turns.minute_budget, used=turns.minute_used),
-        last_success_at=success,
+        last_success_at=last_success(state, slug, holding),
         last_error=_last_error(figures),
         requests=figures.requests,
         errors=figures.errors,
         latency_ms=_percentiles(figures),
         bytes=figures.bytes,
-        staleness_seconds=None if success is None else (state.clock.now() - success).total_seconds(),
+        staleness_seconds=seconds_since_success(state, slug, holding),
         events=holding.events,
         markets=holding.markets,
+        lists=_lists(state.control.lists(slug)),
+    )
+
+
+def _lists(figures: ListFigures | None) -> ListsView | None:
+    if figures is None:
+        return None
+    return ListsView(
+        at=figures.at,
+        listed=figures.listed,
+        unreadable=figures.unreadable,
+        unlisted=figures.unlisted,
+        failed=figures.failed,
+        dropped=[DroppedView(reason=dropped.reason, count=dropped.count) for dropped in figures.dropped],
+        counts_trusted=figures.counts_trusted,
     )
 
 

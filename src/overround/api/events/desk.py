@@ -102,16 +102,17 @@ class EventDesk:
             snapshots = snapshots_of(sr_id)
             before = known.get(sr_id)
             if before is None or before.snapshots is not snapshots:
-                before = known[sr_id] = self.show(event, snapshots, markets, now)
+                before = known[sr_id] = self.show(event, snapshots, markets)
             found.append(before)
         return found
 
-    def show(self, event: Event, snapshots: Mapping[str, CachedSnapshot], markets: MarketSet, now: datetime) -> Shown:
+    def show(self, event: Event, snapshots: Mapping[str, CachedSnapshot], markets: MarketSet) -> Shown:
         """Return one event as it is now."""
+        seconds = self.state.clock.monotonic()
         fragment = self.fragments.get(event, snapshots, markets)
         listings = self.state.book.listings_of(event.sr_id)
         fresh = {
-            slug: _freshness(listings.get(slug), snapshots.get(slug), fragment.offered.get(slug, 0), now)
+            slug: _freshness(listings.get(slug), snapshots.get(slug), fragment.offered.get(slug, 0), seconds)
             for slug in self.state.bookmakers
         }
         freshness = b',"bookmakers":' + msgspec.json.encode(fresh)
@@ -147,11 +148,11 @@ def _moment(at: datetime) -> int:
     return int(at.timestamp() * _MOMENTS)
 
 
-def _freshness(listing: Listing | None, cached: CachedSnapshot | None, offered: int, now: datetime) -> Freshness:
+def _freshness(listing: Listing | None, cached: CachedSnapshot | None, offered: int, seconds: float) -> Freshness:
     listing_id = None if listing is None else listing.listing_id
     if cached is None:
         return Freshness(listing_id, None, None, None, 0)
-    age = round((now - cached.confirmed_at).total_seconds(), 1)
+    age = round(max(0.0, seconds - cached.seen), 1)
     return Freshness(listing_id, cached.received_at, cached.confirmed_at, age, offered)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from overround.api.state import ApiState
 from overround.records.event import Event
+from overround.records.folding import folded
 
 
 class Availability(StrEnum):
@@ -51,7 +52,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 def matching_events(state: ApiState, wanted: EventFilter) -> list[Event]:
     """Return the events that a filter lets through, by kick-off."""
-    words = wanted.text.casefold().split()
+    words = folded(wanted.text).split()
     now = state.clock.now()
     found = [
         event
@@ -63,7 +64,9 @@ def matching_events(state: ApiState, wanted: EventFilter) -> list[Event]:
 
 
 def _holds(event: Event, words: Sequence[str]) -> bool:
-    haystack = f"{event.home} {event.away} {event.country} {event.tournament}".casefold()
+    if not words:
+        return True
+    haystack = folded(f"{event.home} {event.away} {event.country} {event.tournament}")
     return all(word in haystack for word in words)
 
 

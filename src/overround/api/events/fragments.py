@@ -27,7 +27,7 @@ _OVERHEAD = 1000  # what an entry takes beside its bytes and its markets, about
 _MARKET_OVERHEAD = 30
 _DIGEST = 12
 
-Moved = tuple[datetime, datetime | None, datetime | None, Mapping[MarketKey, datetime]]
+Moved = tuple[datetime, datetime | None, datetime | None, Mapping[MarketKey, datetime], int]
 State = Moved | None
 """What differs whenever a bookmaker's cells do: `since` and `moved_at`, and what they say of confirmation."""
 Version = tuple[State, ...]
@@ -292,7 +292,7 @@ def _state(cached: CachedSnapshot | None) -> State:
         return None
     # After a complete body no cell states a time of confirmation of its own that depends on the event's.
     pinned = None if cached.confirmed_at == cached.received_at else cached.confirmed_at
-    return (cached.since, cached.moved_at, pinned, cached.lagging)
+    return (cached.since, cached.moved_at, pinned, cached.own_times, cached.rewinds)
 
 
 def _changed_since(old: Moved, new: Moved, cached: CachedSnapshot) -> Iterable[MarketKey] | None:

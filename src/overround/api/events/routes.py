@@ -69,7 +69,7 @@ async def event_answer(desk: EventDesk, event: Event, markets: MarketSet) -> Ans
     """Return one event as of now."""
     await desk.prepare(event, markets, lambda: desk.state.clock.sleep(0))
     now = desk.state.clock.now()
-    shown = desk.show(event, desk.state.cache.event(event.sr_id), markets, now)
+    shown = desk.show(event, desk.state.cache.event(event.sr_id), markets)
     closing = b'%s,"now":%s}' % (shown.freshness, msgspec.json.encode(now))
     return Answer([shown.pieces[0], BodyPiece(closing)], _etag(shown.fragment.digest.hex()))
 

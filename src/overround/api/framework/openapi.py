@@ -103,9 +103,12 @@ CODES: Mapping[str, str] = MappingProxyType(
         "run_in_progress": "a cycle is under way; `run_id` says which",
         "nothing_to_retry": "the run has no failures whose events are still to come",
         "cooling_down": "the event was scraped on demand just before; `Retry-After` says when it can be again",
+        "nothing_held": "no rows of that bookmaker are held back",
         "too_many_streams": "as many clients follow live streams as there may be",
         "database_unavailable": "the database does not answer",
         "recovering": "the cache takes over the journal of an earlier process; `Retry-After` says when to ask again",
+        "owned_elsewhere": "another service owns the database: this one scrapes nothing, and keeps its journal",
+        "standby": "this service stands by while another one owns the database; `Retry-After` says when to ask again",
         "queue_refuses": "the write queue takes nothing: it is stopping, full, or its disk refuses",
         "internal_error": "a fault of the service; its log has the request's id",
     }

@@ -17,7 +17,9 @@ from overround.errors import (
     DatabaseUnavailableError,
     JournalFullError,
     JournalWriteError,
+    NothingHeldError,
     NothingToRetryError,
+    OwnedElsewhereError,
     QueueClosedError,
     RecoveringError,
     RunInProgressError,
@@ -81,6 +83,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     for refused in (QueueClosedError, JournalFullError, JournalWriteError):
         app.add_exception_handler(refused, _queue_refuses)
+    app.add_exception_handler(OwnedElsewhereError, _owned_elsewhere)
     app.add_exception_handler(RecoveringError, _recovering)
     app.add_exception_handler(RunInProgressError, _run_in_progress)
     app.add_exception_handler(UnknownRunError, _unknown_run)
@@ -90,6 +93,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(CoolingDownError, _cooling_down)
     app.add_exception_handler(SettingsError, _settings_invalid)
     app.add_exception_handler(TooManyStreamsError, _too_many_streams)
+    app.add_exception_handler(NothingHeldError, _nothing_held)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -109,6 +113,10 @@ async def _database_unavailable(_: Request, error: Exception) -> JSONResponse:
 
 async def _queue_refuses(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "queue_refuses", str(error))
+
+
+async def _owned_elsewhere(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "owned_elsewhere", str(error))
 
 
 async def _recovering(_: Request, error: Exception) -> JSONResponse:
@@ -143,7 +151,13 @@ async def _settings_invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _too_many_streams(_: Request, error: Exception) -> JSONResponse:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", str(error))
+    response.headers["Connection"] = "close"  # its connection is worth more to somebody who is served
+    return response
+
+
+async def _nothing_held(_: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.NOT_FOUND, "nothing_held", str(error))
 
 
 async def _cooling_down(_: Request, error: Exception) -> JSONResponse:

@@ -1,44 +1,27 @@
-"""What is not well: the reasons not to be ready, and what somebody should look at beside."""
+"""What is not well: the facts that the health rules look at, and what they make of them."""
 
-from collections.abc import Iterator
-from enum import StrEnum
+from datetime import datetime
 
-import msgspec
-
-from overround.api.bookmakers.routes import held, last_success
+from overround.api.bookmakers.routes import Holding, held, seconds_since_success
 from overround.api.state import ApiState
 from overround.fetching.circuit_breaker import BreakerState
-from overround.records.writing import FillState, QueueStats, WriterState
 from overround.scraping.start_up import CatchUpProgress
-
-_STALE_SECONDS = 900.0  # as the alert rule OverroundPricesStale
-
-
-class Severity(StrEnum):
-    """How urgent it is: critical is what makes the service not ready, or prices wrong."""
-
-    WARNING = "warning"
-    CRITICAL = "critical"
+from overround.upkeep.health import BookmakerFacts, Effect, Facts, Reason, Recovery
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not well; `code` is for programs and at most once in a list, `text` for people."""
-
-    severity: Severity
-    code: str
-    text: str
+def reasons(state: ApiState) -> list[Reason]:
+    """Return all that is not well, the most urgent first."""
+    return state.health.reasons(facts_of(state))
 
 
-def not_ready(state: ApiState) -> list[Alert]:
-    """Return why the service is not ready; nothing, if it is."""
-    queue = [] if state.write_queue is None else _queue_faults(state.write_queue.stats())
-    return [_critical(code, text) for code, text in (*_recovery(state), *_database_faults(state), *queue)]
+def not_ready(found: list[Reason]) -> list[Reason]:
+    """Return the reasons for which prices are not served, or not journalled."""
+    return [reason for reason in found if reason.effect is Effect.NOT_READY]
 
 
-def alerts(state: ApiState) -> list[Alert]:
-    """Return all that is not well, what makes the service not ready first."""
-    broken = [_critical(code, text) for code, text in _broken(state)]
-    return [*not_ready(state), *broken, *(_warning(code, text) for code, text in _worries(state))]
+def degraded(found: list[Reason]) -> list[Reason]:
+    """Return the reasons that `/health/ready` shows."""
+    return [reason for reason in found if reason.effect is not Effect.NOTICE]
 
 
 def takes_writes(state: ApiState) -> bool:
@@ -52,69 +35,38 @@ def recovering(state: ApiState) -> CatchUpProgress | None:
     return None if state.catch_up.done.is_set() else state.catch_up.progress
 
 
-def _recovery(state: ApiState) -> Iterator[tuple[str, str]]:
-    progress = recovering(state)
-    if progress is not None:
-        batches = f"{progress.batches_read} of {progress.batches} batches read"
-        yield "recovering", f"the cache takes over the journal: {progress.percent} %, {batches}"
+def facts_of(state: ApiState) -> Facts:
+    """Return what the health rules look at; the only place that reads it from the running parts."""
+    now, progress, report = state.clock.now(), recovering(state), state.integrity.last
+    holdings = held(state)
+    return Facts(
+        now=now,
+        recovery=None
+        if progress is None
+        else Recovery(percent=progress.percent, batches=progress.batches, batches_read=progress.batches_read),
+        database_ready=state.database_ready.is_set(),
+        other_owner=state.ownership.elsewhere,
+        clock_fault=state.clock_watch.reason(),
+        retention_waits=() if state.maintenance.last is None else state.maintenance.last.waiting,
+        warm=state.warm.is_set(),
+        partitions_short=state.maintenance.partitions_short(),
+        queue=None if state.write_queue is None else state.write_queue.stats(),
+        lost_markets=0 if report is None else report.lost,
+        extra_markets=0 if report is None else report.extra,
+        connections=state.connections.figures(),
+        bookmakers=[_bookmaker(state, slug, holdings[slug], now) for slug in state.bookmakers],
+    )
 
 
-def _database_faults(state: ApiState) -> Iterator[tuple[str, str]]:
-    if not state.database_ready.is_set():
-        yield "database_away", "the database is away: prices are journalled until it returns"
-    elif not state.warm.is_set():
-        yield "cache_filling", "the cache is being filled from the database"
-    if state.maintenance.partitions_short():
-        yield "partitions_short", "fewer than two partitions are there for the time to come: maintenance fails"
-
-
-def _queue_faults(stats: QueueStats) -> Iterator[tuple[str, str]]:
-    if not stats.running:
-        yield "queue_stopped", "the write queue is not running"
-    if stats.last_error:
-        yield "writes_fail", f"the database does not take writes: {stats.last_error}"
-    if stats.journal_error:
-        yield "journal_refused", f"the journal's disk refuses writes: {stats.journal_error}"
-    if stats.fill is not FillState.NORMAL:
-        yield "journal_fills", f"the journal is {stats.fill_percent} % full: scraping is {stats.fill.value}"
-
-
-def _broken(state: ApiState) -> Iterator[tuple[str, str]]:
-    report = state.integrity.last
-    if report is not None and (report.lost or report.extra):
-        yield "integrity_broken", f"cache and database differ: {report.lost} markets lost, {report.extra} extra"
-    stats = state.write_queue.stats() if state.write_queue is not None else None
-    if stats is not None and stats.state is WriterState.BREAKER_OPEN:
-        yield "writer_paused", f"the writer is paused: {stats.state_reason}"
-    if stats is not None and stats.damaged_frames:
-        yield "journal_damaged", f"{stats.damaged_frames} damaged frames were found in the journal"
-
-
-def _worries(state: ApiState) -> Iterator[tuple[str, str]]:
-    open_ones = [slug for slug in state.bookmakers if state.fetchers[slug].turns().breaker is not BreakerState.CLOSED]
-    if open_ones:
-        yield "bookmaker_left_alone", f"only probed, since so much failed: {_names(state, open_ones)}"
-    stale = _stale(state)
-    if stale:
-        yield "prices_stale", f"no prices for more than {_STALE_SECONDS / 60:.0f} minutes: {_names(state, stale)}"
-    if state.write_queue is not None and state.write_queue.stats().dead_lettered:
-        count = state.write_queue.stats().dead_lettered
-        yield "dead_letters", f"the database could not take {count} units since the start: they are dead letters"
-
-
-def _stale(state: ApiState) -> list[str]:
-    now = state.clock.now()
-    known = {slug: last_success(state, slug, holding) for slug, holding in held(state).items()}
-    return [slug for slug, at in known.items() if at is not None and (now - at).total_seconds() > _STALE_SECONDS]
-
-
-def _names(state: ApiState, slugs: list[str]) -> str:
-    return ", ".join(state.bookmakers[slug] for slug in slugs)
-
-
-def _critical(code: str, text: str) -> Alert:
-    return Alert(severity=Severity.CRITICAL, code=code, text=text)
-
-
-def _warning(code: str, text: str) -> Alert:
-    return Alert(severity=Severity.WARNING, code=code, text=text)
+def _bookmaker(state: ApiState, slug: str, holding: Holding, now: datetime) -> BookmakerFacts:
+    fetcher = state.fetchers[slug]
+    figures = fetcher.statistics.figures()
+    at = figures.replaced_at
+    return BookmakerFacts(
+        slug=slug,
+        name=state.bookmakers[slug],
+        left_alone=fetcher.turns().breaker is not BreakerState.CLOSED,
+        stale_seconds=seconds_since_success(state, slug, holding) or 0.0,
+        replaced=figures.replaced,
+        replaced_at=None if at is None or now - at > state.replaced_for else at,
+    )

@@ -7,12 +7,13 @@ from types import MappingProxyType
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from overround.api.bookmakers.routes import held, last_success
-from overround.api.operations.alerts import Alert, Severity, alerts
+from overround.api.bookmakers.routes import held, seconds_since_success
+from overround.api.operations.alerts import reasons
 from overround.api.state import ApiState, State
 from overround.pricing.coverage import summed
 from overround.records.batch import RunStatus, ScrapeRun
 from overround.storage.disk_room import DiskRoom, disk_room
+from overround.upkeep.health import PARTS, REMEDIES, Reason, Severity
 
 router = APIRouter(prefix="/api/doctor", tags=["status"])
 
@@ -24,45 +25,16 @@ _BY_URGENCY = (CRITICAL, WARNING, OK)
 _LATE_SECONDS = 0.1
 _LEAST_MAPPED = 0.9
 
-# Which part an alert is about; one that is not here is a part of its own.
-_PARTS: Mapping[str, str] = MappingProxyType(
-    {
-        "database_away": "database",
-        "partitions_short": "database",
-        "cache_filling": "cache",
-        "queue_stopped": "writer",
-        "writes_fail": "writer",
-        "writer_paused": "writer",
-        "dead_letters": "dead_letters",
-        "journal_refused": "journal",
-        "journal_fills": "journal",
-        "journal_damaged": "journal",
-        "integrity_broken": "integrity",
-        "bookmaker_left_alone": "bookmakers",
-        "prices_stale": "bookmakers",
-    }
-)
+# What is no health reason, and yet worth a look.
 _REMEDIES: Mapping[str, str] = MappingProxyType(
     {
-        "database_away": "bring PostgreSQL back: what waits is written by itself",
-        "partitions_short": "look for maintenance_failed in the log",
-        "cache_filling": "wait: it takes seconds",
-        "queue_stopped": "restart the service",
-        "writes_fail": "look at last_error of `overround queue status`; it is tried again by itself",
-        "writer_paused": "`overround db upgrade`, or a release that is mended; nothing is dropped meanwhile",
-        "dead_letters": "`overround queue dead-letters`, then retry or drop them",
-        "journal_refused": "free space on the journal's disk: it resumes by itself",
-        "journal_fills": "bring the database back, or raise OVERROUND_QUEUE__MAX_BYTES and restart",
-        "journal_damaged": "look at the disk; the log names file and place",
-        "integrity_broken": "report it: this must not happen",
-        "bookmaker_left_alone": "look at last_error of GET /api/bookmakers; it closes with the first answer",
-        "prices_stale": "look at the errors of the newest runs: GET /api/scrape/runs",
         "low_disk": "free space: without any, prices are shown and not stored",
         "paused": "POST /api/scheduler/resume",
         "nothing_cached": "start a run, and look at its errors: POST /api/scrape/start",
         "run_failed": "GET /api/scrape/runs/{id} has the failures one by one",
         "late": "look at the machine's load first",
         "unmapped": "`overround markets coverage` names what is not mapped",
+        "few_descriptors": "raise the hard limit on open files (LimitNOFILE=, ulimit -Hn) and restart",
     }
 )
 
@@ -88,7 +60,7 @@ class Diagnosis(BaseModel):
 @router.get("")
 async def diagnose(state: State) -> Diagnosis:
     """Return what is well and what is not; asks neither bookmakers nor the database."""
-    found = [_of_alert(alert) for alert in alerts(state)]
+    found = [_of_reason(reason) for reason in reasons(state)]
     found += _beside(state)
     ailing = {check.part for check in found}
     checks = [*found, *(check for check in _well(state) if check.part not in ailing)]
@@ -110,18 +82,21 @@ def disk_checks(rooms: list[DiskRoom]) -> Iterator[CheckView]:
             yield CheckView(part="disk", state=OK, text=text)
 
 
-def _of_alert(alert: Alert) -> CheckView:
-    part = _PARTS.get(alert.code, alert.code)
-    return _ailing(part, alert.code, alert.text, alert.severity.value)
+def _of_reason(reason: Reason) -> CheckView:
+    return CheckView(
+        part=PARTS[reason.code], state=reason.severity.value, text=reason.text, remedy=REMEDIES[reason.code]
+    )
 
 
 def _ailing(part: str, code: str, text: str, state: str = WARNING) -> CheckView:
-    return CheckView(part=part, state=state, text=text, remedy=_REMEDIES.get(code, ""))
+    return CheckView(part=part, state=state, text=text, remedy=_REMEDIES[code])
 
 
 def _beside(state: ApiState) -> Iterator[CheckView]:
     """Yield what is no alert and yet worth a look to whoever asks what is wrong."""
     yield from disk_checks(disk_room(state.places))
+    if state.descriptors.reason:
+        yield _ailing("connections", "few_descriptors", f"{_room_text(state)}: {state.descriptors.reason}")
     if state.scheduler.status().paused:
         yield _ailing("schedule", "paused", "the schedule is paused: nothing is scraped by itself")
     if not state.cache.stats().events:
@@ -149,6 +124,7 @@ def _well(state: ApiState) -> Iterator[CheckView]:
         yield _fine("writer", f"{stats.written} batches written, {stats.pending} wait")
         yield _fine("journal", f"{stats.fill_percent} % full")
         yield _fine("dead_letters", "none since the start")
+        yield _fine("held_rows", "no bookmaker's rows are held back")
     report = state.integrity.last
     compared = report is not None and report.compared
     yield _fine("integrity", f"{compared} markets agree" if compared else "nothing was there to compare yet")
@@ -156,6 +132,7 @@ def _well(state: ApiState) -> Iterator[CheckView]:
     ended = _newest_ended(state)
     yield _fine("runs", "none has ended yet" if ended is None else _run_text(ended))
     yield _fine("bookmakers", _bookmakers_text(state))
+    yield _fine("connections", f"{state.connections.figures().open} are open; {_room_text(state)}")
     yield _fine("event_loop", f"99 of 100 sleeps end within {state.loop_lag.lag().p99 * 1000:.0f} ms")
     yield _fine("mapping", f"at least {_LEAST_MAPPED:.0%} of what each bookmaker offers is mapped")
 
@@ -164,15 +141,20 @@ def _fine(part: str, text: str) -> CheckView:
     return CheckView(part=part, state=OK, text=text)
 
 
+def _room_text(state: ApiState) -> str:
+    room = state.descriptors
+    return f"at most {room.connections} connections, {room.streams} of them live streams, with {room.soft} open files"
+
+
 def _schedule_text(state: ApiState) -> str:
     seconds = state.scheduler.status().seconds_to_next_run
     return "it is off: runs are started by request" if seconds is None else f"the next run begins in {seconds:.0f} s"
 
 
 def _bookmakers_text(state: ApiState) -> str:
-    now, holdings = state.clock.now(), held(state)
-    known = ((name, last_success(state, slug, holdings[slug])) for slug, name in state.bookmakers.items())
-    ages = (f"{name}: {'never' if at is None else f'{(now - at).total_seconds():.0f} s ago'}" for name, at in known)
+    holdings = held(state)
+    known = ((name, seconds_since_success(state, slug, holdings[slug])) for slug, name in state.bookmakers.items())
+    ages = (f"{name}: {'never' if age is None else f'{age:.0f} s ago'}" for name, age in known)
     return f"newest prices: {', '.join(ages)}"
 
 

@@ -8,19 +8,20 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from overround.api.bookmakers.routes import held, last_success
+from overround.api.bookmakers.routes import held, last_success, seconds_since_success
 from overround.api.events.desk import desk_of
 from overround.api.events.encoder import EventEncoder
 from overround.api.events.fragments import ALL_MARKETS, Fragments
-from overround.api.operations.alerts import takes_writes
+from overround.api.operations.alerts import degraded, not_ready, reasons, takes_writes
 from overround.api.state import ApiState, State
-from overround.api.streams.desk import Streams
+from overround.api.streams.desk import Seats, StreamDesk, Streams
 from overround.errors import ErrorClass
 from overround.fetching.admission import TurnState
 from overround.fetching.circuit_breaker import BreakerState
 from overround.fetching.statistics import FetchFigures
 from overround.records.writing import FillState, Latency, QueueStats, WriterState
 from overround.streaming.client import StreamFigures
+from overround.upkeep.health import RULES
 
 _PREFIX = "overround_bookmaker_"
 
@@ -34,9 +35,10 @@ def bookmaker_metrics(state: ApiState) -> Iterator[Metric]:
 
 
 def _ages(state: ApiState) -> Iterator[Metric]:
-    now, holdings = state.clock.now(), held(state)
+    holdings = held(state)
     known = {slug: last_success(state, slug, holding) for slug, holding in holdings.items()}
     last = {slug: at for slug, at in known.items() if at is not None}
+    ages = {slug: seconds_since_success(state, slug, holding) for slug, holding in holdings.items()}
     yield labelled(
         GaugeMetricFamily(
             f"{_PREFIX}last_success_timestamp_seconds", "When prices last arrived.", labels=["bookmaker"]
@@ -45,7 +47,7 @@ def _ages(state: ApiState) -> Iterator[Metric]:
     )
     yield labelled(
         GaugeMetricFamily(f"{_PREFIX}staleness_seconds", "How old the newest prices are.", labels=["bookmaker"]),
-        {slug: (now - at).total_seconds() for slug, at in last.items()},
+        {slug: age for slug, age in ages.items() if age is not None},
     )
     yield labelled(
         GaugeMetricFamily(f"{_PREFIX}events", "Events with prices.", labels=["bookmaker"]),
@@ -78,6 +80,7 @@ _FETCHED = (
     ErrorClass.TRANSIENT.value,
     ErrorClass.THROTTLED.value,
     ErrorClass.BLOCKED.value,
+    ErrorClass.REFUSED.value,
     ErrorClass.GONE.value,
     ErrorClass.MALFORMED.value,
     ErrorClass.CIRCUIT_OPEN.value,
@@ -119,9 +122,12 @@ class EncodingCollector(Collector):
         yield CounterMetricFamily("overround_encoder_rounds", "Times that all were looked at.", value=encoder.rounds)
 
 
-def stream_metrics(figures: StreamFigures) -> Iterator[Metric]:
+def stream_metrics(figures: StreamFigures, seats: Seats, most: int) -> Iterator[Metric]:
     """Yield the figures of all clients together."""
     yield GaugeMetricFamily("overround_stream_clients", "Clients that follow prices.", value=figures.clients)
+    yield GaugeMetricFamily("overround_stream_seats", "Clients of live streams that may be served.", value=most)
+    yield GaugeMetricFamily("overround_stream_seats_taken", "Clients of live streams.", value=seats.taken)
+    yield CounterMetricFamily("overround_stream_refused", "Clients that found no seat.", value=seats.refused)
     yield CounterMetricFamily("overround_stream_sent_bytes", "Bytes sent to all of them.", value=figures.bytes)
     yield CounterMetricFamily(
         "overround_stream_conflations", "Clients that fell behind and got newest states.", value=figures.conflations
@@ -158,7 +164,7 @@ _FINISHED_RUNS = "overround_scrape_run"
 async def read_metrics(request: Request, state: State, streams: Streams) -> Response:
     """Return all figures in the Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_ServiceCollector(state, streams.figures))
+    registry.register(_ServiceCollector(state, streams))
     registry.register(EncodingCollector(desk_of(request).fragments, request.app.state.encoder))
     return Response(generate_latest(registry), media_type=_MEDIA_TYPE)
 
@@ -166,7 +172,7 @@ async def read_metrics(request: Request, state: State, streams: Streams) -> Resp
 class _ServiceCollector(Collector):
     """Reads the running parts."""
 
-    def __init__(self, state: ApiState, streams: StreamFigures) -> None:
+    def __init__(self, state: ApiState, streams: StreamDesk) -> None:
         self._state = state
         self._streams = streams
 
@@ -187,7 +193,9 @@ class _ServiceCollector(Collector):
             yield from _queue_gauges(stats)
             yield from _queue_counters(stats)
             yield from _queue_latencies(stats)
-        yield from stream_metrics(self._streams)
+        yield from stream_metrics(self._streams.figures, self._streams.seats, state.descriptors.streams)
+        yield from _connection_metrics(state)
+        yield from _health_metrics(state)
         yield from _integrity_metrics(state)
 
 
@@ -234,7 +242,7 @@ def _run_metrics(state: ApiState) -> Iterator[Metric]:
         labels=["bookmaker", "outcome"],
     )
     for slug, counts in finished.counts.items():
-        for outcome in ("changed", "confirmed", "incomplete", "stale", "failed"):
+        for outcome in ("changed", "confirmed", "incomplete", "overtaken", "failed"):
             snapshots.add_metric([slug, outcome], getattr(counts, outcome))
     errors = GaugeMetricFamily(
         f"{_FINISHED_RUNS}_last_errors", "Failures of the newest finished run, by class.", labels=["class"]
@@ -251,10 +259,23 @@ def _queue_gauges(stats: QueueStats) -> Iterator[Metric]:
     yield _gauge("overround_queue_journal_bytes", "Bytes of the journal on disk.", stats.pending_bytes)
     yield _gauge("overround_queue_oldest_pending_seconds", "Age of the oldest batch.", stats.oldest_pending_seconds)
     yield _gauge("overround_queue_journal_fill_ratio", "How full the journal is, 0 to 1.", stats.fill_percent / 100)
+    yield _gauge("overround_queue_unanswered_seconds", "Since the database was asked.", stats.unanswered_seconds)
+    yield from _held_gauges(stats)
     yield _gauge("overround_queue_left_snapshots", "Accepted, and not yet in the database.", stats.left_snapshots)
     yield _gauge("overround_queue_journal_refused", "1 while the disk refuses writes.", bool(stats.journal_error))
     yield _states("overround_queue_fill_state", "1 for the present one.", FillState, stats.fill)
     yield _states("overround_queue_writer_state", "1 for the present one.", WriterState, stats.state)
+
+
+def _held_gauges(stats: QueueStats) -> Iterator[Metric]:
+    rows = GaugeMetricFamily("overround_held_batches", "Parts of batches that are held back.", labels=["bookmaker"])
+    size = GaugeMetricFamily("overround_held_bytes", "Their bytes.", labels=["bookmaker"])
+    for one in stats.held:
+        rows.add_metric([one.bookmaker], one.rows)
+        size.add_metric([one.bookmaker], one.bytes)
+    yield _gauge("overround_held_bookmakers", "Bookmakers whose rows are held back.", len(stats.held))
+    yield rows
+    yield size
 
 
 def _queue_counters(stats: QueueStats) -> Iterator[Metric]:
@@ -271,6 +292,7 @@ def _queue_counters(stats: QueueStats) -> Iterator[Metric]:
         ("overround_queue_retried", "Writes tried again, whatever the class.", stats.retried),
         ("overround_queue_recovered_snapshots", "Accepted by an earlier process.", stats.recovered_snapshots),
         ("overround_queue_dead_snapshots", "Snapshots and confirmations in dead letters.", stats.dead_snapshots),
+        ("overround_queue_held_snapshots", "Snapshots and confirmations held back.", stats.held_snapshots),
         ("overround_queue_settled_snapshots", "Of dead letters that were gone already.", stats.settled_snapshots),
         ("overround_queue_bisections", "Transactions searched for what fails.", stats.bisections),
         ("overround_journal_damaged_frames", "Damaged frames found in the journal.", stats.damaged_frames),
@@ -294,6 +316,34 @@ def _queue_latencies(stats: QueueStats) -> Iterator[Metric]:
         "From a price's arrival to its commit.",
         stats.change_to_committed,
     )
+
+
+def _connection_metrics(state: ApiState) -> Iterator[Metric]:
+    room, figures = state.descriptors, state.connections.figures()
+    yield _gauge("overround_open_files_limit", "Descriptors that the process may open.", room.soft)
+    yield _gauge("overround_open_files_reserved", "Of these, kept for journal, database, bookmakers.", room.reserved)
+    yield _gauge("overround_connections_most", "Connections of clients that may be open.", room.connections)
+    yield _gauge("overround_connections_open", "Connections of clients.", figures.open)
+    yield _gauge("overround_connections_silent", "Of these, without a whole request for 5 s.", figures.silent)
+    refused, timed_out = figures.refused, figures.timed_out
+    yield CounterMetricFamily("overround_connections_refused", "Closed, for there were as many as may be.", refused)
+    yield CounterMetricFamily("overround_connections_timed_out", "Closed after 15 s of silence.", timed_out)
+
+
+def _health_metrics(state: ApiState) -> Iterator[Metric]:
+    found = reasons(state)
+    yield _gauge("overround_ready", "1 while prices are served and journalled.", not not_ready(found))
+    yield _gauge("overround_degraded", "1 while something else is wrong too.", bool(degraded(found)))
+    family = GaugeMetricFamily(
+        "overround_health_reason", "1 for each thing that is not well.", labels=["code", "effect", "bookmaker"]
+    )
+    for one in found:
+        family.add_metric([one.code, one.effect.value, one.bookmaker], 1.0)
+    present = {one.code for one in found}
+    for rule in RULES:
+        if rule.code not in present:
+            family.add_metric([rule.code, rule.effect.value, ""], 0.0)
+    yield family
 
 
 def _integrity_metrics(state: ApiState) -> Iterator[Metric]:

@@ -76,9 +76,8 @@ async def read_run_changes(
     offset: Annotated[int, Query(ge=0, le=_BIGINT)] = 0,
 ) -> RunChanges:
     """Return which events a run changed at which bookmaker; `history` has the prices before and after."""
-    run = _known(state, run_id)
-    until = run.finished_at or state.clock.now()
-    found = await state.history.changed_in(run_id, run.started_at, until, limit, offset)
+    _known(state, run_id)
+    found = await state.history.changed_in(run_id, limit, offset)
     totals = (found[0].total, found[0].total_markets) if found else (0, 0)
     return RunChanges(
         run_id=run_id,

@@ -22,17 +22,25 @@ class StartedRun(BaseModel):
 
 
 class RunCounts(BaseModel):
-    """What a run did at one bookmaker, in snapshots."""
+    """What a run did at one bookmaker, in snapshots.
+
+    `live` bodies show an event in play, and their prices are left out. `withdrawn` are the prices of listings that
+    have left. Of the lists, `unreadable` counts entries that could not be read, `unlisted` those beyond a limit.
+    """
 
     listings: int
     changed: int
     confirmed: int
     incomplete: int
-    stale: int
+    overtaken: int
     failed: int
     discovery_failed: int
     unmapped: int
     dropped: int
+    live: int
+    withdrawn: int
+    unreadable: int
+    unlisted: int
 
 
 class RunPhases(BaseModel):

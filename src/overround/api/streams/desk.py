@@ -1,10 +1,10 @@
 """What all clients of the live stream share: the written messages, the heartbeat, the figures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -14,10 +14,36 @@ from overround.streaming.client import Beat, StreamClient, StreamFigures
 from overround.streaming.market_json import MarketWriter
 from overround.streaming.messages import StreamFilter, StreamWriter
 
-MAX_CLIENTS: Final = 1000
-
 _PERIOD = 5.0  # seconds
 _RETRY = b"retry: 2000\n\n"  # milliseconds after which a browser comes back
+
+
+class Seats:
+    """The places for clients of live streams; a client has its place before anything of its answer is awaited."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.taken = 0
+        self.refused = 0
+
+    def refuse_beyond_limit(self) -> None:
+        """Refuse a client where no place is free.
+
+        Raises:
+            TooManyStreamsError: as many clients are there as may be.
+        """
+        if self.taken >= self._most:
+            self.refused += 1
+            raise TooManyStreamsError(self._most)
+
+    @contextmanager
+    def one_taken(self) -> Iterator[None]:
+        """Take a place for the block."""
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
 
 
 class StreamDesk:
@@ -25,6 +51,7 @@ class StreamDesk:
 
     def __init__(self, state: ApiState, stopping: asyncio.Event) -> None:
         self.figures = StreamFigures()
+        self.seats = Seats(state.descriptors.streams)
         self._state = state
         self._hub = state.stream
         self._stopping = stopping
@@ -42,15 +69,6 @@ class StreamDesk:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-
-    def refuse_beyond_limit(self, others: int) -> None:
-        """Refuse a client, where there are so many of other streams too.
-
-        Raises:
-            TooManyStreamsError: there are as many as there may be.
-        """
-        if self.figures.clients + others >= MAX_CLIENTS:
-            raise TooManyStreamsError(MAX_CLIENTS)
 
     async def messages(self, wanted: StreamFilter, cursor: str, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Yield what to send to a client, as long as it is allowed to have it."""
@@ -114,8 +132,7 @@ class StreamDesk:
         return Beat(number=number, bookmakers=good)
 
     def _last_good_at(self, slug: str) -> datetime | None:
-        known = (self._state.fetchers[slug].statistics.figures().last_success_at, self._hub.newest.get(slug))
-        return max((at for at in known if at is not None), default=None)
+        return self._state.fetchers[slug].statistics.figures().last_success_at or self._hub.newest.get(slug)
 
 
 def _streams(request: Request) -> StreamDesk:

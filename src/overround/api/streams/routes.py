@@ -10,10 +10,11 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from overround.api.events.query import Names, parse_markets
+from overround.api.framework.connections import mark_streamed
 from overround.api.framework.problems import Problem
 from overround.api.framework.security import CurrentAccess, CurrentGuard
 from overround.api.scrape.progress_board import Board
-from overround.api.streams.desk import Streams
+from overround.api.streams.desk import Seats, Streams
 from overround.streaming.messages import StreamFilter
 
 _SEND_TIMEOUT = 60.0  # seconds: a client that takes nothing for so long is not there any more
@@ -32,14 +33,17 @@ class EventStream(EventSourceResponse):
     `ping` is after how many seconds a comment is sent; 0 for a source that has heartbeats of its own.
     """
 
-    def __init__(self, messages: AsyncIterator[bytes], stopping: asyncio.Event, ping: int = 0) -> None:
+    def __init__(self, messages: AsyncIterator[bytes], stopping: asyncio.Event, seats: Seats, ping: int = 0) -> None:
         super().__init__(messages, ping=ping, send_timeout=_SEND_TIMEOUT, data_sender_callable=self._end_with_service)
         self._stopping = stopping
+        self._seats = seats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
+        mark_streamed(scope)
         try:
-            await super().__call__(scope, receive, send)
+            with self._seats.one_taken():
+                await super().__call__(scope, receive, send)
         except _ServiceStops:
             _log.info("stream_cut", path=scope["path"], reason="the service stops")
         except SendTimeoutError:
@@ -73,11 +77,13 @@ def _wanted(
         str,
         Query(max_length=8000, pattern=r"^(\d{1,18}(,\d{1,18})*)?$", description="event ids, with commas between"),
     ] = "",
+    country: Annotated[Names, Query(description="any of these")] = (),
     tournaments: Annotated[Names, Query(description="any of these")] = (),
     markets: Annotated[str, Query(max_length=2000, description="market keys, with commas between; none: all")] = "",
 ) -> StreamFilter:
     return StreamFilter(
         events=frozenset(map(int, filter(None, events.split(",")))),
+        countries=frozenset(country),
         tournaments=frozenset(tournaments),
         markets=frozenset(parse_markets(markets)) or None,
     )
@@ -104,14 +110,13 @@ StillValid = Annotated[Allowed, Depends(_valid)]
 async def follow_prices(
     request: Request,
     streams: Streams,
-    board: Board,
     wanted: Annotated[StreamFilter, Depends(_wanted)],
     place: Place,
     allowed: StillValid,
 ) -> EventStream:
     """Follow prices: all of them first, then each change once the journal has it. See docs/streams.md."""
-    streams.refuse_beyond_limit(board.clients)
-    return EventStream(streams.messages(wanted, place, allowed), request.app.state.stopping)
+    streams.seats.refuse_beyond_limit()
+    return EventStream(streams.messages(wanted, place, allowed), request.app.state.stopping, streams.seats)
 
 
 @router.get("/api/scrape/progress", response_class=Response, response_model=None, responses={**_STREAM})
@@ -119,5 +124,5 @@ async def follow_runs(
     request: Request, board: Board, streams: Streams, place: Place, allowed: StillValid
 ) -> EventStream:
     """Follow the scrape runs: how far they are, with counts and times by bookmaker. See docs/streams.md."""
-    streams.refuse_beyond_limit(board.clients)
-    return EventStream(board.messages(place, allowed), request.app.state.stopping, ping=_PING)
+    streams.seats.refuse_beyond_limit()
+    return EventStream(board.messages(place, allowed), request.app.state.stopping, streams.seats, ping=_PING)

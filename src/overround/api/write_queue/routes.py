@@ -22,11 +22,28 @@ class LatencyView(BaseModel):
     buckets: dict[float, int] = {}
 
 
+class HeldBookmakerView(BaseModel):
+    """A bookmaker whose rows are held back; `rows` are parts of batches, `sample` is why a row failed.
+
+    `full` means that there is no room for more: it is not polled.
+    """
+
+    bookmaker: str
+    since: datetime
+    sqlstate: str
+    sample: str
+    rows: int = 0
+    bytes: int = 0
+    snapshots: int = 0
+    tried_at: datetime | None = None
+    full: bool = False
+
+
 class QueueView(BaseModel):
     """The queue as it stands; counters are since start, in batches unless they say otherwise.
 
     `state` is running, retrying or breaker_open. In snapshots and confirmations, accepted and
-    recovered add up to applied, dead, settled and left.
+    recovered add up to applied, dead, settled, held and left.
     """
 
     asynchronous: bool
@@ -51,6 +68,9 @@ class QueueView(BaseModel):
     applied_snapshots: int = 0
     dead_snapshots: int = 0
     settled_snapshots: int = 0
+    held_snapshots: int = 0
+    unanswered_seconds: float = 0.0
+    held: list[HeldBookmakerView] = []
     left_snapshots: int = 0
     retries: dict[str, int] = {}
     bisections: int = 0
@@ -62,6 +82,8 @@ class QueueView(BaseModel):
     append_p50_ms: float = 0.0
     append_p99_ms: float = 0.0
     damaged_frames: int = 0
+    went_back_at: datetime | None = None
+    open_gaps: int = 0
 
 
 @router.get("")

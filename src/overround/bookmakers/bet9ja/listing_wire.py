@@ -18,39 +18,39 @@ OPEN = 1
 class GroupEntry(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """A league in the tree of sports; as an entry of a list it carries its own id."""
 
-    g_desc: str
-    num: int = 0
+    g_desc: str | None = ""
+    num: int | None = 0
     gid: int | None = None
 
 
 class CountryEntry(msgspec.Struct, frozen=True, rename="upper"):
-    """A country in the tree of sports, and its leagues by group id."""
+    """A country in the tree of sports, and its leagues by group id, which are read one by one."""
 
-    sg_desc: str
-    g: dict[str, GroupEntry] | list[GroupEntry] = {}
-    num: int = 0
+    sg_desc: str | None = ""
+    g: dict[str, msgspec.Raw] | list[msgspec.Raw] | None = None
+    num: int | None = 0
 
 
 class SportEntry(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """A sport in the tree of sports, and its countries; as an entry of a list it carries its own id."""
 
-    s_desc: str
-    sg: dict[str, CountryEntry] | list[CountryEntry] = {}
-    num: int = 0
+    s_desc: str | None = ""
+    sg: dict[str, msgspec.Raw] | list[msgspec.Raw] | None = None
+    num: int | None = 0
     sid: int | None = None
 
 
 class SportsTree(msgspec.Struct, frozen=True, rename="upper"):
     """All sports by id."""
 
-    pal: dict[str, SportEntry] | list[SportEntry] = {}
+    pal: dict[str, msgspec.Raw] | list[msgspec.Raw] | None = None
 
 
 class SportsAnswer(msgspec.Struct, frozen=True, rename="upper"):
     """The answer of `GetSports`."""
 
     r: str
-    d: SportsTree | bool | None = None
+    d: SportsTree | bool | str | list[msgspec.Raw] | None = None
 
 
 class ListEvent(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
@@ -63,11 +63,11 @@ class ListEvent(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True)
     ds: str
     startdate: str
     sid: int = 0
-    s: str = ""
+    s: str | None = ""
     sgid: int = 0
-    sg: str = ""
+    sg: str | None = ""
     gid: int = 0
-    gn: str = ""
+    gn: str | None = ""
     st: int = OPEN
     extid: str | int | None = None
 
@@ -76,8 +76,8 @@ class Group(msgspec.Struct, frozen=True, rename="upper", omit_defaults=True):
     """A league's events, as a list or by place."""
 
     gid: int = 0
-    gn: str = ""
-    sg: str = ""
+    gn: str | None = ""
+    sg: str | None = ""
     e: tuple[msgspec.Raw, ...] | dict[str, msgspec.Raw] | None = None
 
 
@@ -85,7 +85,7 @@ class GroupAnswer(msgspec.Struct, frozen=True, rename="upper"):
     """The answer of `GetEventsInGroupV2`."""
 
     r: str
-    d: Group | bool | None = None
+    d: Group | bool | str | list[msgspec.Raw] | None = None
 
 
 class DetailAnswer(msgspec.Struct, frozen=True, rename="upper"):

@@ -8,19 +8,29 @@ import msgspec
 
 from overround.bookmakers.bet9ja.listing_wire import SPORT_IDS
 from overround.bookmakers.bet9ja.wire import OPEN, SLUG, Event, Odds, decode_event, labels
-from overround.bookmakers.kit.decoding import LINES_KEPT, PRICES_KEPT, Tally, bettable_price, sport_slug, sr_number
+from overround.bookmakers.kit.dates import bounded
+from overround.bookmakers.kit.decoding import (
+    LINES_KEPT,
+    PRICES_KEPT,
+    Tally,
+    bettable_price,
+    has_outcomes,
+    sport_slug,
+    sr_number,
+)
+from overround.bookmakers.kit.names import two_teams
 from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Target, load_mappings
 from overround.catalogue import Catalogue
-from overround.errors import LineError, MalformedError, PriceError
+from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.records.event import Listing, Offer
-from overround.records.odds import SUSPENDED_UNPRICED, MarketKey, MarketPrices
+from overround.records.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.texts import plain_text
 
 _IN_PLAY: Final = 3_000_000  # added to a sport's number in live bodies
 _SPORTS: Final = {number: sport for sport, text in SPORT_IDS.items() for number in (int(text), int(text) + _IN_PLAY)}
 _LINE: Final = "line"
 _NOT_BETTABLE: Final = frozenset(("-", ""))
 _NAMES_KEPT: Final = 5_000
-_SEPARATOR: Final = " - "
 _UNKNOWN: Final = -1
 
 
@@ -90,19 +100,23 @@ class Bet9jaNormaliser:
         """Decode and normalise a single-event body received at `at`.
 
         Raises:
-            FetchError: MalformedError, BlockedError (not JSON) or GoneError (`R` is "E", `D` is false).
+            FetchError: MalformedError, BlockedError (not JSON), GoneError (`D` is false), or what another `R` means.
         """
         event, prematch = decode_event(body)
         listing = _listing(event)
         tally = Tally()
         places = self._places.get(listing.sport, self._no_places)
-        read = self._prices_by_target(event.o or {}, places, tally)
-        markets = _markets(read.found, tally)
+        read = self._prices_by_target(event.o if isinstance(event.o, dict) else {}, places, tally)
+        closed = event.st != OPEN
+        found = {target: prices for target, prices in read.found.items() if has_outcomes(prices)}
+        markets = _markets(_suspended(found) if closed else found, tally)
         self._name(read.unmapped, body, tally)
         return Offer(
             listing=listing,
             markets=markets,
             complete=event.o is not None and prematch and at < listing.kickoff and tally.complete,
+            live=not prematch or event.sid > _IN_PLAY,
+            suspended=closed,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
             occurrences=len(read.mapped) - (len(read.found) - len(markets)),
@@ -126,6 +140,8 @@ class Bet9jaNormaliser:
                 continue
             except PriceError:
                 tally.drop("bad_price", key, target.key if target else None)
+                price = UNREAD
+            if target is None:
                 continue
             if place.slot < 0:
                 tally.drop("unknown_outcome", key, target.key)
@@ -146,6 +162,14 @@ class Bet9jaNormaliser:
             self._names |= dict.fromkeys(ids, "") | labels(body)
         for market in ids:
             tally.unmapped(market, self._names[market])
+
+
+def _suspended(found: Mapping[Target, list[int]]) -> dict[Target, list[int]]:
+    """Return the prices of an event that is closed: whatever it still shows cannot be bet on."""
+    return {
+        target: [SUSPENDED_UNPRICED if price == UNREAD else -abs(price) for price in prices]
+        for target, prices in found.items()
+    }
 
 
 def _markets(found: Mapping[Target, list[int]], tally: Tally) -> dict[MarketKey, MarketPrices]:
@@ -171,22 +195,22 @@ def _price(text: str) -> int:
 
 
 def _listing(event: Event) -> Listing:
-    home, separator, away = event.ds.partition(_SEPARATOR)
-    if not separator:
+    teams = two_teams(event.ds)
+    if teams is None:
         raise MalformedError(SLUG, str(event.id), f"{event.ds[:80]!r} does not name two teams", "D.DS")
     try:
-        kickoff = event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC).astimezone(UTC)
-    except OverflowError:
-        raise MalformedError(SLUG, str(event.id), "it is no date", "D.STARTDATE") from None
+        kickoff = bounded(event.startdate.replace(tzinfo=event.startdate.tzinfo or UTC))
+    except DateError as error:
+        raise MalformedError(SLUG, str(event.id), str(error), "D.STARTDATE") from None
     return Listing(
         bookmaker=SLUG,
         listing_id=str(event.id),
-        sr_id=sr_number(event.extid or ""),
-        sport=_SPORTS.get(event.sid) or sport_slug(event.s),
-        home=home.strip(),
-        away=away.strip(),
+        sr_id=sr_number(str(event.extid or "")),
+        sport=_SPORTS.get(event.sid) or sport_slug(event.s or ""),
+        home=teams[0],
+        away=teams[1],
         kickoff=kickoff,
-        country=event.sg,
-        tournament=event.gn,
+        country=plain_text(event.sg),
+        tournament=plain_text(event.gn),
         active=event.st == OPEN,
     )

@@ -1,5 +1,6 @@
 """The server's side of Bet9ja's API, on recordings or on the market model."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -19,7 +20,7 @@ from overround.bookmakers.bet9ja.listing_wire import (
     SportsTree,
 )
 from overround.bookmakers.bet9ja.rendering import Bet9jaFormat, sport_name
-from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded, encoded_by_id, encoded_parts
 from overround.bookmakers.kit.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
 
@@ -57,8 +58,9 @@ class Bet9jaServer:
     def _sports(self) -> SimulatedAnswer:
         by_sport: dict[tuple[int, str], list[ListEvent]] = {}
         for event in self._offered.events():
-            by_sport.setdefault((event.sid, event.s), []).append(event)
-        tree = SportsTree({str(sport_id): _sport(name, events) for (sport_id, name), events in by_sport.items()})
+            by_sport.setdefault((event.sid, event.s or ""), []).append(event)
+        sports = {sport_id: _sport(name, events) for (sport_id, name), events in by_sport.items()}
+        tree = SportsTree(encoded_by_id(sports))
         return _answer(SportsAnswer(SUCCESS, tree), "leagues")
 
     def _group(self, group_id: str) -> SimulatedAnswer:
@@ -66,9 +68,9 @@ class Bet9jaServer:
         subject = f"league {group_id}"
         if not events:
             return msgspec.structs.replace(_NO_EVENTS, subject=subject)
-        entries = tuple(msgspec.Raw(msgspec.json.encode(event)) for event in events)
         first = events[0]
-        return _answer(GroupAnswer(SUCCESS, Group(gid=first.gid, gn=first.gn, sg=first.sg, e=entries)), subject)
+        group = Group(gid=first.gid, gn=first.gn, sg=first.sg, e=encoded_parts(events))
+        return _answer(GroupAnswer(SUCCESS, group), subject)
 
 
 def replay(recordings: Sequence[Recording]) -> Bet9jaServer:
@@ -100,17 +102,17 @@ def _list_event(event: SimulatedEvent) -> ListEvent:
 def _sport(name: str, events: Sequence[ListEvent]) -> SportEntry:
     countries: dict[tuple[int, str], list[ListEvent]] = {}
     for event in events:
-        countries.setdefault((event.sgid, event.sg), []).append(event)
-    entries = {str(country_id): _country(country, found) for (country_id, country), found in countries.items()}
+        countries.setdefault((event.sgid, event.sg or ""), []).append(event)
+    entries = encoded_by_id(
+        {country_id: _country(country, found) for (country_id, country), found in countries.items()}
+    )
     return SportEntry(s_desc=name, num=len(events), sg=entries)
 
 
 def _country(name: str, events: Sequence[ListEvent]) -> CountryEntry:
-    leagues: dict[str, GroupEntry] = {}
-    for event in events:
-        earlier = leagues.get(str(event.gid))
-        leagues[str(event.gid)] = GroupEntry(g_desc=event.gn, num=earlier.num + 1 if earlier else 1)
-    return CountryEntry(sg_desc=name, num=len(events), g=leagues)
+    counts = Counter((event.gid, event.gn) for event in events)
+    leagues = {gid: GroupEntry(g_desc=group, num=count) for (gid, group), count in counts.items()}
+    return CountryEntry(sg_desc=name, num=len(events), g=encoded_by_id(leagues))
 
 
 def _answer(answer: SportsAnswer | GroupAnswer, subject: str) -> SimulatedAnswer:

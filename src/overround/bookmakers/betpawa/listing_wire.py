@@ -20,7 +20,7 @@ class Named(msgspec.Struct, frozen=True):
     """A sport, region or competition."""
 
     id: str
-    name: str
+    name: str | None = ""
 
 
 class EventCounts(msgspec.Struct, frozen=True):
@@ -38,51 +38,51 @@ class CompetitionEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RegionEntry(msgspec.Struct, frozen=True):
-    """A region of a sport, and its competitions."""
+    """A region of a sport, and its competitions, which are read one by one."""
 
-    region: Named
-    competitions: tuple[CompetitionEntry, ...] | None = None
+    region: Named | None = None
+    competitions: tuple[msgspec.Raw, ...] | None = None
 
 
 class SportEntry(msgspec.Struct, frozen=True):
-    """A sport, and its regions."""
+    """A sport, and its regions, which are read one by one."""
 
-    category: Named
-    regions: tuple[RegionEntry, ...] | None = None
+    category: Named | None = None
+    regions: tuple[msgspec.Raw, ...] | None = None
 
 
 class CategoriesAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer of `categories/list/{sport}`."""
+    """The answer of `categories/list/{sport}`; a sport without regions leaves `with_regions` out."""
 
-    with_regions: tuple[SportEntry, ...]
+    with_regions: tuple[msgspec.Raw, ...] | None = None
 
 
 class Widget(msgspec.Struct, frozen=True, omit_defaults=True):
     """A data provider's id of the match: SPORTRADAR or GENIUSSPORTS."""
 
-    id: str
-    type: str
+    id: str | None
+    type: str | None
     retention: str | None = None
 
 
 class Participant(msgspec.Struct, frozen=True):
     """A team: position 1 is at home."""
 
-    id: str
-    name: str
+    name: str | None
     position: int
+    id: str | None = None
 
 
 class ListEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """An event without its markets; a detail body holds the same fields. Lists may lack `widgets`."""
 
     id: str
-    name: str
     participants: tuple[Participant, ...]
     start_time: _Instant
     category: Named
     region: Named
     competition: Named
+    name: str | None = None
     widgets: tuple[Widget, ...] | None = None
 
 

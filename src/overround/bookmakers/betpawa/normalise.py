@@ -1,7 +1,7 @@
 """BetPawa's single-event answers to catalogue markets."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from overround.bookmakers.betpawa.wire import (
     Row,
     decode_event,
 )
+from overround.bookmakers.kit.dates import bounded
 from overround.bookmakers.kit.decoding import (
     LINES_KEPT,
     MALFORMED,
@@ -25,14 +26,18 @@ from overround.bookmakers.kit.decoding import (
     Tally,
     bettable_price,
     decode_or_none,
+    has_outcomes,
+    lose_outcome,
+    number_text,
     sport_slug,
     sr_number,
 )
 from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.catalogue import Catalogue
-from overround.errors import LineError, MalformedError, PriceError
+from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.records.event import Listing, Offer
-from overround.records.odds import MarketKey, MarketPrices
+from overround.records.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.texts import plain_text
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _LINE: Final = "line"
@@ -71,7 +76,7 @@ class BetpawaNormaliser:
         self._lines = {sport: _Lines(mapping) for sport, mapping in mappings.items()}
         self._no_lines = _Lines(MarketMapping())
         self._covered = frozenset[str]().union(*(mapping.covered for mapping in mappings.values()))
-        self._prices: Memo[bytes, int] = Memo(lambda number: bettable_price(number.decode()), PRICES_KEPT)
+        self._prices: Memo[bytes, int] = Memo(lambda odds: bettable_price(number_text(odds)), PRICES_KEPT)
 
     @property
     def covered(self) -> frozenset[str]:
@@ -82,16 +87,20 @@ class BetpawaNormaliser:
         """Decode and normalise a single-event body received at `at`.
 
         Raises:
-            FetchError: MalformedError, BlockedError (not JSON) or GoneError (NOT_FOUND).
+            FetchError: MalformedError, BlockedError (not JSON), or what an error in the body means.
         """
         tally = Tally()
         event = decode_event(body, tally)
         listing = _listing(event)
-        live = event.additional_info is not None and bool(event.additional_info.live)
+        flags = event.additional_info
+        live = flags is not None and bool(flags.live)
+        closed = bool(event.suspended) or (flags is not None and bool(flags.suspended))
         markets, occurrences = self._markets(event.markets or (), self._lines.get(listing.sport, self._no_lines), tally)
         return Offer(
             listing=listing,
-            markets=markets,
+            markets=_suspended(markets) if closed else markets,
+            live=live,
+            suspended=closed,
             complete=event.markets is not None and not live and at < listing.kickoff and tally.complete,
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
@@ -111,8 +120,8 @@ class BetpawaNormaliser:
                 key = target.key
                 if key in markets:
                     tally.drop("duplicate_market", market.market_type.id, key)
-                elif any(prices):
-                    markets[key] = MarketPrices(tuple(prices))
+                elif has_outcomes(prices):
+                    markets[key] = MarketPrices(tuple(map(_closed, prices) if market.suspended else prices))
                 else:
                     tally.drop("no_outcomes", market.market_type.id, key)
         return markets, occurrences
@@ -126,7 +135,7 @@ class BetpawaNormaliser:
         mapped: set[int | None] = set()
         unmapped: set[int | None] = set()
         type_id, by_quarters = market.market_type.id, lines.by_quarters
-        for row in market.row:
+        for row in market.row or ():
             try:
                 route = by_quarters[type_id, row.handicap]
             except LineError:
@@ -144,7 +153,7 @@ class BetpawaNormaliser:
             else:
                 self._selections(row, route, found, market, tally)
         if unmapped:
-            tally.unmapped(type_id, market.market_type.name, len(unmapped))
+            tally.unmapped(type_id, plain_text(market.market_type.name), len(unmapped))
         return found, len(mapped)
 
     def _selections(
@@ -152,54 +161,67 @@ class BetpawaNormaliser:
     ) -> None:
         """Add the prices of a row whose selections are split among several keys, as by players."""
         type_id, known = market.market_type.id, split.known
-        for outcome in row.prices:
+        for outcome in row.prices or ():
             try:
                 place = known[outcome.type_id, outcome.name or ""]
             except LineError:
                 tally.drop("bad_selection", f"{type_id}/{outcome.type_id}")
                 continue
             if place is None:
-                tally.unmapped(type_id, market.market_type.name)
+                tally.unmapped(type_id, plain_text(market.market_type.name))
                 continue
             target, slot = place
-            try:
-                price = self._prices[bytes(outcome.odds)]
-            except (PriceError, UnicodeDecodeError):
-                tally.drop("bad_price", f"{type_id}/{outcome.type_id}", target.key)
-                continue
+            price = self._price(outcome, f"{type_id}/{outcome.type_id}", target.key, tally)
             prices = found.get(target)
             if prices is None:
                 prices = found[target] = [0] * target.width
             if prices[slot]:
                 tally.drop("duplicate_market", type_id, target.key)
             else:
-                prices[slot] = -abs(price) if outcome.suspended else price
+                prices[slot] = price
 
     def _row(self, row: Row[Price], target: Target, prices: list[int], type_id: str, tally: Tally) -> None:
-        slots, known, repeated = target.slots, self._prices, False
-        for outcome in row.prices:
-            try:
-                slot = slots[outcome.type_id]
-                price = known[bytes(outcome.odds)]
-            except (KeyError, PriceError, UnicodeDecodeError) as error:
-                _drop_outcome(error, f"{type_id}/{outcome.type_id}", target, tally)
-                continue
-            if prices[slot]:
+        slots, repeated, lost = target.slots, False, False
+        for outcome in row.prices or ():
+            slot = slots.get(outcome.type_id)
+            if slot is None:
+                lost = lost or outcome.type_id == MALFORMED
+                _drop_outcome(outcome, type_id, target.key, tally)
+            elif prices[slot]:
                 repeated = True
             else:
-                prices[slot] = -abs(price) if outcome.suspended else price
+                prices[slot] = self._price(outcome, f"{type_id}/{outcome.type_id}", target.key, tally)
+        if lost:
+            lose_outcome(prices)
         if repeated:
             tally.drop("duplicate_market", type_id, target.key)
 
+    def _price(self, outcome: Price, field: str, key: MarketKey, tally: Tally) -> int:
+        """Return an outcome's price with its state; one that cannot be read matters only while it can be bet on."""
+        try:
+            price = self._prices[bytes(outcome.odds)]
+        except (PriceError, UnicodeDecodeError):
+            if outcome.suspended:
+                return SUSPENDED_UNPRICED
+            tally.drop("bad_price", field, key)
+            return UNREAD
+        return -abs(price) if outcome.suspended else price
 
-def _drop_outcome(error: Exception, field: str, target: Target, tally: Tally) -> None:
-    market, _, outcome = field.partition("/")
-    if not isinstance(error, KeyError):
-        tally.drop("bad_price", field, target.key)
-    elif outcome == MALFORMED:
-        tally.drop("malformed_outcome", market, target.key)
+
+def _drop_outcome(outcome: Price, type_id: str, key: MarketKey, tally: Tally) -> None:
+    if outcome.type_id == MALFORMED:
+        tally.drop("malformed_outcome", type_id, key)
     else:
-        tally.drop("unknown_outcome", field, target.key)
+        tally.drop("unknown_outcome", f"{type_id}/{outcome.type_id}", key)
+
+
+def _closed(price: int) -> int:
+    return SUSPENDED_UNPRICED if price == UNREAD else -abs(price)
+
+
+def _suspended(markets: Mapping[MarketKey, MarketPrices]) -> Mapping[MarketKey, MarketPrices]:
+    """Return the markets of an event that is suspended: whatever it still shows cannot be bet on."""
+    return {key: MarketPrices(tuple(map(_closed, market.prices))) for key, market in markets.items()}
 
 
 def _route_elsewhere(type_id: str, row: Row[Price], lines: _Lines, tally: Tally) -> Route | None:
@@ -218,26 +240,27 @@ def _line_text(row: Row[Price]) -> str:
     specifier = decode_or_none(ROW_SPECIFIER, row.specifier)
     if specifier and (specifier.hcp or specifier.total):
         return specifier.hcp or specifier.total or ""
-    text = next((price.handicap for price in row.prices if price.handicap), "")
+    text = next((price.handicap for price in row.prices or () if price.handicap), "")
     return text.removeprefix("Home ")
 
 
 def _listing(event: AnyEvent) -> Listing:
-    names = {team.position: team.name for team in event.participants}
-    if not names.keys() >= {HOME, AWAY}:
+    names = {team.position: plain_text(team.name) for team in event.participants}
+    home, away = names.get(HOME), names.get(AWAY)
+    if not home or not away:
         raise MalformedError(SLUG, event.id, "home and away are not both there", "participants")
     try:
-        kickoff = event.start_time.astimezone(UTC)
-    except OverflowError:
-        raise MalformedError(SLUG, event.id, "it is no date", "startTime") from None
+        kickoff = bounded(event.start_time)
+    except DateError as error:
+        raise MalformedError(SLUG, event.id, str(error), "startTime") from None
     return Listing(
         bookmaker=SLUG,
         listing_id=event.id,
-        sr_id=next((sr_number(widget.id) for widget in event.widgets or () if widget.type == SPORTRADAR), None),
-        sport=_SPORTS.get(event.category.id) or sport_slug(event.category.name),
-        home=names[HOME],
-        away=names[AWAY],
+        sr_id=next((sr_number(widget.id or "") for widget in event.widgets or () if widget.type == SPORTRADAR), None),
+        sport=_SPORTS.get(event.category.id) or sport_slug(event.category.name or ""),
+        home=home,
+        away=away,
         kickoff=kickoff,
-        country=event.region.name,
-        tournament=event.competition.name,
+        country=plain_text(event.region.name) if event.region else "",
+        tournament=plain_text(event.competition.name) if event.competition else "",
     )

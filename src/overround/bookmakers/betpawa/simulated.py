@@ -24,7 +24,7 @@ from overround.bookmakers.betpawa.listing_wire import (
 )
 from overround.bookmakers.betpawa.rendering import BetpawaFormat
 from overround.bookmakers.betpawa.wire import SPORTRADAR
-from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded, encoded_parts
 from overround.bookmakers.kit.simulation import SimulatedEvent, World
 from overround.ports import Recording, SimulatedAnswer
 
@@ -66,10 +66,10 @@ class BetpawaServer:
         for event in self._offered.events():
             if event.category.id == sport_id:
                 by_sport.setdefault(event.category, {}).setdefault(event.region, []).append(event)
-        sports = tuple(
+        sports = encoded_parts(
             SportEntry(
                 category=category,
-                regions=tuple(
+                regions=encoded_parts(
                     RegionEntry(region=region, competitions=_competitions(events)) for region, events in regions.items()
                 ),
             )
@@ -87,9 +87,7 @@ class BetpawaServer:
         for query in queries.queries:
             found = self._found(query.query)
             page = found[query.skip : query.skip + min(query.take, _MAX_TAKE)]
-            answers.append(
-                ListResponse(responses=tuple(msgspec.Raw(msgspec.json.encode(event)) for event in page) or None)
-            )
+            answers.append(ListResponse(responses=encoded_parts(page) or None))
         leagues = sorted({league for query in queries.queries for league in query.query.zones.competitions})
         body = msgspec.json.encode(ListAnswer(responses=tuple(answers)))
         return SimulatedAnswer(status=200, body=body, subject=f"league {','.join(leagues)}")
@@ -130,9 +128,9 @@ def _list_event(event: SimulatedEvent) -> ListEvent:
     )
 
 
-def _competitions(events: Iterable[ListEvent]) -> tuple[CompetitionEntry, ...]:
+def _competitions(events: Iterable[ListEvent]) -> tuple[msgspec.Raw, ...]:
     counts = Counter(event.competition for event in events)
-    return tuple(
+    return encoded_parts(
         CompetitionEntry(competition=competition, event_counts=EventCounts(upcoming=count))
         for competition, count in counts.items()
     )

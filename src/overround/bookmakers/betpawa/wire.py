@@ -4,19 +4,28 @@ Version 4 is a protobuf mapping: it leaves out nulls, false and empty lists, and
 where version 3 has `price`. What both leave out has a default here.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none
-from overround.errors import GoneError, MalformedError
+from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none, number_text
+from overround.bookmakers.kit.refusals import Meaning, error_for, meaning_of
+from overround.errors import FetchError, MalformedError
 
 SLUG: Final = "betpawa"
 SPORTRADAR: Final = "SPORTRADAR"
 HOME: Final = 1
 AWAY: Final = 2
-_NOT_FOUND: Final = b"NOT_FOUND"
+_NOT_FOUND: Final = "NOT_FOUND"
+_MEANINGS: Final[Mapping[str, Meaning]] = MappingProxyType({_NOT_FOUND: Meaning.GONE, "404": Meaning.GONE})
+_WORDS: Final = re.compile(r"\w+")
+_LONGEST_ERROR: Final = 16_384  # bytes; a body with more is an event or a list
+_NULL: Final = msgspec.Raw(b"null")
+_ABSENT: Final = msgspec.Raw(b"")
 
 P = TypeVar("P")
 
@@ -51,47 +60,48 @@ class RowHeader(Wire, frozen=True):
 class Row(RowHeader, Generic[P], frozen=True):
     """A line of a market, or just a line of its display."""
 
-    prices: list[P] = []
+    prices: list[P] | None = None
 
 
 class MarketType(Wire, frozen=True):
     """What a market is; ids are the same in both versions."""
 
     id: str
-    name: str = ""
+    name: str | None = ""
 
 
 class Market(Wire, Generic[P], frozen=True):
     """A market with all its lines."""
 
     market_type: MarketType
-    row: list[P] = []
+    row: list[P] | None = None
+    suspended: bool | None = False
 
 
 class Named(Wire, frozen=True):
     """A country or a league."""
 
-    name: str = ""
+    name: str | None = ""
 
 
 class Category(Wire, frozen=True):
     """A sport."""
 
     id: str
-    name: str = ""
+    name: str | None = ""
 
 
 class Widget(Wire, frozen=True):
     """The event's number at a data provider."""
 
-    id: str = ""
-    type: str = ""
+    id: str | None = ""
+    type: str | None = ""
 
 
 class Participant(Wire, frozen=True):
     """A team; position 1 is the home side, 2 the away side."""
 
-    name: str
+    name: str | None
     position: int
 
 
@@ -99,6 +109,7 @@ class AdditionalInfo(Wire, frozen=True):
     """Flags of an event."""
 
     live: bool | None = False
+    suspended: bool | None = False
 
 
 class EventHeader(Wire, frozen=True):
@@ -108,10 +119,11 @@ class EventHeader(Wire, frozen=True):
     start_time: Annotated[datetime, msgspec.Meta(tz=True)]
     participants: list[Participant]
     category: Category
-    region: Named = Named()
-    competition: Named = Named()
+    region: Named | None = None
+    competition: Named | None = None
     widgets: list[Widget] | None = None
     additional_info: AdditionalInfo | None = None
+    suspended: bool | None = False
 
 
 class Event(EventHeader, Generic[P], frozen=True):
@@ -122,11 +134,12 @@ class Event(EventHeader, Generic[P], frozen=True):
 
 class _Loose(Wire, frozen=True):
     market_type: MarketType
-    row: list[msgspec.Raw] = []
+    row: list[msgspec.Raw] | None = None
+    suspended: bool | None = False
 
 
 class _LooseRow(RowHeader, frozen=True):
-    prices: list[msgspec.Raw] = []
+    prices: list[msgspec.Raw] | None = None
 
 
 class RowSpecifier(Wire, frozen=True):
@@ -136,8 +149,22 @@ class RowSpecifier(Wire, frozen=True):
     total: str | None = None
 
 
-class _IdOnly(Wire, frozen=True):
-    id: str = ""
+class _LoosePrice(Wire, frozen=True):
+    type_id: str
+    odds: msgspec.Raw = _ABSENT
+    price: msgspec.Raw = _ABSENT
+    suspended: bool | None = False
+    handicap: msgspec.Raw = _NULL
+    name: msgspec.Raw = _NULL
+
+
+class _Head(Wire, frozen=True):
+    id: msgspec.Raw = _ABSENT
+    with_regions: msgspec.Raw = _ABSENT
+    responses: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
+    message: msgspec.Raw = _ABSENT
+    code: msgspec.Raw = _ABSENT
 
 
 AnyMarket = Market[Row[Price]]
@@ -159,8 +186,22 @@ V4 = Version(Price)
 ROW_SPECIFIER = msgspec.json.Decoder(RowSpecifier | None)
 _LOOSE_EVENT = msgspec.json.Decoder(Event[msgspec.Raw])
 _LOOSE_MARKET = msgspec.json.Decoder(_Loose)
-_LOOSE_ROW = msgspec.json.Decoder(_LooseRow)
-_ID_ONLY = msgspec.json.Decoder(_IdOnly)
+_LOOSE_ROW = msgspec.json.Decoder(_LooseRow, strict=False)
+_LOOSE_PRICE = msgspec.json.Decoder(_LoosePrice, strict=False)
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+def refusal_of(body: bytes, subject: str) -> FetchError | None:
+    """Return the error that an answer states, None where it states none: errors are small, and hold nothing else."""
+    head = decode_or_none(_HEAD, body) if len(body) <= _LONGEST_ERROR else None
+    if head is None or any(map(bytes, (head.id, head.with_regions, head.responses))):
+        return None
+    stated = [bytes(part).decode("utf-8", "replace") for part in (head.code, head.error, head.message)]
+    if not any(stated):
+        return None
+    text = " ".join(part.strip('"') for part in stated if part)
+    code = next((word for word in _WORDS.findall(text.upper()) if word in _MEANINGS), text)
+    return error_for(meaning_of(code, text, _MEANINGS), SLUG, subject, text)
 
 
 def version_of(body: bytes) -> Version:
@@ -172,7 +213,7 @@ def decode_event(body: bytes, tally: Tally) -> AnyEvent:
     """Decode a single-event body of either version; damaged parts are counted, and lose only themselves.
 
     Raises:
-        GoneError: the body is the bookmaker's "no such event".
+        GoneError, RefusedError, TransientFetchError: the body states an error; see `refusal_of`.
         BlockedError: it is not JSON.
         MalformedError: it is not an event.
     """
@@ -180,12 +221,13 @@ def decode_event(body: bytes, tally: Tally) -> AnyEvent:
     try:
         return decode_json(version.event, body, SLUG, "event")
     except MalformedError as error:
-        found = decode_or_none(_ID_ONLY, body)
-        if found and not found.id and _NOT_FOUND in body.upper():
-            raise GoneError(SLUG, "event", "NOT_FOUND") from None
-        subject = found.id if found and found.id else "event"
+        refusal = refusal_of(body, "event")
+        if refusal is not None:
+            raise refusal from None
+        found = decode_or_none(_HEAD, body)
+        subject = (number_text(found.id) if found else "") or "event"
         event = _salvaged(decode_json(_LOOSE_EVENT, body, SLUG, subject), version, tally)
-        if not any(price.type_id for market in event.markets or () for row in market.row for price in row.prices):
+        if not any(_price_ids(event)):
             raise error from None  # nothing could be read: that is another format, not a damaged part
         return event
 
@@ -205,8 +247,8 @@ def _salvaged_market(place: int, raw: msgspec.Raw, version: Version, tally: Tall
     if loose is None:
         tally.drop("malformed_market", f"markets[{place}]")
         return None
-    rows = [_salvaged_row(loose.market_type.id, row, version, tally) for row in loose.row]
-    return Market(market_type=loose.market_type, row=[row for row in rows if row])
+    rows = [_salvaged_row(loose.market_type.id, row, version, tally) for row in loose.row or ()]
+    return Market(market_type=loose.market_type, row=[row for row in rows if row], suspended=loose.suspended)
 
 
 def _salvaged_row(type_id: str, raw: msgspec.Raw, version: Version, tally: Tally) -> Row[Price] | None:
@@ -217,9 +259,21 @@ def _salvaged_row(type_id: str, raw: msgspec.Raw, version: Version, tally: Tally
     if loose is None:
         tally.drop("malformed_row", type_id)
         return None
-    prices = [decode_or_none(version.price, price) or _lost() for price in loose.prices]
+    prices = [_salvaged_price(price) for price in loose.prices or ()]
     return Row(handicap=loose.handicap, specifier=loose.specifier, prices=prices)
 
 
-def _lost() -> Price:
-    return Price(type_id=MALFORMED, odds=msgspec.Raw(b"0"))
+def _salvaged_price(raw: msgspec.Raw) -> Price:
+    """Return a selection of which only the id need be right; whoever reads its odds sees whether they are a price."""
+    loose = decode_or_none(_LOOSE_PRICE, raw)
+    odds = _ABSENT if loose is None else loose.odds if bytes(loose.odds) else loose.price
+    if loose is None or not bytes(odds):
+        return Price(type_id=MALFORMED, odds=_NULL)
+    texts = {"handicap": number_text(loose.handicap), "name": number_text(loose.name)}
+    return Price(type_id=loose.type_id, odds=odds, suspended=loose.suspended, **texts)
+
+
+def _price_ids(event: AnyEvent) -> Iterator[str]:
+    for market in event.markets or ():
+        for row in market.row or ():
+            yield from (price.type_id for price in row.prices or ())

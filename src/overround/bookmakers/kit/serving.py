@@ -1,7 +1,9 @@
 """Where a simulated bookmaker's server has its events from: recordings, or the market model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
+
+import msgspec
 
 from overround.bookmakers.kit.rendering import Bodies, BodyFormat
 from overround.bookmakers.kit.simulation import SimulatedEvent, World
@@ -9,6 +11,16 @@ from overround.ports import Recording, SimulatedAnswer
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
+
+
+def encoded_parts(parts: Iterable[msgspec.Struct]) -> tuple[msgspec.Raw, ...]:
+    """Return the parts of an answer as a reader takes them, one by one."""
+    return tuple(msgspec.Raw(msgspec.json.encode(part)) for part in parts)
+
+
+def encoded_by_id(parts: Mapping[int, msgspec.Struct]) -> dict[str, msgspec.Raw]:
+    """Return the parts of an answer that stand under their ids, as a reader takes them, one by one."""
+    return {str(number): msgspec.Raw(msgspec.json.encode(part)) for number, part in parts.items()}
 
 
 class Offered(Protocol[E_co]):

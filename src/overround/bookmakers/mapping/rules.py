@@ -12,16 +12,17 @@ from overround.catalogue import Catalogue, Market, SpecifierKind
 from overround.errors import CatalogueError, LineError
 from overround.records.odds import MarketKey, canonical_line, specifiers_text
 
-_SCORE = re.compile(r"(\d{1,3})\s*[:-]\s*(\d{1,3})")
+_SCORE = re.compile(r"([0-9]{1,3})\s*[:-]\s*([0-9]{1,3})")
+_START = re.compile(r"([0-9]{1,3}):([0-9]{1,3})")
 _WORD = re.compile(r"[a-z]+(_[a-z]+)*")
 _MAX_DIGITS = 4
 
 
 def _handicap(text: str) -> str:
     """Return a handicap on the home side's count; "1:0" is a start of one for the home side."""
-    home, colon, away = text.partition(":")
-    if colon and home.isdecimal() and away.isdecimal():
-        return canonical_line(str(int(home) - int(away)))
+    start = _START.fullmatch(text)
+    if start:
+        return canonical_line(str(int(start[1]) - int(start[2])))
     return canonical_line(text)
 
 

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from overround.bookmakers.kit.decoding import LINES_KEPT, MALFORMED, Tally, instant, price_memo, sport_slug, sr_number
+from overround.bookmakers.kit.dates import from_milliseconds
+from overround.bookmakers.kit.decoding import (
+    LINES_KEPT,
+    MALFORMED,
+    Tally,
+    has_outcomes,
+    lose_outcome,
+    price_memo,
+    sport_slug,
+    sr_number,
+)
 from overround.bookmakers.mapping.bookmaker_mapping import MarketMapping, Memo, Route, Split, Target, load_mappings
 from overround.bookmakers.sportybet.listing_wire import SPORT_IDS
 from overround.bookmakers.sportybet.wire import (
@@ -13,18 +23,22 @@ from overround.bookmakers.sportybet.wire import (
     OPEN,
     PREMATCH,
     SLUG,
+    Category,
     Event,
     Market,
     Outcome,
     decode_event,
 )
 from overround.catalogue import Catalogue
-from overround.errors import LineError, MalformedError, PriceError
+from overround.errors import DateError, LineError, MalformedError, PriceError
 from overround.records.event import Listing, Offer
-from overround.records.odds import MarketKey, MarketPrices
+from overround.records.odds import SUSPENDED_UNPRICED, UNREAD, MarketKey, MarketPrices
+from overround.texts import plain_text
 
 _SPORTS: Final = {sport_id: sport for sport, sport_id in SPORT_IDS.items()}
 _ENDED: Final = 3  # this status and those above
+# In play, halted, ended, settled, interrupted, abandoned. The other numbers are of matches called off or put off.
+_STARTED: Final = frozenset((1, 2, 3, 4, 7, 9))
 
 
 class SportybetNormaliser:
@@ -51,17 +65,19 @@ class SportybetNormaliser:
         """Decode and normalise a single-event body received at `at`.
 
         Raises:
-            FetchError: MalformedError, BlockedError (not JSON) or GoneError (`bizCode` other than 10000).
+            FetchError: MalformedError, BlockedError (not JSON), or what a `bizCode` other than 10000 means.
         """
         tally = Tally()
         event = decode_event(body, tally)
         listing = _listing(event)
         markets, occurrences = self._markets(event, self._routes.get(listing.sport, self._no_routes), tally)
-        prematch = event.status == NOT_STARTED and all(market.product == PREMATCH for market in event.markets)
+        live = event.status in _STARTED or (bool(event.markets) and not _prematch_markets(event))
         return Offer(
             listing=listing,
             markets=markets,
-            complete=prematch and at < listing.kickoff and tally.complete,
+            complete=event.status == NOT_STARTED and not live and at < listing.kickoff and tally.complete,
+            live=live,
+            suspended=_is_suspended(event),
             unmapped=tally.unmapped_markets,
             dropped=tally.dropped_markets,
             occurrences=occurrences,
@@ -73,40 +89,55 @@ class SportybetNormaliser:
         """Return the prices by key, and how many of the wire's markets they are of."""
         markets: dict[MarketKey, MarketPrices] = {}
         occurrences = 0
-        for market in event.markets:
+        suspended = _is_suspended(event)
+        for market in event.markets or ():
+            if market.product != PREMATCH:
+                tally.drop("live_market", market.id)
+                continue
             try:
-                route = routes[market.id, market.specifier]
+                route = routes[market.id, market.specifier or ""]
             except LineError:
-                tally.drop("bad_line", f"{market.id} {market.specifier}".strip())
+                tally.drop("bad_line", f"{market.id} {market.specifier or ''}".strip())
                 continue
             if route is None:
-                tally.unmapped(market.id, market.name or market.desc)
+                tally.unmapped(market.id, plain_text(market.name or market.desc))
                 continue
-            is_open = market.status == OPEN and not (market.banned or event.banned)
+            is_open = market.status == OPEN and not (market.banned or suspended)
             if isinstance(route, Target):
                 prices = self._outcomes(market, route, is_open, tally)
                 occurrences += _store(route.key, prices, markets, market.id, tally)
             else:
-                found = self._selections(market, route, is_open, tally)
+                split = self._selections(market, route, is_open, tally)
+                found = {key: prices for key, prices in split.items() if has_outcomes(prices)}
                 occurrences += True in [_store(key, found[key], markets, market.id, tally) for key in found]
         return markets, occurrences
 
     def _outcomes(self, market: Market, target: Target, is_open: bool, tally: Tally) -> list[int]:  # noqa: FBT001 - the market's state
         prices = [0] * target.width
-        slots, known = target.slots, self._prices
-        for outcome in market.outcomes:
-            try:
-                slot = slots[outcome.id]
-                price = known[outcome.odds]
-            except KeyError:
+        slots, lost = target.slots, False
+        for outcome in market.outcomes or ():
+            slot = slots.get(outcome.id)
+            if slot is None:
+                lost = lost or outcome.id == MALFORMED
                 reason = "malformed_outcome" if outcome.id == MALFORMED else "unknown_outcome"
                 tally.drop(reason, _field(market, outcome), target.key)
                 continue
-            except PriceError:
-                tally.drop("bad_price", _field(market, outcome), target.key)
-                continue
-            prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
+            prices[slot] = self._price(market, outcome, target.key, is_open, tally)
+        if lost:
+            lose_outcome(prices)
         return prices
+
+    def _price(self, market: Market, outcome: Outcome, key: MarketKey, is_open: bool, tally: Tally) -> int:  # noqa: FBT001 - the market's state
+        """Return an outcome's price with its state; one that cannot be read matters only while it can be bet on."""
+        is_active = is_open and outcome.is_active == ACTIVE
+        try:
+            price = self._prices[outcome.odds]
+        except PriceError:
+            if not is_active:
+                return SUSPENDED_UNPRICED
+            tally.drop("bad_price", _field(market, outcome), key)
+            return UNREAD
+        return price if is_active else -abs(price)
 
     def _selections(
         self,
@@ -117,30 +148,34 @@ class SportybetNormaliser:
     ) -> Mapping[MarketKey, list[int]]:
         """Return the prices of a market that is split among several keys, as by players."""
         found: dict[MarketKey, list[int]] = {}
-        known, price_of = split.known, self._prices
-        for outcome in market.outcomes:
+        known = split.known
+        for outcome in market.outcomes or ():
             try:
-                place = known[outcome.id, outcome.desc]
+                place = known[outcome.id, outcome.desc or ""]
             except LineError:
                 tally.drop("bad_selection", _field(market, outcome))
                 continue
             if place is None:
-                tally.unmapped(market.id, market.name or market.desc)
+                tally.unmapped(market.id, plain_text(market.name or market.desc))
                 continue
             target, slot = place
-            try:
-                price = price_of[outcome.odds]
-            except PriceError:
-                tally.drop("bad_price", _field(market, outcome), target.key)
-                continue
             prices = found.get(target.key)
             if prices is None:
                 prices = found[target.key] = [0] * target.width
             if prices[slot]:
                 tally.drop("duplicate_market", market.id, target.key)
             else:
-                prices[slot] = price if is_open and outcome.is_active == ACTIVE else -abs(price)
+                prices[slot] = self._price(market, outcome, target.key, is_open, tally)
         return found
+
+
+def _prematch_markets(event: Event) -> bool:
+    return any(market.product == PREMATCH for market in event.markets or ())
+
+
+def _is_suspended(event: Event) -> bool:
+    """Tell whether nothing of the event can be bet on: it is banned, or called off or put off."""
+    return bool(event.banned) or event.status != NOT_STARTED
 
 
 def _store(
@@ -150,7 +185,7 @@ def _store(
     if key in markets:
         tally.drop("duplicate_market", wire_id, key)
         return False
-    if not any(prices):
+    if not has_outcomes(prices):
         tally.drop("no_outcomes", wire_id, key)
         return False
     markets[key] = MarketPrices(tuple(prices))
@@ -172,21 +207,20 @@ def _field(market: Market, outcome: Outcome) -> str:
 
 
 def _listing(event: Event) -> Listing:
-    sport = event.sport
+    sport, category = event.sport, event.sport.category or Category()
     try:
-        kickoff = instant(event.estimate_start_time)
-    except OverflowError:
-        reason = f"{event.estimate_start_time} is no date"
-        raise MalformedError(SLUG, event.event_id, reason, "data.estimateStartTime") from None
+        kickoff = from_milliseconds(event.estimate_start_time)
+    except DateError as error:
+        raise MalformedError(SLUG, event.event_id, str(error), "data.estimateStartTime") from None
     return Listing(
         bookmaker=SLUG,
         listing_id=event.event_id,
         sr_id=sr_number(event.event_id) if event.event_id.startswith("sr:match:") else None,
-        sport=_SPORTS.get(sport.id) or sport_slug(sport.name),
-        home=event.home_team_name,
-        away=event.away_team_name,
+        sport=_SPORTS.get(sport.id) or sport_slug(sport.name or ""),
+        home=plain_text(event.home_team_name),
+        away=plain_text(event.away_team_name),
         kickoff=kickoff,
-        country=sport.category.name,
-        tournament=sport.category.tournament.name,
+        country=plain_text(category.name),
+        tournament=plain_text(category.tournament.name) if category.tournament else "",
         active=event.status < _ENDED,
     )

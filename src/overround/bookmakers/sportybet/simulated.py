@@ -6,7 +6,7 @@ from itertools import groupby
 
 import msgspec
 
-from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded
+from overround.bookmakers.kit.serving import ByLeague, Modelled, Offered, Recorded, encoded_parts
 from overround.bookmakers.kit.simulation import SimulatedEvent, World
 from overround.bookmakers.sportybet.listing_wire import (
     SPORT_IDS,
@@ -68,7 +68,7 @@ class SportybetServer:
             for sport, events in _grouped(self._offered.events(), lambda event: event.sport.id)
             if sport_id in (None, sport)
         ]
-        return _success(SportListAnswer(SUCCESS, _SUCCESS_MESSAGE, SportList(tuple(sports))), "leagues")
+        return _success(SportListAnswer(SUCCESS, _SUCCESS_MESSAGE, SportList(encoded_parts(sports))), "leagues")
 
     def _leagues(self, body: bytes) -> SimulatedAnswer:
         try:
@@ -112,8 +112,8 @@ def _grouped(events: Iterable[ListEvent], key: Callable[[ListEvent], str]) -> li
     return [(value, list(group)) for value, group in groupby(sorted(events, key=key), key)]
 
 
-def _categories(events: Iterable[ListEvent]) -> tuple[CategoryEntry, ...]:
-    return tuple(
+def _categories(events: Iterable[ListEvent]) -> tuple[msgspec.Raw, ...]:
+    return encoded_parts(
         CategoryEntry(
             id=category,
             name=members[0].sport.category.name,
@@ -124,8 +124,8 @@ def _categories(events: Iterable[ListEvent]) -> tuple[CategoryEntry, ...]:
     )
 
 
-def _tournaments(events: Iterable[ListEvent]) -> tuple[TournamentEntry, ...]:
-    return tuple(
+def _tournaments(events: Iterable[ListEvent]) -> tuple[msgspec.Raw, ...]:
+    return encoded_parts(
         TournamentEntry(id=league, name=members[0].sport.category.tournament.name, event_size=len(members))
         for league, members in _grouped(events, lambda event: event.sport.category.tournament.id)
     )
@@ -136,7 +136,7 @@ def _league(events: Sequence[ListEvent]) -> LeagueEvents:
     return LeagueEvents(
         id=category.tournament.id,
         name=category.tournament.name,
-        events=tuple(msgspec.Raw(msgspec.json.encode(event)) for event in events),
+        events=encoded_parts(events),
         category_name=category.name,
         category_id=category.id,
     )

@@ -75,7 +75,7 @@ class Model:
         """Yield what a bookmaker lists at a tick."""
         side = self._sides[slug]
         for fixture in self._upcoming(tick):
-            if self._lists(slug, fixture):
+            if self._lists(slug, fixture) and not anomalies.absent(slug, fixture.number):
                 yield self._event(side, fixture, tick, anomalies)
                 if side.simulation.profile.may_list_twice and anomalies.twice(slug, fixture.number):
                     yield self._event(side, fixture, tick, anomalies, second=True)
@@ -91,7 +91,9 @@ class Model:
             return None
         if second and not (side.simulation.profile.may_list_twice and anomalies.twice(slug, fixture.number)):
             return None
-        return self._event(side, fixture, tick, anomalies, second=second)
+        event = self._event(side, fixture, tick, anomalies, second=second)
+        early = anomalies.live(slug, fixture.number)
+        return msgspec.structs.replace(event, started=True) if early else event
 
     def versions(self, slug: str, listing_id: str, tick: int) -> Sequence[FamilyVersion]:
         """Return the versions of the families of markets of a bookmaker's event."""

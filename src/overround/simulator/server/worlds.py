@@ -52,7 +52,7 @@ class ModelWorld:
     def find(self, listing_id: str) -> SimulatedEvent | None:
         """Return an event by the bookmaker's own id: a listed one, or one in play."""
         self.events()
-        listed = self._by_id.get(listing_id)
+        listed = None if self._present.anomalies.in_play else self._by_id.get(listing_id)
         return listed or self._model.find(self._slug, listing_id, self.tick, self._present.anomalies)
 
     def families(self, event: SimulatedEvent) -> Sequence[FamilyVersion]:

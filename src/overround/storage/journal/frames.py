@@ -1,10 +1,11 @@
 """The bytes of a journal file, format 1: a header twice over, then frames.
 
-All numbers are little-endian. The header: magic, format version (u16), two spare bytes, the journal's
-id, its epoch (u64), the first seq that the file may hold (u64), the last seq committed before the file was
-made (u64), CRC-32 of all that. A frame: magic with the format version, seq (u64), the last seq synced
-before this commit (u64), the append's time in microseconds (i64), length of the body and of what it
-unpacks to (u32 each), CRC-32 of the body, CRC-32 of the header; then the body, Zstandard.
+All numbers are little-endian. The header: magic, format version (u16), two spare bytes, the generation's
+id, the last seq before the generation (u64; earlier releases wrote a time there), the first seq that the file
+may hold (u64), the last seq committed before the file was made (u64), CRC-32 of all that. A frame: magic with
+the format version, seq (u64), the last seq synced before this commit (u64), the append's time in microseconds
+(i64), length of the body and of what it unpacks to (u32 each), CRC-32 of the body, CRC-32 of the header; then
+the body, Zstandard.
 
 The CRC of a frame's header starts from the frame's offset, so that a frame counts in its own place only:
 the bytes of a frame within a body, or a block that the disk put elsewhere, are not taken for one.
@@ -36,11 +37,14 @@ _EXPANSION_SHARE = 256  # and one in so many to a large one
 
 
 class FileHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose file it is; `follows` is the last seq that was committed before it, at most `first_seq` - 1."""
+    """Whose file it is; `follows` is the last seq that was committed before it, at most `first_seq` - 1.
+
+    Seqs count over the journal's whole life. `journal_id` is the generation, `base` the last seq before its first.
+    """
 
     version: int = FORMAT_VERSION
     journal_id: uuid.UUID
-    epoch: int
+    base: int
     first_seq: int
     follows: int
 
@@ -62,11 +66,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that are no sound frame; `seq` is known where the header is sound and only the body is not."""
+    """Bytes that are no sound frame; `seq` is known where the header is sound and only the body is not.
+
+    `cut`: the frame was to reach beyond the end of the file.
+    """
 
     offset: int
     end: int
     seq: int | None = None
+    cut: bool = False
 
 
 class ByteSource(Protocol):
@@ -100,7 +108,7 @@ def frame_bound(length: int) -> int:
 
 def encode_header(header: FileHeader) -> bytes:
     """Return how a file begins; the header stands there twice, since nothing else could stand in for it."""
-    fields = (header.version, header.journal_id.bytes, header.epoch, header.first_seq, header.follows)
+    fields = (header.version, header.journal_id.bytes, header.base, header.first_seq, header.follows)
     copy = _FILE_HEADER.pack(_FILE_MAGIC, *fields)
     return 2 * (copy + _CRC.pack(zlib.crc32(copy)))
 
@@ -116,11 +124,11 @@ def decode_headers(data: bytes) -> list[FileHeader | None]:
 def _decode_header(copy: bytes) -> FileHeader | None:
     if len(copy) < _HEADER_COPY or copy[_FILE_HEADER.size :] != _CRC.pack(zlib.crc32(copy[: _FILE_HEADER.size])):
         return None
-    magic, version, journal_id, epoch, first_seq, follows = _FILE_HEADER.unpack_from(copy)
+    magic, version, journal_id, base, first_seq, follows = _FILE_HEADER.unpack_from(copy)
     if magic != _FILE_MAGIC:
         return None
     identity = uuid.UUID(bytes=journal_id)
-    return FileHeader(version=version, journal_id=identity, epoch=epoch, first_seq=first_seq, follows=follows)
+    return FileHeader(version=version, journal_id=identity, base=base, first_seq=first_seq, follows=follows)
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -140,9 +148,10 @@ def frame_at(source: ByteSource, offset: int) -> Frame | Damage | None:
         return None
     _, seq, high_water, appended_at, length, unpacked_length, body_crc = _FRAME_HEADER.unpack(header)
     start = offset + FRAME_HEADER_SIZE
-    body = source.read(start, length) if start + length <= source.size else b""
+    cut = start + length > source.size
+    body = b"" if cut else source.read(start, length)
     if len(body) < length or zlib.crc32(body) != body_crc:
-        return Damage(offset=offset, end=min(start + length, source.size), seq=seq)
+        return Damage(offset=offset, end=min(start + length, source.size), seq=seq, cut=cut)
     return Frame(
         offset=offset, seq=seq, high_water=high_water, appended_at=appended_at, unpacked=unpacked_length, body=body
     )

@@ -9,33 +9,34 @@ from itertools import islice
 
 from overround.errors import JournalFullError, QueueClosedError
 from overround.ports import Clock
-from overround.records.writing import JournalEntry, JournalStats
-
-_MICROSECONDS = 1_000_000
+from overround.records.writing import Generation, JournalEntry, JournalStats
 
 
 class MemoryJournal:
-    """Entries in a deque, bounded in bytes; each instance is a journal of its own with a new epoch."""
+    """Entries in a deque, bounded in bytes; each instance is a generation of its own. It keeps no tail."""
 
-    def __init__(self, clock: Clock, max_bytes: int, last_epoch: int = 0) -> None:
-        """Make a journal whose epoch is greater than `last_epoch`, the greatest that the database knows."""
+    def __init__(self, clock: Clock, max_bytes: int) -> None:
         self._clock = clock
         self._max_bytes = max_bytes
         self._id = uuid.uuid4()
-        self._epoch = max(last_epoch + 1, int(clock.now().timestamp() * _MICROSECONDS))
         self._entries: deque[tuple[JournalEntry, datetime]] = deque()
         self._waiting: deque[tuple[bytes, asyncio.Future[JournalEntry]]] = deque()
         self._bytes = 0
         self._last_seq = 0
+        self._note = b""
         self._released = 0
         self._kept_after: int | None = None
         self._open = False
         self._grown = asyncio.Event()
 
     @property
-    def journal_id(self) -> uuid.UUID:
-        """Return the identity of this journal."""
+    def generation(self) -> uuid.UUID:
+        """Return the one generation that there is."""
         return self._id
+
+    def generations(self) -> Sequence[Generation]:
+        """Return the one generation that there is."""
+        return [Generation(self._id)]
 
     async def open(self) -> None:
         """Start accepting."""
@@ -82,10 +83,22 @@ class MemoryJournal:
         self._released = max(self._released, seq)
         self._forget()
 
-    async def advance(self, seq: int) -> None:
-        """Release up to the database's watermark, and give out only greater seqs from now on."""
-        await self.release(seq)
-        self._last_seq = max(self._last_seq, seq)
+    async def rewind(self, position: int) -> None:
+        """Take back that the entries after a position were released: those that are forgotten are gone."""
+        self._released = min(self._released, position)
+        self._grown.set()
+
+    async def first_after(self, position: int) -> int | None:
+        """Return the position of the first entry behind a position that is still there."""
+        return next((entry.position for entry, _ in self._entries if entry.position > position), None)
+
+    async def note(self, text: bytes) -> None:
+        """Keep a text as long as the process lives."""
+        self._note = text
+
+    async def noted(self) -> bytes:
+        """Return the text that was last kept."""
+        return self._note
 
     async def keep(self, after: int | None) -> None:
         """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
@@ -96,8 +109,7 @@ class MemoryJournal:
         """Return how much is pending."""
         released = self._place_of(self._released)
         return JournalStats(
-            epoch=self._epoch,
-            last_seq=self._last_seq,
+            last=self._last_seq,
             pending=len(self._entries) - released,
             pending_bytes=sum(len(entry.body) for entry, _ in islice(self._entries, released, None)),
             bytes=self._bytes,
@@ -132,7 +144,7 @@ class MemoryJournal:
 
     def _store(self, body: bytes) -> JournalEntry:
         self._last_seq += 1
-        entry = JournalEntry(epoch=self._epoch, seq=self._last_seq, body=body)
+        entry = JournalEntry(generation=self._id, seq=self._last_seq, position=self._last_seq, body=body)
         self._entries.append((entry, self._clock.now()))
         self._bytes += len(body)
         self._grown.set()

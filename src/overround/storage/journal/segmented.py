@@ -11,16 +11,21 @@ from typing import ParamSpec, TypeVar
 import msgspec
 import structlog
 
-from overround.errors import JournalFullError, JournalWriteError, QueueClosedError
+from overround.errors import JournalFullError, JournalUnreadableError, JournalWriteError, QueueClosedError
 from overround.ports import Clock, DiskStorage
-from overround.records.writing import JournalEntry, JournalStats
+from overround.records.writing import Generation, JournalEntry, JournalStats
 from overround.storage.journal.frames import MAX_BODY, frame_bound
-from overround.storage.journal.segments import NewEntry, SegmentLog
+from overround.storage.journal.segments import NewEntry, SegmentLog, Tail
 
 SEGMENT_BYTES = 16 << 20
+_LARGEST_SEGMENT = 64 << 20
+_SEGMENTS_AT_MOST = 64  # as long as they are not larger than that: each one takes a file descriptor
 GROUP_BYTES = 4 << 20  # of batches synced together: a bound on how long the first one waits for the last
 _SEGMENTS_AT_LEAST = 8  # so that a small journal frees room in small pieces
 _LATENCIES_KEPT = 1024
+_TRIES_TO_OPEN = 3
+_PAUSE = 0.3  # seconds before another try to open or to read
+_TENDED_EVERY = 2.0  # seconds: how long a file may be gone unnoticed while nothing is appended
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -51,21 +56,25 @@ class SegmentedJournal:
         clock: Clock,
         *,
         max_bytes: int,
-        segment_bytes: int = SEGMENT_BYTES,
-        last_epoch: int = 0,
+        segment_bytes: int | None = None,
+        tail: Tail = Tail(),  # noqa: B008 - frozen
     ) -> None:
         """Make a journal that takes at most `max_bytes` on disk, and one segment.
 
-        A new one gets an epoch greater than `last_epoch`, the greatest that the database knows.
+        What the database has is kept as a `tail` meanwhile, as far as there is room.
         """
+        self._disk = disk
         self._clock = clock
         self._max_bytes = max_bytes
-        epoch = max(last_epoch + 1, _microseconds(clock.now()))
-        self._log = SegmentLog(disk, min(segment_bytes, max_bytes // _SEGMENTS_AT_LEAST), uuid.uuid4(), epoch)
+        size = min(segment_bytes or _segment_bytes(max_bytes), max_bytes // _SEGMENTS_AT_LEAST)
+        self._log = SegmentLog(disk, size, uuid.uuid4(), max_bytes=max_bytes, tail=tail, monotonic=clock.monotonic)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-disk")
         self._line: deque[_Waiting] = deque()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
-        self._write_error = ""
+        self._write_error = self._restore_error = self._read_error = ""
+        self._restored_files = 0
+        self._restored_at: datetime | None = None
+        self._tending: asyncio.Task[None] | None = None
         self._open = self._owned = False
         self._grown = asyncio.Event()
         self._committing = False
@@ -73,9 +82,13 @@ class SegmentedJournal:
         self._idle.set()
 
     @property
-    def journal_id(self) -> uuid.UUID:
-        """Return the identity of this journal; settled by `open`."""
-        return self._log.journal_id
+    def generation(self) -> uuid.UUID:
+        """Return the generation that this opening is."""
+        return self._log.generation.id
+
+    def generations(self) -> Sequence[Generation]:
+        """Return the generations of which there are files, oldest first; this one comes last."""
+        return self._log.state.generations
 
     async def open(self) -> None:
         """Take ownership, and find what an earlier process left.
@@ -83,16 +96,18 @@ class SegmentedJournal:
         Raises:
             JournalLockedError: another process has it.
             JournalFormatError: it was written by a later release.
-            OSError: its directory cannot be used at all.
+            JournalUnreadableError: the system does not let us read it.
+            DamagedFilesError: it is damaged, and there is no more room for damaged files.
         """
         began = self._clock.monotonic()
-        await self._in_thread(self._log.open)
+        await self._open_log()
         self._open = self._owned = True
+        self._tending = asyncio.create_task(self._tend(), name="journal-tending")
         state = self._log.state
         _log.info(
             "journal_opened",
             open_ms=round((self._clock.monotonic() - began) * 1000, 1),
-            epoch=self._log.epoch,
+            generation=str(self._log.generation.id),
             pending=state.pending,
             bytes=state.bytes,
             damaged_frames=state.damaged_frames,
@@ -104,6 +119,9 @@ class SegmentedJournal:
         self._grown.set()
         await self._idle.wait()
         _refuse(self._line, QueueClosedError())
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
         if self._owned:
             self._owned = False
             await self._in_thread(self._log.close)
@@ -134,10 +152,13 @@ class SegmentedJournal:
         return entry
 
     async def read(self, after: int, limit: int, *, wait: bool = True) -> Sequence[JournalEntry]:
-        """Return entries that follow `after`; wait until there is one unless told not to, empty once closed."""
+        """Return entries that follow `after`; wait until there is one unless told not to, empty once closed.
+
+        Where the system does not let us read, it waits until it does.
+        """
         while self._open:
             if self._log.state.newest > after:
-                entries = await self._in_thread(self._log.read, after, limit)
+                entries = await self._read(after, limit)
                 if entries:
                     return entries
             elif wait:
@@ -147,17 +168,36 @@ class SegmentedJournal:
                 break
         return []
 
-    async def release(self, seq: int) -> None:
-        """Forget all entries up to `seq`, and let in those who wait for room."""
+    async def release(self, position: int) -> None:
+        """Forget all entries up to a position, and let in those who wait for room."""
         if self._open:
-            await self._in_thread(self._log.release, seq)
+            await self._in_thread(self._log.release, position)
             self._commit_next()
 
-    async def advance(self, seq: int) -> None:
-        """Release up to the database's watermark, and give out only greater seqs from now on."""
+    async def rewind(self, position: int) -> None:
+        """Take back that the entries after a position were released, as far as they are still there."""
         if self._open:
-            await self._in_thread(self._log.advance, seq)
-            self._commit_next()
+            await self._in_thread(self._log.rewind, position)
+            self._grown.set()
+
+    async def first_after(self, position: int) -> int | None:
+        """Return the position of the first entry behind a position that is still there, released or not."""
+        return await self._in_thread(self._log.first_after, position) if self._open else None
+
+    async def note(self, text: bytes) -> None:
+        """Keep a small text beside the entries in place of the one before; a failure is logged and no harm."""
+        try:
+            await self._in_thread(self._disk.note, text)
+        except OSError as error:
+            _log.warning("journal_note_refused", errno=error.errno, error=str(error))
+
+    async def noted(self) -> bytes:
+        """Return the text that was last kept; empty where there is none, or none can be read."""
+        try:
+            return await self._in_thread(self._disk.noted)
+        except OSError as error:
+            _log.warning("journal_note_unreadable", errno=error.errno, error=str(error))
+            return b""
 
     async def keep(self, after: int | None) -> None:
         """Keep the entries that follow `after` to be read, released or not; None keeps nothing any longer."""
@@ -170,8 +210,7 @@ class SegmentedJournal:
         state = self._log.state
         latencies = sorted(self._latencies)
         return JournalStats(
-            epoch=self._log.epoch,
-            last_seq=state.last_seq,
+            last=state.last_seq,
             pending=state.pending,
             pending_bytes=state.pending_bytes,
             bytes=state.bytes,
@@ -181,8 +220,54 @@ class SegmentedJournal:
             damaged_bytes=state.damaged_bytes,
             append_p50_ms=_quantile(latencies, 50),
             append_p99_ms=_quantile(latencies, 99),
-            write_error=self._write_error,
+            write_error=self._write_error or self._restore_error,
+            read_error=self._read_error,
+            damaged_files=state.damaged_files.files,
+            damaged_file_bytes=state.damaged_files.bytes,
+            restored_files=state.restored_files,
+            restored_at=self._restored_at,
         )
+
+    async def _open_log(self) -> None:
+        for tries_left in reversed(range(_TRIES_TO_OPEN)):
+            try:
+                return await self._in_thread(self._log.open)
+            except OSError as error:
+                if not tries_left:
+                    raise JournalUnreadableError(str(error.filename or "its directory"), error) from error
+                _log.warning("journal_open_failed", errno=error.errno, error=str(error))
+            await self._clock.sleep(_PAUSE)
+        return None
+
+    async def _read(self, after: int, limit: int) -> Sequence[JournalEntry]:
+        try:
+            entries = await self._in_thread(self._log.read, after, limit)
+        except OSError as error:
+            if not self._read_error:
+                _log.error("journal_read_failed", file=error.filename, errno=error.errno, error=str(error))
+            self._read_error = f"{error.filename}: {error.strerror}"
+            await self._clock.sleep(_PAUSE)
+            return []
+        if self._read_error:
+            _log.info("journal_read_resumed")
+        self._read_error = ""
+        return entries
+
+    async def _tend(self) -> None:
+        """Bring back, every other second, what somebody removed or replaced."""
+        while True:
+            await asyncio.sleep(_TENDED_EVERY)  # of real time: that is when it happens to files
+            try:
+                await self._in_thread(self._log.tend)
+                self._restore_error = ""
+            except JournalWriteError as error:
+                self._restore_error = str(error)
+            self._note_restored()
+
+    def _note_restored(self) -> None:
+        if self._log.state.restored_files != self._restored_files:
+            self._restored_files = self._log.state.restored_files
+            self._restored_at = self._clock.now()
 
     def _age(self, journalled: int | None) -> float:
         """Return the seconds since an instant in microseconds; 0 without one, or where the clock was set back."""
@@ -222,6 +307,7 @@ class SegmentedJournal:
     def _committed(self, group: Sequence[_Waiting], commit: Future[int]) -> None:
         self._committing = False
         self._idle.set()
+        self._note_restored()
         error = commit.exception()
         if error is None:
             self._accept(group, commit.result())
@@ -238,9 +324,12 @@ class SegmentedJournal:
         if self._write_error:
             _log.info("journal_write_resumed")
         self._write_error = ""
-        for seq, waiting in enumerate(group, first):
+        generation = self._log.generation
+        for position, waiting in enumerate(group, first):
             if not waiting.turn.done():
-                waiting.turn.set_result(JournalEntry(epoch=self._log.epoch, seq=seq, body=waiting.entry.body))
+                seq, body = position - generation.base, waiting.entry.body
+                entry = JournalEntry(generation=generation.id, seq=seq, position=position, body=body)
+                waiting.turn.set_result(entry)
         self._grown.set()
 
     def _refuse(self, group: Sequence[_Waiting], error: JournalWriteError) -> None:
@@ -254,6 +343,10 @@ def _refuse(line: Sequence[_Waiting] | deque[_Waiting], error: Exception) -> Non
     for waiting in line:
         if not waiting.turn.done():
             waiting.turn.set_exception(error)
+
+
+def _segment_bytes(max_bytes: int) -> int:
+    return max(SEGMENT_BYTES, min(_LARGEST_SEGMENT, max_bytes // _SEGMENTS_AT_MOST))
 
 
 def _quantile(ordered: Sequence[float], percent: int) -> float:
