@@ -38,14 +38,11 @@ def read(group: str) -> Answers:
 
 
 def difference(recorded: Answers, answered: Answers) -> str:
-    """Return how answers differ from those recorded, line by line; nothing where they do not."""
-    found = []
-    for name in [*recorded, *(name for name in answered if name not in recorded)]:
-        if name not in answered:
-            found.append(f"--- no longer asked: {name}")
-        elif recorded.get(name) != answered[name]:
-            found += [f"--- {name}", *_lines(recorded.get(name), answered[name])]
-    return "\n".join(found)
+    """Return which answers differ from those recorded, and then each one's lines; nothing where none does."""
+    names = [*recorded, *(name for name in answered if name not in recorded)]
+    differing = [name for name in names if recorded.get(name) != answered.get(name)]
+    lines = [line for name in differing for line in _lines(name, recorded.get(name), answered.get(name))]
+    return "\n".join([f"differs: {name}" for name in differing] + lines)
 
 
 def text_of(value: Json, indent: int = 0) -> str:
@@ -78,7 +75,10 @@ def _divided(answers: Answers) -> tuple[Answers, Answers]:
     return readable, packed
 
 
-def _lines(recorded: Json, answered: Json) -> Sequence[str]:
+def _lines(name: str, recorded: Json, answered: Json) -> Sequence[str]:
+    if answered is None:
+        return [f"--- {name}", "is no longer asked"]
     before, after = (text_of(value, 1).splitlines() for value in (recorded, answered))
     lines = list(difflib.unified_diff(before, after, "recorded", "answered", lineterm="", n=2))[2:]
-    return [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else lines
+    rest = [f"... and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else []
+    return [f"--- {name}", *lines[:_SHOWN], *rest]

@@ -52,6 +52,7 @@ _ARRIVAL = "the order in which answers arrive"
 _EPOCH = "holds the journal's epoch, which is by the machine's clock"
 _LIFE = "holds the start of this process, and counts messages whose number depends on a run's duration"
 _GROUPS = "depends on which batches happened to be committed together"
+_LAST_SUMS = "the last sums are told just before or just after the batch is stored; `stored` has them exactly"
 _ZLIB = "depends on the release of zlib"
 
 MASKS: Sequence[Mask] = (
@@ -94,6 +95,8 @@ MASKS: Sequence[Mask] = (
     Mask(request="GET /api/scrape/progress", path="messages/*/data/rate", reason=_DURATION),
     Mask(request="GET /api/scrape/progress", path="messages/*/data/bookmakers/*/p*_ms", reason=_DURATION),
     Mask(request="GET /api/scrape/progress", path="messages/*/data/run/phases/*", reason=_DURATION),
+    Mask(request="GET /api/scrape/progress", path="messages/*/data/bookmakers/*/changed", reason=_LAST_SUMS),
+    Mask(request="GET /api/scrape/progress", path="messages/*/data/bookmakers/*/confirmed", reason=_LAST_SUMS),
 )
 
 ORDERS: Sequence[Order] = (
