@@ -48,8 +48,9 @@ class Omission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DURATION = "a duration on this machine"
+_AGE = "an age is measured by a clock that does not stand still"
 _ARRIVAL = "the order in which answers arrive"
-_EPOCH = "holds the journal's epoch, which is by the machine's clock"
+_EPOCH = "holds the journal's id or epoch, which no other run has"
 _LIFE = "holds the start of this process, and counts messages whose number depends on a run's duration"
 _GROUPS = "depends on which batches happened to be committed together"
 _LAST_SUMS = "the last sums are told just before or just after the batch is stored; `stored` has them exactly"
@@ -66,6 +67,11 @@ MASKS: Sequence[Mask] = (
     Mask(request="GET /api/status", path="body/database/size_bytes", reason="pages that PostgreSQL happens to use"),
     Mask(request="GET /api/database", path="body/size_bytes", reason="pages that PostgreSQL happens to use"),
     Mask(request="GET /api/doctor", path="body/checks/*/text", reason="as size_bytes", part=r"\d+(?= MiB$)"),
+    Mask(request="GET /api/doctor", path="body/checks/*/text", reason=_AGE, part=r"\d+(?= s ago)"),
+    Mask(request="GET /api/events", path="body/events/*/bookmakers/*/age_seconds", reason=_AGE),
+    Mask(request="GET /api/events/*", path="body/bookmakers/*/age_seconds", reason=_AGE),
+    Mask(request="GET /api/bookmakers", path="body/bookmakers/*/staleness_seconds", reason=_AGE),
+    Mask(request="GET /api/queue", path="body/unanswered_seconds", reason=_AGE),
     Mask(request="GET /api/queue", path="body/append_p*_ms", reason=_DURATION),
     Mask(request="GET /api/queue", path="body/commit/sum", reason=_DURATION),
     Mask(request="GET /api/queue", path="body/commit/p*", reason=_DURATION),
@@ -86,8 +92,8 @@ MASKS: Sequence[Mask] = (
     Mask(request="GET /api/scrape/runs", path="body/runs/*/phases/*", reason=_DURATION),
     Mask(request="GET /api/scrape/runs/*", path="body/phases/*", reason=_DURATION),
     Mask(request="POST /api/scrape/event/*", path="body/phases/*", reason=_DURATION),
-    Mask(request="GET /api/stream", path="body/*/id", reason=_EPOCH, part=r"^\d{16}"),
-    Mask(request="GET /api/stream", path="body/*/data/cursor", reason=_EPOCH, part=r"^\d{16}"),
+    Mask(request="GET /api/stream", path="body/*/id", reason=_EPOCH, part=r"^[0-9a-f]{16,32}"),
+    Mask(request="GET /api/stream", path="body/*/data/cursor", reason=_EPOCH, part=r"^[0-9a-f]{16,32}"),
     Mask(request="GET /api/stream", path="messages/*/id", reason=f"{_EPOCH}, and {_ARRIVAL}"),
     Mask(request="GET /api/scrape/progress", path="body/*/id", reason=_LIFE),
     Mask(request="GET /api/scrape/progress", path="messages/*/id", reason=_LIFE),

@@ -42,6 +42,7 @@ _BOARDS = (
     "GET /api/integrity",
     "GET /api/database",
     f"GET {_DEAD_LETTERS}",
+    "GET /api/queue/held",
     "GET /health/live",
     "GET /health/ready",
 )
@@ -176,6 +177,9 @@ async def _refused(recorder: Recorder) -> None:
     for body in ({}, {"ids": [1], "all": True}, {"ids": [0]}, {"everything": True}):
         await recorder.ask(retry, body=body)
     await recorder.ask(f"POST {_DEAD_LETTERS}/drop", body={})
+    for verb in ("retry", "drop"):
+        await recorder.ask(f"POST /api/queue/held/{verb}", body={"bookmaker": "betpawa"})
+        await recorder.ask(f"POST /api/queue/held/{verb}", body={"bookmaker": ""})
     await recorder.ask("PUT /api/listings/betpawa/nowhere/link", body={"sr_id": ARSENAL, "reason": "a test"})
     await recorder.ask("PUT /api/listings/betpawa/nowhere/link", body={"sr_id": 0, "reason": ""})
     for change in _UNFIT:
