@@ -8,8 +8,8 @@ import pytest
 from overround.catalogue import load_catalogue
 from overround.records.odds import State
 from overround.streaming.market_json import MarketWriter
-from tests.property.test_faulty_bookmakers import RESULT, SLUGS, Shop, body_of
-from tests.unit.test_one_entry import event_of, raw
+from tests.property.test_faulty_bookmakers import RESULT, Shop, body_of
+from tests.unit.test_one_entry import SLUGS, event_of, raw
 
 Json = Any
 SR_ID = 4711
