@@ -156,6 +156,13 @@ def test_other_sports_are_decoded_and_not_mapped(normaliser: Bet9jaNormaliser) -
     assert special.listing.sport == "soccer-antepost"
 
 
+def test_a_closed_event_suspends_every_market(normaliser: Bet9jaNormaliser) -> None:
+    """Whatever an event still shows whose `ST` is not 1 cannot be bet on; it is not in play for that."""
+    offer = normaliser.normalise(encoded(naija_body(THREE_WAY, ST=0)), BEFORE)
+    assert prices(offer) == {RESULT: (-2420, -3100, -4000)}
+    assert (offer.suspended, offer.live) == (True, False)
+
+
 def test_a_live_body_is_decoded(normaliser: Bet9jaNormaliser) -> None:
     """Its odds are objects, its keys of their own, and it is never complete."""
     offer = normaliser.normalise(encoded(naija_live_body()), BEFORE)

@@ -147,6 +147,37 @@ def test_suspended_prices_keep_what_is_shown(normaliser: BetpawaNormaliser) -> N
     assert prices(offer) == {RESULT: (-2410, -1, -1)}
 
 
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("flags", [{"suspended": True}, {"additionalInfo": {"live": False, "suspended": True}}])
+def test_a_suspended_event_suspends_every_market(
+    normaliser: BetpawaNormaliser, flags: dict[str, Json], version: int
+) -> None:
+    """Whatever a suspended event still shows cannot be bet on; what cannot be read has no price then."""
+    shown = pawa_market("3743", pawa_row(THREE_WAY))
+    unreadable = pawa_market("3795", pawa_row({"3796": "?", "3797": 1.9}))
+    body = pawa_body(shown, unreadable, **flags)
+    offer = normaliser.normalise(encoded(as_version_4(body) if version == 4 else body), BEFORE)
+    assert prices(offer) == {RESULT: (-2410, -3300, -3020), MarketKey("both_teams_to_score"): (-1, -1900)}
+    assert (offer.suspended, offer.live) == (True, False)
+
+
+def test_a_suspended_market_suspends_its_outcomes_alone(normaliser: BetpawaNormaliser) -> None:
+    """The other markets of the event stay open."""
+    closed = pawa_market("3743", pawa_row(THREE_WAY)) | {"suspended": True}
+    offer = normaliser.normalise(encoded(pawa_body(closed, pawa_market("3795", pawa_row({"3796": 1.9})))), BEFORE)
+    assert prices(offer) == {RESULT: (-2410, -3300, -3020), MarketKey("both_teams_to_score"): (1900, 0)}
+    assert not offer.suspended
+
+
+@pytest.mark.parametrize("flag", [False, None])
+def test_an_event_whose_flags_are_unset_is_open(normaliser: BetpawaNormaliser, flag: Json) -> None:
+    """The flags may be false or null."""
+    body = pawa_body(pawa_market("3743", pawa_row(THREE_WAY)), suspended=flag, additionalInfo={"suspended": flag})
+    offer = normaliser.normalise(encoded(body), BEFORE)
+    assert prices(offer) == {RESULT: (2410, 3300, 3020)}
+    assert not offer.suspended
+
+
 def test_a_repeated_line_or_market_counts_once(normaliser: BetpawaNormaliser) -> None:
     """The first of two is taken, whether they stand in one market object or in two."""
     over, again = pawa_row({"5001": 1.98, "5002": 1.83}, 10), pawa_row({"5001": 9.0, "5002": 9.0}, 10)

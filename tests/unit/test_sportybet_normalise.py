@@ -104,6 +104,32 @@ def test_a_banned_event_suspends_every_market(normaliser: SportybetNormaliser) -
     """Nothing of a banned event can be bet on."""
     offer = normaliser.normalise(encoded(sporty_body(result_market(), banned=True)), BEFORE)
     assert prices(offer) == {RESULT: (-2400, -3300, -3000)}
+    assert (offer.suspended, offer.live, offer.complete) == (True, False, True)
+
+
+@pytest.mark.parametrize("status", [5, 6, 8])
+def test_an_event_called_off_or_put_off_is_suspended_and_proves_nothing(
+    normaliser: SportybetNormaliser, status: int
+) -> None:
+    """Its markets are suspended with their prices; it is not in play, and its body is no evidence of removal."""
+    offer = normaliser.normalise(encoded(sporty_body(result_market(), status=status)), BEFORE)
+    assert prices(offer) == {RESULT: (-2400, -3300, -3000)}
+    assert (offer.suspended, offer.live, offer.complete) == (True, False, False)
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 4, 7, 9])
+def test_an_event_that_has_started_is_live(normaliser: SportybetNormaliser, status: int) -> None:
+    """Its prices belong to another series, although its kick-off is to come."""
+    offer = normaliser.normalise(encoded(sporty_body(result_market(), status=status)), BEFORE)
+    assert (offer.live, offer.complete) == (True, False)
+
+
+@pytest.mark.parametrize("banned", [False, None])
+def test_an_event_that_is_not_banned_is_open(normaliser: SportybetNormaliser, banned: Json) -> None:
+    """The flag may be false or null."""
+    offer = normaliser.normalise(encoded(sporty_body(result_market(), banned=banned)), BEFORE)
+    assert prices(offer) == {RESULT: (2400, 3300, 3000)}
+    assert not offer.suspended
 
 
 def test_an_outcome_that_is_not_bettable_is_suspended(normaliser: SportybetNormaliser) -> None:
@@ -274,6 +300,8 @@ def test_a_prematch_body_is_complete_until_kickoff(normaliser: SportybetNormalis
     assert not normaliser.normalise(encoded(sporty_body(result_market())), AFTER).complete
     assert not normaliser.normalise(encoded(sporty_body(result_market())), KICKOFF).complete
     assert not normaliser.normalise(encoded(sporty_body(result_market(), status=1)), BEFORE).complete
+    assert normaliser.normalise(encoded(sporty_body()), BEFORE).complete
+    assert not normaliser.normalise(encoded(sporty_body(markets=None)), BEFORE).complete
     assert not normaliser.normalise(encoded(sporty_body(result_market(product=1))), BEFORE).complete
 
 

@@ -106,6 +106,10 @@ class EventRegister:
         """Iterate over the links made by hand."""
         return iter(tuple(self._links.values()))
 
+    def link_of(self, key: ListingKey) -> ListingLink | None:
+        """Return the link of a listing, or None."""
+        return self._links.get(key)
+
     def link(self, link: ListingLink) -> None:
         """Take note of a link; listings follow it when they are matched next."""
         self._links[link.bookmaker, link.listing_id] = link

@@ -248,6 +248,10 @@ listing_links = Table(
     _required("sr_id", BigInteger),
     _required("reason", Text),
     _required("linked_at", _INSTANT),
+    Column("home", Text),
+    Column("away", Text),
+    Column("tournament", Text),
+    Column("own_sr_id", BigInteger),
 )
 
 # What the database could not take, one row a unit: an event, a listing, a status, a run, a snapshot, a

@@ -253,13 +253,18 @@ def _run(row: dict[str, Any]) -> ScrapeRun:
     return ScrapeRun(kind=kind, status=status, counts=counts, errors=errors, **row)
 
 
-_ALL_LINKS = "select bookmaker, listing_id, sr_id, reason, linked_at from listing_links order by bookmaker, listing_id"
+_ALL_LINKS = """
+select bookmaker, listing_id, sr_id, reason, linked_at, home, away, tournament, own_sr_id
+from listing_links
+order by bookmaker, listing_id
+"""
 
 _SAVE_LINK = """
-insert into listing_links (bookmaker, listing_id, sr_id, reason, linked_at)
-values ($1, $2, $3, $4, $5)
+insert into listing_links (bookmaker, listing_id, sr_id, reason, linked_at, home, away, tournament, own_sr_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (bookmaker, listing_id) do update
-set sr_id = excluded.sr_id, reason = excluded.reason, linked_at = excluded.linked_at
+set sr_id = excluded.sr_id, reason = excluded.reason, linked_at = excluded.linked_at, home = excluded.home,
+    away = excluded.away, tournament = excluded.tournament, own_sr_id = excluded.own_sr_id
 """
 
 _REMOVE = "delete from listing_links where bookmaker = $1 and listing_id = $2"
@@ -279,9 +284,7 @@ class PostgresLinkRepository:
     async def save(self, link: ListingLink) -> None:
         """Make a link, in place of one that the listing had."""
         async with reachable_connection(self._engine) as connection:
-            await connection.execute(
-                _SAVE_LINK, link.bookmaker, link.listing_id, link.sr_id, link.reason, link.linked_at
-            )
+            await connection.execute(_SAVE_LINK, *msgspec.structs.astuple(link))
 
     async def remove(self, bookmaker: str, listing_id: str) -> None:
         """Undo a listing's link."""

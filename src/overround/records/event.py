@@ -55,13 +55,22 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ListingLink(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Somebody's word that a listing is of an event, with the reason."""
+    """Somebody's word that a listing is of an event, with the reason.
+
+    It holds for the match that the listing was of then: teams, tournament and the bookmaker's own number of it, if
+    any. These are None in a link
+    of a former version whose listing had left the event.
+    """
 
     bookmaker: str
     listing_id: str
     sr_id: int
     reason: str
     linked_at: datetime
+    home: str | None = None
+    away: str | None = None
+    tournament: str | None = None
+    own_sr_id: int | None = None
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -13,12 +13,12 @@ from overround.bookmakers.kit.dates import bounded
 from overround.caching.event_register import BookUpdate, EventRegister, KnownListing, update_book
 from overround.errors import DateError, ErrorClass, FetchError
 from overround.ports import Clock
-from overround.records.event import DiscoveryFailure, LeagueListings, Listing
+from overround.records.event import DiscoveryFailure, LeagueListings, Listing, ListingLink
 from overround.records.odds import Dropped
 from overround.scraping.absence import Sweep
 from overround.scraping.event_scrape import Source, require_asked_for
 from overround.scraping.likeness import is_simulated
-from overround.scraping.matching import match_listings, same_match
+from overround.scraping.matching import is_linked_match, match_listings, same_match
 from overround.scraping.runs import ListFigures
 
 _log = structlog.get_logger(__name__)
@@ -207,9 +207,13 @@ def _with_resolved_id(book: EventRegister, stated: Listing) -> Listing:
 
     Neither outlives the match that it was given to: an id that the bookmaker uses again is of another match.
     """
-    known = book.find(stated)
+    known, link = book.find(stated), book.link_of(_key(stated))
+    if link is not None and is_linked_match(link, stated):
+        return book.as_linked(stated)
+    if link is not None:
+        lapse(book, link)
+        return stated
     if known is not None and is_used_again(known.listing, stated):
-        _forget_link(book, stated)
         return stated
     listing = book.as_linked(stated)
     if listing.sr_id is not None or known is None or known.listing.sr_id is None or known.listing.linked:
@@ -225,10 +229,23 @@ def is_used_again(before: Listing, after: Listing) -> bool:
     return not same_match(before, after)
 
 
-def _forget_link(book: EventRegister, listing: Listing) -> None:
-    link = book.unlink(_key(listing))
-    if link is not None:
-        _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, sr_id=link.sr_id)
+def drop_lapsed(book: EventRegister) -> None:
+    """Forget the stored links whose listing, as it is stored, is of another match by now."""
+    for link in book.links():
+        known = book.listing((link.bookmaker, link.listing_id))
+        # A linked listing is stored with the link's number; the number says nothing of its match then.
+        if known is not None and not is_linked_match(link, _without_number(known.listing, link.sr_id)):
+            lapse(book, link)
+
+
+def _without_number(listing: Listing, sr_id: int) -> Listing:
+    return msgspec.structs.replace(listing, sr_id=None) if listing.sr_id == sr_id else listing
+
+
+def lapse(book: EventRegister, link: ListingLink) -> None:
+    """Forget a link whose match is over: the bookmaker uses the listing's id for another."""
+    book.unlink((link.bookmaker, link.listing_id))
+    _log.warning("link_lapsed", bookmaker=link.bookmaker, listing=link.listing_id, sr_id=link.sr_id)
 
 
 def _real(answer: LeagueListings) -> LeagueListings:

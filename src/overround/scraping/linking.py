@@ -49,9 +49,7 @@ class ListingLinker:
         before = self._known(bookmaker, listing_id)
         if self._book.event(sr_id) is None:
             raise UnknownEventError(sr_id)
-        link = ListingLink(
-            bookmaker=bookmaker, listing_id=listing_id, sr_id=sr_id, reason=reason, linked_at=self._clock.now()
-        )
+        link = self._link(before.listing, sr_id, reason)
         await self._repository.save(link)
         self._book.link(link)
         self._rematch(before, sr_id)
@@ -72,6 +70,20 @@ class ListingLinker:
         self._book.unlink((bookmaker, listing_id))
         self._rematch(before, None)
         _log.info("listing_unlinked", bookmaker=bookmaker, listing=listing_id, reason=reason)
+
+    def _link(self, listing: Listing, sr_id: int, reason: str) -> ListingLink:
+        former = self._book.link_of((listing.bookmaker, listing.listing_id))
+        return ListingLink(
+            bookmaker=listing.bookmaker,
+            listing_id=listing.listing_id,
+            sr_id=sr_id,
+            reason=reason,
+            linked_at=self._clock.now(),
+            home=listing.home,
+            away=listing.away,
+            tournament=listing.tournament,
+            own_sr_id=listing.sr_id if former is None else former.own_sr_id,
+        )
 
     def _known(self, bookmaker: str, listing_id: str) -> KnownListing:
         known = self._book.listing((bookmaker, listing_id))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from overround.records.event import Event, Listing
+from overround.records.event import Event, Listing, ListingLink
 from overround.scraping.likeness import ALIKE, kind_of, namesakes, teams_likeness
 
 MAX_KICKOFF_SPREAD = timedelta(hours=24)
@@ -69,6 +69,20 @@ def same_match(one: Listing, other: Listing) -> bool:
     """
     found = teams_likeness(one, other)
     return min(found.home, found.away) >= ALIKE and not found.turned and kind_of(one).fits(kind_of(other))
+
+
+def is_linked_match(link: ListingLink, stated: Listing) -> bool:
+    """Tell whether a bookmaker's own statement of a linked listing is of the match that it was linked for.
+
+    An id that the bookmaker uses again is of another match. A link that does not say of which match it is counts no
+    more: it is of a former version, and the listing had left the event by then.
+    """
+    if link.own_sr_id is not None and stated.sr_id is not None:
+        return link.own_sr_id == stated.sr_id
+    if link.home is None or link.away is None or link.tournament is None:
+        return False
+    linked = msgspec.structs.replace(stated, home=link.home, away=link.away, tournament=link.tournament)
+    return same_match(linked, stated)
 
 
 def _contradiction(one: Listing, other: Listing) -> str:

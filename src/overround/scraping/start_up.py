@@ -15,6 +15,7 @@ from overround.errors import RecoveringError
 from overround.ports import Journal, LinkRepository, WarmupRepository
 from overround.records.batch import SnapshotWriteData
 from overround.records.writing import JournalEntry
+from overround.scraping.discovery import drop_lapsed
 from overround.scraping.event_coordinator import ScrapeContext
 from overround.storage.batch_codec import OpenBatch
 
@@ -268,6 +269,7 @@ class WarmUp:
         report = await warm_cache_from_db(
             repository, context.cache, context.book, context.catalogue, kickoff_after, clock
         )
+        drop_lapsed(context.book)
         if not self._is_whole():
             for sr_id, bookmaker, _ in tuple(context.cache):
                 context.cache.unaccept(sr_id, bookmaker)

@@ -108,6 +108,8 @@ class Participant(Wire, frozen=True):
 class AdditionalInfo(Wire, frozen=True):
     """Flags of an event."""
 
+    # Inferred, as the same flag on a market and on the event itself: captures show `suspended` on prices alone.
+
     live: bool | None = False
     suspended: bool | None = False
 

@@ -72,10 +72,12 @@ class SportybetNormaliser:
         listing = _listing(event)
         markets, occurrences = self._markets(event, self._routes.get(listing.sport, self._no_routes), tally)
         live = event.status in _STARTED or (bool(event.markets) and not _prematch_markets(event))
+        # An empty list of markets says that none is offered; null or no list says nothing.
+        says = event.markets is not None and event.status == NOT_STARTED and not live
         return Offer(
             listing=listing,
             markets=markets,
-            complete=event.status == NOT_STARTED and not live and at < listing.kickoff and tally.complete,
+            complete=says and at < listing.kickoff and tally.complete,
             live=live,
             suspended=_is_suspended(event),
             unmapped=tally.unmapped_markets,
