@@ -109,6 +109,8 @@ async def running(
     @asynccontextmanager
     async def service() -> AsyncIterator[Service]:
         async with running_database(settings) as database, running_service(settings, database, clock) as started:
+            if database.ready.is_set():
+                await started.integrity.run_quietly()  # the first look, which else comes at some time after the start
             yield started
 
     async with serving(service) as api:
