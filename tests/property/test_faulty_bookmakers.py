@@ -148,6 +148,11 @@ async def test_impossible_kickoffs_cost_their_own_places(slug: str, *, in_list: 
         path = (*(() if in_list else EVENT_AT[slug]), KICKOFF_FIELD[slug])
         put_odd(shop, slug, EVENTS[0], odd, path, in_list=in_list)
         await cycle_and_look(shop, {(slug, EVENTS[0])})
+        figures = shop.context.runs.lists(slug)
+        assert figures is not None
+        assert figures.unreadable == int(in_list)
+        # The net under all entries would catch it too, as a fault of ours.
+        assert not any(dropped.reason.startswith("internal") for dropped in figures.dropped)
 
 
 async def play(data: st.DataObject) -> None:
