@@ -83,7 +83,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
         """Read from the start: what comes was acknowledged, or the read says that it failed."""
         with suppress(OSError):
             for entry in self.log.read(0, limit):
-                assert self.held[entry.seq] == entry.body
+                assert self.held[entry.position] == entry.body
 
     @rule(share=SHARES)
     def release(self, share: int) -> None:
@@ -179,7 +179,7 @@ class DiskErrorMachine(RuleBasedStateMachine):
 
     def _compare(self, *, lasting: bool = False) -> None:
         """Nothing acknowledged is missing but what was told or was at risk; what else there is was offered."""
-        found = {entry.seq: entry.body for entry in self.log.read(0, 10_000)}
+        found = {entry.position: entry.body for entry in self.log.read(0, 10_000)}
         missing = self.held.keys() - found.keys()
         event("something was given up", str(bool(missing)))
         assert missing <= (self._told() if lasting else self.at_risk)

@@ -81,10 +81,10 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(ahead=st.integers(0, 30))
     def release_all(self, ahead: int) -> None:
-        """The database has all there is; it may say more."""
-        position = self.journal.stats().last + ahead
-        self.runner.run(self.journal.release(position))
-        self._forget(position)
+        """The database has all there is; a position beyond the newest entry releases nothing that is to come."""
+        newest = self.journal.stats().last
+        self.runner.run(self.journal.release(newest + ahead))
+        self._forget(newest)
 
     @rule(seconds=st.integers(-10_000_000, 10_000_000))
     def clock_jumps(self, seconds: int) -> None:
@@ -119,7 +119,7 @@ class JournalMachine(RuleBasedStateMachine):
         if places:
             self.disk.damage(*random.Random(seed).choice(places))  # noqa: S311 - a drawn place
         self._start_again()
-        found = {entry.seq for entry in self.runner.run(self._read())}
+        found = {entry.position for entry in self.runner.run(self._read())}
         lost = [seq for seq in self.held if seq not in found]
         assert len(lost) <= 1
         assert self.journal.stats().damaged_frames >= len(lost)
@@ -130,10 +130,10 @@ class JournalMachine(RuleBasedStateMachine):
     def all_is_there(self) -> None:
         """What must be there is, in order; what else is there was offered and is doubtful, and from then on stays."""
         entries = self.runner.run(self._read())
-        assert [entry.seq for entry in entries] == sorted({entry.seq for entry in entries})
+        assert [entry.position for entry in entries] == sorted({entry.position for entry in entries})
         numbers = [int.from_bytes(entry.body[:4], "big") for entry in entries]
         assert numbers == sorted(set(numbers))
-        found = {entry.seq: entry.body for entry in entries}
+        found = {entry.position: entry.body for entry in entries}
         assert found.items() >= self.held.items()
         assert {body for seq, body in found.items() if seq not in self.held} <= self.doubtful
         self.held = found
@@ -176,7 +176,7 @@ class JournalMachine(RuleBasedStateMachine):
         await self.journal.release(0)  # behind a commit whose callers are all gone
         for body, result in zip(bodies, results, strict=True):
             if isinstance(result, JournalEntry):
-                self.held[result.seq] = body
+                self.held[result.position] = body
             elif isinstance(result, JournalWriteError):
                 self.refused.add(body)
             else:
@@ -193,7 +193,7 @@ class JournalMachine(RuleBasedStateMachine):
         after = self.released
         while more := await self.journal.read(after, 3, wait=False):
             entries += more
-            after = entries[-1].seq
+            after = entries[-1].position
         return entries
 
 
