@@ -112,6 +112,9 @@ async def running(
             yield started
 
     async with serving(service) as api:
+        # The first comparison of cache and database belongs to the start, and must not see a cycle's prices.
+        while simulator is not None and await api.get("/api/integrity") is None:
+            pass
         yield Running(api=api, clock=clock, simulator=simulator)
 
 
