@@ -172,6 +172,22 @@ async def test_the_grid_is_exported_as_it_stands(api: Api) -> None:
     assert [(row["sr_id"], row["market"], row["outcome"], *(row[slug] for slug in SLUGS)) for row in rows] == expected
 
 
+async def test_an_event_that_is_not_compared_says_why_in_the_export(api: Api) -> None:
+    """Its prices stay in their columns, each with the reason beside it; comparable prices have none."""
+    book = api.service.context.book
+    disputed, *_ = book.events()
+    book.put_event(msgspec.structs.replace(disputed, conflict="other teams"))
+    async with api.session.get("/api/events.csv?markets=match_result") as response:
+        rows = list(csv.DictReader(io.StringIO(await response.text())))
+    reasons: dict[str, set[str]] = {"conflict": set(), "": set()}
+    for row in rows:
+        for slug in SLUGS:
+            if row[slug]:
+                reasons[row[f"{slug}_reason"]].add(row["sr_id"])
+    assert reasons["conflict"] == {str(disputed.sr_id)}
+    assert reasons[""] == {str(event.sr_id) for event in book.events()} - {str(disputed.sr_id)}
+
+
 def active(cell: dict[str, Any], place: int) -> str:
     """Return an outcome's price where it is active."""
     outcome = cell["outcomes"][place] if cell["outcomes"] else {"state": None}

@@ -86,6 +86,17 @@ async def in_csv(bench: Bench) -> set[Pair]:
     return {(int(line["sr_id"]), slug) for line in lines for slug in bench.api.service.context.sources if line[slug]}
 
 
+async def reasons_in_csv(bench: Bench, slug: str) -> Mapping[int, set[str]]:
+    """Return by event what the CSV says about a bookmaker's outcomes that it has, or had."""
+    async with bench.api.session.get("/api/events.csv") as response:
+        lines = list(csv.DictReader(io.StringIO(await response.text())))
+    found: dict[int, set[str]] = {}
+    for line in lines:
+        if line[slug] or line[f"{slug}_reason"]:
+            found.setdefault(int(line["sr_id"]), set()).add(line[f"{slug}_reason"])
+    return found
+
+
 async def rows(bench: Bench, sql: str) -> list[tuple[object, ...]]:
     """Return a query's rows."""
     async with bench.api.service.database.engine.connect() as connection:
@@ -99,6 +110,8 @@ async def test_unlisted_prices_are_withdrawn_everywhere_and_come_back(bench: Ben
         await struck(bench, FaultName.UNLISTED_EVENTS, slug, share=0.5)
         gone = {(sr_id, bookmaker) for sr_id, bookmaker in await rows(bench, pairs) if bookmaker == slug}
         assert gone
+        reasons = await reasons_in_csv(bench, slug)
+        assert {sr_id for sr_id, said in reasons.items() if said == {"removed"}} >= {sr_id for sr_id, _ in gone}
         assert {place: found & gone for place, found in (await offering(bench)).items() if found & gone} == {}
         await recovered(bench)
         assert gone <= (await offering(bench))["cache"]
@@ -130,6 +143,8 @@ async def test_a_body_in_play_before_kickoff_is_no_prematch_price(bench: Bench) 
     shown = await offering(bench)
     assert not shown["best"] & struck
     assert not shown["views"] & struck
+    reasons = await reasons_in_csv(bench, "betpawa")
+    assert set().union(*(reasons.get(sr_id, set()) for sr_id, _ in struck)) == {"started"}
     await recovered(bench)
     assert (await offering(bench))["best"] & struck
 

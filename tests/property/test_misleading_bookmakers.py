@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from overround.errors import ErrorClass, GoneError, MalformedError
@@ -131,7 +131,19 @@ class Model:
             self.prices[sr_id] = -price
 
 
+WHOLE = Step(kind="whole", listed=frozenset(EVENTS), bodies=("good",) * 3, price=2000)
+GONE = Step(kind="whole", listed=frozenset((1, 2)), bodies=("good",) * 3, price=2000)
+UNREADABLE = Step(kind="unreadable", listed=frozenset((1, 2)), bodies=("good",) * 3, price=2000)
+ODD_BODIES = [
+    Step(kind="whole", listed=frozenset(EVENTS), bodies=(kind,) * 3, price=2100) for kind in BODIES if kind != "good"
+]
+
+
+# Random scripts may take long to come upon a listing that leaves, or a body that lies after one that did not.
 @settings(max_examples=150, deadline=None)
+@example([WHOLE, GONE, WHOLE])
+@example([WHOLE, UNREADABLE, GONE])
+@example([step for odd in ODD_BODIES for step in (WHOLE, odd)])
 @given(st.lists(steps, min_size=1, max_size=8))
 def test_no_price_is_shown_against_the_evidence(script: list[Step]) -> None:
     """Runs end, the healthy bookmaker's prices stay, and the victim's are those of the latest complete evidence."""

@@ -150,7 +150,7 @@ class EventRegister:
     def put_event(self, event: Event) -> bool:
         """Enter an event; return whether it differs from before. That it is shown in play stays for its kick-off."""
         before = self._events.get(event.sr_id)
-        if before is not None and not event.conflict and _in_play(before) and before.kickoff == event.kickoff:
+        if before is not None and not event.conflict and is_shown_in_play(before) and before.kickoff == event.kickoff:
             event = msgspec.structs.replace(event, conflict=before.conflict)
         if before == event:
             return False
@@ -236,7 +236,8 @@ def update_book(book: EventRegister, events: Iterable[Event], listings: Iterable
     )
 
 
-def _in_play(event: Event) -> bool:
+def is_shown_in_play(event: Event) -> bool:
+    """Tell whether a bookmaker shows the event in play before its kick-off."""
     return event.conflict.endswith(_IN_PLAY)
 
 
