@@ -65,6 +65,8 @@ MASKS: Sequence[Mask] = (
     Mask(path="body/detail", reason=_DURATION, part=r"(?<=again in )[\d.]+(?= s$)"),
     Mask(request="GET /api/status", path="body/process/*", reason="memory and load of this machine"),
     Mask(request="GET /api/status", path="body/database/size_bytes", reason="pages that PostgreSQL happens to use"),
+    Mask(request="GET /api/database", path="body/head", reason="the newest migration, which every new one changes"),
+    Mask(request="GET /api/database", path="body/revision", reason="the newest migration, as `head`"),
     Mask(request="GET /api/database", path="body/size_bytes", reason="pages that PostgreSQL happens to use"),
     Mask(request="GET /api/doctor", path="body/checks/*/text", reason="as size_bytes", part=r"\d+(?= MiB$)"),
     Mask(request="GET /api/doctor", path="body/checks/*/text", reason=_AGE, part=r"\d+(?= s ago)"),
