@@ -264,9 +264,7 @@ async def test_refusals_in_bodies_open_the_breaker(bookmaker: Bookmaker, make: M
 
 
 @pytest.mark.parametrize(("encoding", "arrives"), [("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("utf-32", "utf-32")])
-async def test_a_body_may_have_a_byte_order_mark(
-    bookmaker: Bookmaker, make: Make, encoding: str, arrives: str
-) -> None:
+async def test_a_body_may_have_a_byte_order_mark(bookmaker: Bookmaker, make: Make, encoding: str, arrives: str) -> None:
     """Whatever the charset that a server forgot to state, the body is read; UTF-8 loses its mark where it arrives."""
     bookmaker.will(web.Response(body='{"a":1}'.encode(encoding)))
     assert (await make().get("/event")).body == '{"a":1}'.encode(arrives)
