@@ -15,7 +15,7 @@ from overround.upkeep.health import (
     Effect,
     Facts,
     HealthBook,
-    Recovery,
+    RecoveryFacts,
 )
 from tests.integration.write_data import NOON
 
@@ -48,7 +48,7 @@ def bookmaker(**changes: object) -> Facts:
 
 
 AILING = {
-    "recovering": (Effect.NOT_READY, Facts(now=NOON, recovery=Recovery(percent=3, batches=9, batches_read=1))),
+    "recovering": (Effect.NOT_READY, Facts(now=NOON, recovery=RecoveryFacts(percent=3, batches=9, batches_read=1))),
     "owned_elsewhere": (Effect.NOT_READY, Facts(now=NOON, other_owner="process 7 on host one")),
     "database_away": (Effect.NOT_READY, Facts(now=NOON, database_ready=False)),
     "cache_filling": (Effect.NOT_READY, Facts(now=NOON, warm=False)),

@@ -8,7 +8,7 @@ import pytest
 
 from overround.bookmakers.bet9ja.wire import refusal_of as bet9ja
 from overround.bookmakers.betpawa.wire import refusal_of as betpawa
-from overround.bookmakers.kit.refusals import Meaning, meaning_of_text
+from overround.bookmakers.kit.refusals import AnswerMeaning, meaning_of_text
 from overround.bookmakers.registry import load_bookmakers
 from overround.bookmakers.sportybet.wire import refusal_of as sportybet
 from overround.catalogue import load_catalogue
@@ -78,15 +78,15 @@ def test_a_list_that_is_invalid_is_no_missing_event() -> None:
 @pytest.mark.parametrize(
     ("text", "meaning"),
     [
-        ("Event does not exist", Meaning.GONE),
-        ("No such event", Meaning.GONE),
-        ("No odds found: server busy", Meaning.BUSY),
-        ("request timed out", Meaning.BUSY),
+        ("Event does not exist", AnswerMeaning.GONE),
+        ("No such event", AnswerMeaning.GONE),
+        ("No odds found: server busy", AnswerMeaning.BUSY),
+        ("request timed out", AnswerMeaning.BUSY),
         ("Access denied", None),
         ("", None),
     ],
 )
-def test_words_mean_what_they_say(text: str, meaning: Meaning | None) -> None:
+def test_words_mean_what_they_say(text: str, meaning: AnswerMeaning | None) -> None:
     """Busy goes before gone: a listing is not given up for a server that has too much to do."""
     assert meaning_of_text(text) is meaning
 

@@ -16,7 +16,7 @@ _NOTED_EVERY = 1.0  # seconds
 _log = structlog.get_logger(__name__)
 
 
-class Confirmed(msgspec.Struct, frozen=True):
+class ConfirmedWatermark(msgspec.Struct, frozen=True):
     """Up to which seq the database confirmed a generation, and when it last did."""
 
     generation: Generation
@@ -24,7 +24,7 @@ class Confirmed(msgspec.Struct, frozen=True):
     at: datetime
 
 
-_NOTES = msgspec.json.Decoder(list[Confirmed])
+_NOTES = msgspec.json.Decoder(list[ConfirmedWatermark])
 
 
 class Watermarks:
@@ -43,7 +43,7 @@ class Watermarks:
         self._handler = handler
         self._clock = clock
         self._on_gap = on_gap
-        self._confirmed: dict[uuid.UUID, Confirmed] = {}
+        self._confirmed: dict[uuid.UUID, ConfirmedWatermark] = {}
         self._noted_at = float("-inf")
         self.went_back_at: datetime | None = None
         self.open_gaps = 0
@@ -73,7 +73,7 @@ class Watermarks:
     async def note(self, generation: uuid.UUID, seq: int, *, at_once: bool = False) -> None:
         """Take note of what was committed; on disk at most once a second, for the files tell nearly all of it."""
         whose = next((one for one in self._journal.generations() if one.id == generation), Generation(generation))
-        self._confirmed[generation] = Confirmed(whose, max(seq, self.confirmed(generation)), self._clock.now())
+        self._confirmed[generation] = ConfirmedWatermark(whose, max(seq, self.confirmed(generation)), self._clock.now())
         if at_once or self._clock.monotonic() - self._noted_at >= _NOTED_EVERY:
             await self.save()
 

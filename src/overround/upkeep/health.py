@@ -40,7 +40,7 @@ class Effect(StrEnum):
     NOTICE = "notice"  # shown among the alerts alone
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class HealthFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not well; `bookmaker` is a slug, `since` None where only the first look at it is known."""
 
     text: str
@@ -59,7 +59,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     bookmaker: str = ""
 
 
-class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+class RecoveryFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How far the cache has taken over the journal: percent, and batches read of those that it held."""
 
     percent: int
@@ -103,7 +103,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that the rules look at; every default means health."""
 
     now: datetime
-    recovery: Recovery | None = None
+    recovery: RecoveryFacts | None = None
     database_ready: bool = True
     other_owner: str = ""
     clock_fault: str = ""
@@ -117,7 +117,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     bookmakers: Sequence[BookmakerFacts] = ()
 
 
-class Rule(msgspec.Struct, frozen=True):
+class HealthRule(msgspec.Struct, frozen=True):
     """A rule; `part` is the part of the service that it is about, `remedy` the advice that goes with it."""
 
     code: str
@@ -125,7 +125,7 @@ class Rule(msgspec.Struct, frozen=True):
     severity: Severity
     part: str
     remedy: str
-    find: Callable[[Facts], Iterator[Finding]]
+    find: Callable[[Facts], Iterator[HealthFinding]]
 
 
 class HealthBook:
@@ -157,175 +157,175 @@ class HealthBook:
         ]
 
 
-def _recovering(facts: Facts) -> Iterator[Finding]:
+def _recovering(facts: Facts) -> Iterator[HealthFinding]:
     progress = facts.recovery
     if progress is not None:
         batches = f"{progress.batches_read} of {progress.batches} batches read"
-        yield Finding(text=f"the cache takes over the journal: {progress.percent} %, {batches}")
+        yield HealthFinding(text=f"the cache takes over the journal: {progress.percent} %, {batches}")
 
 
-def _owned_elsewhere(facts: Facts) -> Iterator[Finding]:
+def _owned_elsewhere(facts: Facts) -> Iterator[HealthFinding]:
     if facts.other_owner:
         rest = "this one fetches nothing, and keeps its journal until that one ends"
-        yield Finding(text=f"another service owns the database: {facts.other_owner}; {rest}")
+        yield HealthFinding(text=f"another service owns the database: {facts.other_owner}; {rest}")
 
 
-def _clock_stepped(facts: Facts) -> Iterator[Finding]:
+def _clock_stepped(facts: Facts) -> Iterator[HealthFinding]:
     if facts.clock_fault:
-        yield Finding(
+        yield HealthFinding(
             text=f"{facts.clock_fault}: times that people read may be wrong; order, ages and schedule are not"
         )
 
 
-def _retention_waits(facts: Facts) -> Iterator[Finding]:
+def _retention_waits(facts: Facts) -> Iterator[HealthFinding]:
     if facts.retention_waits:
         text = "partitions are old by the clock, but not by the time that the service has run"
-        yield Finding(text=f"{len(facts.retention_waits)} {text}: {', '.join(facts.retention_waits)}")
+        yield HealthFinding(text=f"{len(facts.retention_waits)} {text}: {', '.join(facts.retention_waits)}")
 
 
-def _database_away(facts: Facts) -> Iterator[Finding]:
+def _database_away(facts: Facts) -> Iterator[HealthFinding]:
     if not facts.database_ready and not facts.other_owner:
-        yield Finding(text="the database is away: prices are journalled until it returns")
+        yield HealthFinding(text="the database is away: prices are journalled until it returns")
 
 
-def _cache_filling(facts: Facts) -> Iterator[Finding]:
+def _cache_filling(facts: Facts) -> Iterator[HealthFinding]:
     if facts.database_ready and not facts.warm:
-        yield Finding(text="the cache is being filled from the database")
+        yield HealthFinding(text="the cache is being filled from the database")
 
 
-def _queue_stopped(facts: Facts) -> Iterator[Finding]:
+def _queue_stopped(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and not facts.queue.running:
-        yield Finding(text="the write queue is not running")
+        yield HealthFinding(text="the write queue is not running")
 
 
-def _journal_refused(facts: Facts) -> Iterator[Finding]:
+def _journal_refused(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.journal_error:
-        yield Finding(text=f"the journal's disk refuses writes: {facts.queue.journal_error}")
+        yield HealthFinding(text=f"the journal's disk refuses writes: {facts.queue.journal_error}")
 
 
-def _journal_full(facts: Facts) -> Iterator[Finding]:
+def _journal_full(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.fill is FillState.WAITING:
-        yield Finding(text="the journal is full: new prices wait in memory until there is room")
+        yield HealthFinding(text="the journal is full: new prices wait in memory until there is room")
 
 
-def _journal_fills(facts: Facts) -> Iterator[Finding]:
+def _journal_fills(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.fill is FillState.SLOW:
-        yield Finding(text=f"the journal is {facts.queue.fill_percent} % full: scraping is slow")
+        yield HealthFinding(text=f"the journal is {facts.queue.fill_percent} % full: scraping is slow")
 
 
-def _partitions_short(facts: Facts) -> Iterator[Finding]:
+def _partitions_short(facts: Facts) -> Iterator[HealthFinding]:
     if facts.partitions_short:
-        yield Finding(text="fewer than two partitions are there for the time to come: maintenance fails")
+        yield HealthFinding(text="fewer than two partitions are there for the time to come: maintenance fails")
 
 
-def _writes_fail(facts: Facts) -> Iterator[Finding]:
+def _writes_fail(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.last_error:
         text = f"the database does not take writes: {facts.queue.last_error}"
-        yield Finding(text=text, since=facts.queue.state_since)
+        yield HealthFinding(text=text, since=facts.queue.state_since)
 
 
-def _writer_paused(facts: Facts) -> Iterator[Finding]:
+def _writer_paused(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.state is WriterState.BREAKER_OPEN:
-        yield Finding(text=f"the writer is paused: {facts.queue.state_reason}", since=facts.queue.state_since)
+        yield HealthFinding(text=f"the writer is paused: {facts.queue.state_reason}", since=facts.queue.state_since)
 
 
-def _database_silent(facts: Facts) -> Iterator[Finding]:
+def _database_silent(facts: Facts) -> Iterator[HealthFinding]:
     stats = facts.queue
     if stats is not None and stats.pending and stats.unanswered_seconds >= _UNANSWERED_SECONDS:
         seconds = stats.unanswered_seconds
         text = f"the database has not answered for {seconds:.0f} s, while {stats.pending} batches wait"
-        yield Finding(text=text, since=facts.now - timedelta(seconds=seconds))
+        yield HealthFinding(text=text, since=facts.now - timedelta(seconds=seconds))
 
 
-def _integrity_broken(facts: Facts) -> Iterator[Finding]:
+def _integrity_broken(facts: Facts) -> Iterator[HealthFinding]:
     if facts.lost_markets or facts.extra_markets:
         text = f"cache and database differ: {facts.lost_markets} markets lost, {facts.extra_markets} extra"
-        yield Finding(text=text)
+        yield HealthFinding(text=text)
 
 
-def _journal_unread(facts: Facts) -> Iterator[Finding]:
+def _journal_unread(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.journal_read_error:
-        yield Finding(text=f"the journal cannot be read: {facts.queue.journal_read_error}")
+        yield HealthFinding(text=f"the journal cannot be read: {facts.queue.journal_read_error}")
 
 
-def _journal_restored(facts: Facts) -> Iterator[Finding]:
+def _journal_restored(facts: Facts) -> Iterator[HealthFinding]:
     stats = facts.queue
     if stats is not None and stats.restored_at is not None and facts.now - stats.restored_at < _LONG_SHOWN:
         text = f"{stats.restored_files} files of the journal were unlinked or replaced, and copied back"
-        yield Finding(text=text, since=stats.restored_at)
+        yield HealthFinding(text=text, since=stats.restored_at)
 
 
-def _journal_damaged(facts: Facts) -> Iterator[Finding]:
+def _journal_damaged(facts: Facts) -> Iterator[HealthFinding]:
     stats = facts.queue
     if stats is not None and (stats.damaged_frames or stats.damaged_files):
         files = f"; {stats.damaged_files} damaged files are put away" if stats.damaged_files else ""
-        yield Finding(text=f"{stats.damaged_frames} damaged frames were found in the journal{files}")
+        yield HealthFinding(text=f"{stats.damaged_frames} damaged frames were found in the journal{files}")
 
 
-def _watermark_went_back(facts: Facts) -> Iterator[Finding]:
+def _watermark_went_back(facts: Facts) -> Iterator[HealthFinding]:
     stats = facts.queue
     if stats is not None and stats.went_back_at is not None and facts.now - stats.went_back_at < _FORGOTTEN_SHOWN:
         text = "the database had forgotten what it had confirmed; what the journal has of it is written again"
-        yield Finding(text=text, since=stats.went_back_at)
+        yield HealthFinding(text=text, since=stats.went_back_at)
 
 
-def _history_gaps(facts: Facts) -> Iterator[Finding]:
+def _history_gaps(facts: Facts) -> Iterator[HealthFinding]:
     stats = facts.queue
     if stats is not None and stats.open_gaps:
-        yield Finding(
+        yield HealthFinding(
             text=f"the database forgot {stats.open_gaps} stretches of the history that no journal has any more"
         )
 
 
-def _rows_held(facts: Facts) -> Iterator[Finding]:
+def _rows_held(facts: Facts) -> Iterator[HealthFinding]:
     for held in facts.queue.held if facts.queue is not None else ():
         name = _name(facts, held.bookmaker)
         full = "; there is no room for more, so it is not polled" if held.full else ""
         state = f"SQLSTATE {held.sqlstate}, " if held.sqlstate else ""
         text = f"{name}: {held.rows} batches are held back ({state}{held.sample}){full}"
-        yield Finding(text=text, bookmaker=held.bookmaker, since=held.since)
+        yield HealthFinding(text=text, bookmaker=held.bookmaker, since=held.since)
 
 
-def _texts_cleaned(facts: Facts) -> Iterator[Finding]:
+def _texts_cleaned(facts: Facts) -> Iterator[HealthFinding]:
     for one in facts.bookmakers:
         if one.replaced_at is not None:
             text = f"{one.name} sends characters that no text can hold: {one.replaced} were replaced since the start"
-            yield Finding(text=text, bookmaker=one.slug)
+            yield HealthFinding(text=text, bookmaker=one.slug)
 
 
-def _connections_crowded(facts: Facts) -> Iterator[Finding]:
+def _connections_crowded(facts: Facts) -> Iterator[HealthFinding]:
     book = facts.connections
     if book.crowded_at is not None and facts.now - book.crowded_at < _RECENT:
-        yield Finding(text=f"as many connections are open as there may be, {book.most}: others are closed")
+        yield HealthFinding(text=f"as many connections are open as there may be, {book.most}: others are closed")
 
 
-def _connections_silent(facts: Facts) -> Iterator[Finding]:
+def _connections_silent(facts: Facts) -> Iterator[HealthFinding]:
     if facts.connections.silent >= _MANY_SILENT:
-        yield Finding(text=f"{facts.connections.silent} connections have sent no whole request for some seconds")
+        yield HealthFinding(text=f"{facts.connections.silent} connections have sent no whole request for some seconds")
 
 
-def _accept_failed(facts: Facts) -> Iterator[Finding]:
+def _accept_failed(facts: Facts) -> Iterator[HealthFinding]:
     if facts.connections.accept_error:
-        yield Finding(text=f"connections cannot be accepted: {facts.connections.accept_error}")
+        yield HealthFinding(text=f"connections cannot be accepted: {facts.connections.accept_error}")
 
 
-def _left_alone(facts: Facts) -> Iterator[Finding]:
+def _left_alone(facts: Facts) -> Iterator[HealthFinding]:
     for one in facts.bookmakers:
         if one.left_alone:
-            yield Finding(text=f"only probed, since so much failed: {one.name}", bookmaker=one.slug)
+            yield HealthFinding(text=f"only probed, since so much failed: {one.name}", bookmaker=one.slug)
 
 
-def _prices_stale(facts: Facts) -> Iterator[Finding]:
+def _prices_stale(facts: Facts) -> Iterator[HealthFinding]:
     for one in facts.bookmakers:
         if one.stale_seconds > STALE_SECONDS:
             text = f"no prices for more than {STALE_SECONDS / 60:.0f} minutes: {one.name}"
-            yield Finding(text=text, bookmaker=one.slug)
+            yield HealthFinding(text=text, bookmaker=one.slug)
 
 
-def _dead_letters(facts: Facts) -> Iterator[Finding]:
+def _dead_letters(facts: Facts) -> Iterator[HealthFinding]:
     if facts.queue is not None and facts.queue.dead_lettered:
         count = facts.queue.dead_lettered
-        yield Finding(text=f"the database could not take {count} units since the start: they are dead letters")
+        yield HealthFinding(text=f"the database could not take {count} units since the start: they are dead letters")
 
 
 def _name(facts: Facts, slug: str) -> str:
@@ -335,9 +335,9 @@ def _name(facts: Facts, slug: str) -> str:
 _NOT_READY, _DEGRADED, _NOTICE = Effect.NOT_READY, Effect.DEGRADED, Effect.NOTICE
 _CRITICAL, _WARNING = Severity.CRITICAL, Severity.WARNING
 
-RULES: Final[Sequence[Rule]] = (
-    Rule("recovering", _NOT_READY, _CRITICAL, "cache", "wait: it says how far it is", _recovering),
-    Rule(
+RULES: Final[Sequence[HealthRule]] = (
+    HealthRule("recovering", _NOT_READY, _CRITICAL, "cache", "wait: it says how far it is", _recovering),
+    HealthRule(
         "database_away",
         _NOT_READY,
         _CRITICAL,
@@ -345,9 +345,9 @@ RULES: Final[Sequence[Rule]] = (
         "bring PostgreSQL back: what waits is written by itself",
         _database_away,
     ),
-    Rule("cache_filling", _NOT_READY, _CRITICAL, "cache", "wait: it takes seconds", _cache_filling),
-    Rule("queue_stopped", _NOT_READY, _CRITICAL, "writer", "restart the service", _queue_stopped),
-    Rule(
+    HealthRule("cache_filling", _NOT_READY, _CRITICAL, "cache", "wait: it takes seconds", _cache_filling),
+    HealthRule("queue_stopped", _NOT_READY, _CRITICAL, "writer", "restart the service", _queue_stopped),
+    HealthRule(
         "journal_refused",
         _NOT_READY,
         _CRITICAL,
@@ -355,7 +355,7 @@ RULES: Final[Sequence[Rule]] = (
         "free space on the journal's disk: it resumes by itself",
         _journal_refused,
     ),
-    Rule(
+    HealthRule(
         "journal_full",
         _NOT_READY,
         _CRITICAL,
@@ -363,7 +363,7 @@ RULES: Final[Sequence[Rule]] = (
         "bring the database back, or raise OVERROUND_QUEUE__MAX_BYTES and restart",
         _journal_full,
     ),
-    Rule(
+    HealthRule(
         "journal_fills",
         _DEGRADED,
         _CRITICAL,
@@ -371,7 +371,7 @@ RULES: Final[Sequence[Rule]] = (
         "bring the database back, or raise OVERROUND_QUEUE__MAX_BYTES and restart",
         _journal_fills,
     ),
-    Rule(
+    HealthRule(
         "owned_elsewhere",
         _NOT_READY,
         _CRITICAL,
@@ -379,7 +379,7 @@ RULES: Final[Sequence[Rule]] = (
         "stop one of the two; `overround queue drain` writes the journal of the one that ended",
         _owned_elsewhere,
     ),
-    Rule(
+    HealthRule(
         "clock_stepped",
         _DEGRADED,
         _WARNING,
@@ -387,7 +387,7 @@ RULES: Final[Sequence[Rule]] = (
         "set the machine's clock right, and let NTP keep it; it is shown for ten minutes after that",
         _clock_stepped,
     ),
-    Rule(
+    HealthRule(
         "retention_waits",
         _DEGRADED,
         _WARNING,
@@ -395,7 +395,7 @@ RULES: Final[Sequence[Rule]] = (
         "check the clock; if it is right, `overround db retain --until DATE` drops them",
         _retention_waits,
     ),
-    Rule(
+    HealthRule(
         "partitions_short",
         _DEGRADED,
         _CRITICAL,
@@ -403,7 +403,7 @@ RULES: Final[Sequence[Rule]] = (
         "look for maintenance_failed in the log",
         _partitions_short,
     ),
-    Rule(
+    HealthRule(
         "writes_fail",
         _DEGRADED,
         _CRITICAL,
@@ -411,7 +411,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at last_error of `overround queue status`; it is tried again by itself",
         _writes_fail,
     ),
-    Rule(
+    HealthRule(
         "writer_paused",
         _DEGRADED,
         _CRITICAL,
@@ -419,7 +419,7 @@ RULES: Final[Sequence[Rule]] = (
         "`overround db upgrade`, or a release that is mended; nothing is dropped meanwhile",
         _writer_paused,
     ),
-    Rule(
+    HealthRule(
         "database_silent",
         _DEGRADED,
         _CRITICAL,
@@ -427,7 +427,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at the server: it is reached and does not answer; prices are journalled meanwhile",
         _database_silent,
     ),
-    Rule(
+    HealthRule(
         "journal_unread",
         _DEGRADED,
         _CRITICAL,
@@ -435,7 +435,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at the journal's disk: it is read again without end, and nothing is forgotten",
         _journal_unread,
     ),
-    Rule(
+    HealthRule(
         "watermark_went_back",
         _DEGRADED,
         _CRITICAL,
@@ -443,7 +443,7 @@ RULES: Final[Sequence[Rule]] = (
         "find out why PostgreSQL forgot: an older copy, a promoted standby, a disk that it does not wait for",
         _watermark_went_back,
     ),
-    Rule(
+    HealthRule(
         "history_gaps",
         _DEGRADED,
         _CRITICAL,
@@ -451,7 +451,7 @@ RULES: Final[Sequence[Rule]] = (
         "overround db gaps shows what the history lacks, --acknowledge ends the alarm",
         _history_gaps,
     ),
-    Rule(
+    HealthRule(
         "journal_restored",
         _DEGRADED,
         _CRITICAL,
@@ -459,8 +459,10 @@ RULES: Final[Sequence[Rule]] = (
         "find out who deletes or replaces files of the journal",
         _journal_restored,
     ),
-    Rule("integrity_broken", _DEGRADED, _CRITICAL, "integrity", "report it: this must not happen", _integrity_broken),
-    Rule(
+    HealthRule(
+        "integrity_broken", _DEGRADED, _CRITICAL, "integrity", "report it: this must not happen", _integrity_broken
+    ),
+    HealthRule(
         "journal_damaged",
         _DEGRADED,
         _CRITICAL,
@@ -468,7 +470,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at the disk; the log names file and place; then `overround queue clear-damaged`",
         _journal_damaged,
     ),
-    Rule(
+    HealthRule(
         "rows_held",
         _DEGRADED,
         _CRITICAL,
@@ -476,7 +478,7 @@ RULES: Final[Sequence[Rule]] = (
         "`overround queue held`; they are written by themselves once the cause is mended; or retry or drop them",
         _rows_held,
     ),
-    Rule(
+    HealthRule(
         "connections_crowded",
         _DEGRADED,
         _WARNING,
@@ -484,7 +486,7 @@ RULES: Final[Sequence[Rule]] = (
         "look for a client that opens connections and leaves them; or raise the limit on open files",
         _connections_crowded,
     ),
-    Rule(
+    HealthRule(
         "connections_silent",
         _DEGRADED,
         _WARNING,
@@ -492,7 +494,7 @@ RULES: Final[Sequence[Rule]] = (
         "look for a client that opens connections and sends nothing: each is closed after 15 s",
         _connections_silent,
     ),
-    Rule(
+    HealthRule(
         "accept_failed",
         _DEGRADED,
         _WARNING,
@@ -500,7 +502,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at the limits on open files and memory: it is tried again by itself",
         _accept_failed,
     ),
-    Rule(
+    HealthRule(
         "texts_cleaned",
         _DEGRADED,
         _WARNING,
@@ -508,7 +510,7 @@ RULES: Final[Sequence[Rule]] = (
         "tell the bookmaker: its prices are taken, a character of its names is replaced by U+FFFD",
         _texts_cleaned,
     ),
-    Rule(
+    HealthRule(
         "bookmaker_left_alone",
         _NOTICE,
         _WARNING,
@@ -516,7 +518,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at last_error of GET /api/bookmakers; it closes with the first answer",
         _left_alone,
     ),
-    Rule(
+    HealthRule(
         "prices_stale",
         _NOTICE,
         _WARNING,
@@ -524,7 +526,7 @@ RULES: Final[Sequence[Rule]] = (
         "look at the errors of the newest runs: GET /api/scrape/runs",
         _prices_stale,
     ),
-    Rule(
+    HealthRule(
         "dead_letters",
         _NOTICE,
         _WARNING,

@@ -133,7 +133,7 @@ export interface CoverageView {
   dropped_count: number;
   share: number | null;
   unmapped: UnmappedView[];
-  dropped: RoutesDroppedView[];
+  dropped: DroppedView[];
   worst: EventCoverageView[];
 }
 
@@ -190,6 +190,11 @@ export interface Diagnosis {
   checks: CheckView[];
 }
 
+export interface DroppedEntriesView {
+  reason: string;
+  count: number;
+}
+
 export interface DroppedLettersView {
   dropped: number[];
   unknown: number[];
@@ -199,6 +204,11 @@ export interface DroppedRowsView {
   bookmaker: string;
   rows: number;
   snapshots: number;
+}
+
+export interface DroppedView {
+  reason: string;
+  count: number;
 }
 
 export interface EventCoverageView {
@@ -376,7 +386,7 @@ export interface ListsView {
   unreadable: number;
   unlisted: number;
   failed: number;
-  dropped: RoutesDroppedView[];
+  dropped: DroppedEntriesView[];
   counts_trusted: boolean;
 }
 
@@ -794,16 +804,6 @@ export interface UnmatchedView {
 }
 
 export type WriterState = "running" | "retrying" | "breaker_open";
-
-export interface RoutesDroppedView {
-  reason: string;
-  count: number;
-}
-
-export interface RoutesDroppedView {
-  reason: string;
-  count: number;
-}
 
 /** What GET answers, by path. */
 export interface Answers {

@@ -46,7 +46,7 @@ class HoldView(BaseModel):
     reason: str
 
 
-class DroppedView(BaseModel):
+class DroppedEntriesView(BaseModel):
     """How many entries of lists became no listing, and why."""
 
     reason: str
@@ -65,7 +65,7 @@ class ListsView(BaseModel):
     unreadable: int
     unlisted: int
     failed: int
-    dropped: list[DroppedView]
+    dropped: list[DroppedEntriesView]
     counts_trusted: bool
 
 
@@ -200,7 +200,7 @@ def _lists(figures: ListFigures | None) -> ListsView | None:
         unreadable=figures.unreadable,
         unlisted=figures.unlisted,
         failed=figures.failed,
-        dropped=[DroppedView(reason=dropped.reason, count=dropped.count) for dropped in figures.dropped],
+        dropped=[DroppedEntriesView(reason=dropped.reason, count=dropped.count) for dropped in figures.dropped],
         counts_trusted=figures.counts_trusted,
     )
 

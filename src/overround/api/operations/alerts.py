@@ -6,7 +6,7 @@ from overround.api.bookmakers.routes import Holding, held, seconds_since_success
 from overround.api.state import ApiState
 from overround.fetching.circuit_breaker import BreakerState
 from overround.scraping.start_up import CatchUpProgress
-from overround.upkeep.health import BookmakerFacts, Effect, Facts, Reason, Recovery
+from overround.upkeep.health import BookmakerFacts, Effect, Facts, Reason, RecoveryFacts
 
 
 def reasons(state: ApiState) -> list[Reason]:
@@ -43,7 +43,7 @@ def facts_of(state: ApiState) -> Facts:
         now=now,
         recovery=None
         if progress is None
-        else Recovery(percent=progress.percent, batches=progress.batches, batches_read=progress.batches_read),
+        else RecoveryFacts(percent=progress.percent, batches=progress.batches, batches_read=progress.batches_read),
         database_ready=state.database_ready.is_set(),
         other_owner=state.ownership.elsewhere,
         clock_fault=state.clock_watch.reason(),

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 
 from overround.bookmakers.kit.decoding import decode_json, decode_or_none, number_text
-from overround.bookmakers.kit.refusals import Meaning, error_for, meaning_of_text
+from overround.bookmakers.kit.refusals import AnswerMeaning, error_for, meaning_of_text
 from overround.errors import FetchError, GoneError, MalformedError
 from overround.texts import plain_text
 
@@ -23,7 +23,7 @@ _SUCCESS: Final = frozenset(("OK", "D"))
 _SUCCESSFUL: Final = b'{"R":"OK",'
 _START: Final = 24  # bytes, which hold the code of nearly every answer
 # Codes without words; with words, as "E" with "Too many requests", the words say what is meant.
-_MEANINGS: Final[Mapping[str, Meaning]] = MappingProxyType({"E": Meaning.GONE})
+_MEANINGS: Final[Mapping[str, AnswerMeaning]] = MappingProxyType({"E": AnswerMeaning.GONE})
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False):
@@ -149,7 +149,7 @@ def _refusal(code: str, payload: bytes, subject: str) -> FetchError:
     """Return what a code means, with the words that may stand in place of the data."""
     text = plain_text(decode_or_none(_TEXT, payload))
     meaning = meaning_of_text(text) if text else _MEANINGS.get(code)
-    return error_for(meaning or Meaning.REFUSED, SLUG, subject, f'R is "{code[:40]}" {text}')
+    return error_for(meaning or AnswerMeaning.REFUSED, SLUG, subject, f'R is "{code[:40]}" {text}')
 
 
 def _text(price: LivePrice) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import msgspec
 
 from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none, number_text
-from overround.bookmakers.kit.refusals import Meaning, error_for, meaning_of
+from overround.bookmakers.kit.refusals import AnswerMeaning, error_for, meaning_of
 from overround.errors import FetchError, MalformedError
 
 SLUG: Final = "betpawa"
@@ -21,7 +21,9 @@ SPORTRADAR: Final = "SPORTRADAR"
 HOME: Final = 1
 AWAY: Final = 2
 _NOT_FOUND: Final = "NOT_FOUND"
-_MEANINGS: Final[Mapping[str, Meaning]] = MappingProxyType({_NOT_FOUND: Meaning.GONE, "404": Meaning.GONE})
+_MEANINGS: Final[Mapping[str, AnswerMeaning]] = MappingProxyType(
+    {_NOT_FOUND: AnswerMeaning.GONE, "404": AnswerMeaning.GONE}
+)
 _WORDS: Final = re.compile(r"\w+")
 _LONGEST_ERROR: Final = 16_384  # bytes; a body with more is an event or a list
 _NULL: Final = msgspec.Raw(b"null")

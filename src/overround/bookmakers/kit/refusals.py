@@ -25,7 +25,7 @@ _GONE: Final = re.compile(
 )
 
 
-class Meaning(StrEnum):
+class AnswerMeaning(StrEnum):
     """What an error inside an answer means for the request."""
 
     GONE = "gone"  # there is no such event (any more)
@@ -33,25 +33,25 @@ class Meaning(StrEnum):
     REFUSED = "refused"  # the server does not want the request
 
 
-def meaning_of(code: Code, text: str, table: Mapping[Code, Meaning]) -> Meaning:
+def meaning_of(code: Code, text: str, table: Mapping[Code, AnswerMeaning]) -> AnswerMeaning:
     """Return what an error means: by the bookmaker's table, else by the words that come with it, else a refusal."""
     if code in table:
         return table[code]
-    return meaning_of_text(text) or Meaning.REFUSED
+    return meaning_of_text(text) or AnswerMeaning.REFUSED
 
 
-def meaning_of_text(text: str) -> Meaning | None:
+def meaning_of_text(text: str) -> AnswerMeaning | None:
     """Return what an error's words mean; None where they say nothing known. Busy goes before gone."""
     if _BUSY.search(text):
-        return Meaning.BUSY
-    return Meaning.GONE if _GONE.search(text) else None
+        return AnswerMeaning.BUSY
+    return AnswerMeaning.GONE if _GONE.search(text) else None
 
 
-def error_for(meaning: Meaning, bookmaker: str, subject: str, reason: str) -> FetchError:
+def error_for(meaning: AnswerMeaning, bookmaker: str, subject: str, reason: str) -> FetchError:
     """Return the classified error."""
     reason = reason.strip()[:_SHOWN]
-    if meaning is Meaning.GONE:
+    if meaning is AnswerMeaning.GONE:
         return GoneError(bookmaker, subject, reason)
-    if meaning is Meaning.BUSY:
+    if meaning is AnswerMeaning.BUSY:
         return TransientFetchError(bookmaker, subject, reason, overloaded=True)
     return RefusedError(bookmaker, subject, reason)

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from overround.bookmakers.kit.decoding import MALFORMED, Tally, decode_json, decode_or_none, number_text
-from overround.bookmakers.kit.refusals import Meaning, error_for, meaning_of
+from overround.bookmakers.kit.refusals import AnswerMeaning, error_for, meaning_of
 from overround.errors import FetchError, MalformedError
 
 SLUG: Final = "sportybet"
@@ -23,9 +23,11 @@ PREMATCH: Final = 3
 
 _INVALID: Final = 19_000
 _SYSTEM_BUSY: Final = 19_999
-_MEANINGS: Final[Mapping[int, Meaning]] = MappingProxyType({_INVALID: Meaning.REFUSED, _SYSTEM_BUSY: Meaning.BUSY})
+_MEANINGS: Final[Mapping[int, AnswerMeaning]] = MappingProxyType(
+    {_INVALID: AnswerMeaning.REFUSED, _SYSTEM_BUSY: AnswerMeaning.BUSY}
+)
 # Asked for an event by its id, "Invalid" is about that id: the site has forgotten it.
-_EVENT_MEANINGS: Final[Mapping[int, Meaning]] = MappingProxyType({**_MEANINGS, _INVALID: Meaning.GONE})
+_EVENT_MEANINGS: Final[Mapping[int, AnswerMeaning]] = MappingProxyType({**_MEANINGS, _INVALID: AnswerMeaning.GONE})
 _SUCCESSFUL: Final = b'{"bizCode":10000,'
 _START: Final = 32  # bytes, which hold the code of nearly every answer
 
