@@ -167,12 +167,16 @@ class Check:
 
     def _compare_cache(self, tick: int, run_id: int) -> None:
         absent = {slug: self._left_out(slug, tick) for slug in self._model.bookmakers}
+        renumbered = {slug: self._renumbered(slug, tick) for slug in self._model.bookmakers}
         for (sr_id, slug), sights in self._seen.items():
             cached = self._service.context.cache.get(sr_id, slug)
             if cached is not None and sights[-1].listing_id in absent[slug]:
                 if _offered(cached.markets):
                     self.verdict.differing.append(f"event {sr_id} at {slug}, tick {tick}: not withdrawn")
                 self._withdrawn.append(((sr_id, slug), run_id))
+                self.verdict.compared += 1
+            elif cached is not None and sights[-1].listing_id in renumbered[slug] and not _offered(cached.markets):
+                self._withdrawn.append(((sr_id, slug), run_id))  # a listing with another number has left this event
                 self.verdict.compared += 1
             elif cached is not None:
                 self._judge_cached((sr_id, slug), sights[-1], cached.markets)
@@ -193,6 +197,14 @@ class Check:
         lists, ids = {_list_of(one) for one in told}, {one.listing_id for one in told}
         right = Oracle(self._model).listings(slug, tick)
         return frozenset(one.listing_id for one in right if one.listing_id not in ids and _list_of(one) in lists)
+
+    def _renumbered(self, slug: str, tick: int) -> frozenset[str]:
+        """Return the listings whose number a bookmaker's lists state wrong at a tick because of a fault."""
+        if not any(fault.name is FaultName.WRONG_SR_ID for fault in self._faults[tick]):
+            return frozenset()
+        told = {(one.listing_id, one.sr_id) for one in self._oracle(tick).listings(slug, tick)}
+        right = Oracle(self._model).listings(slug, tick)
+        return frozenset(one.listing_id for one in right if (one.listing_id, one.sr_id) not in told)
 
     def _judge_cached(self, key: Key, seen: Seen, found: Markets) -> None:
         """Compare a state with the model's; where a price could not be read, it must be as it was before."""
