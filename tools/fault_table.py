@@ -35,7 +35,8 @@ _HEADINGS = (
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What one fault did: to the bookmaker that it struck, and to the others together.
 
-    `felt` counts errors by class, and the listings that are not as they should be.
+    `felt` counts errors by class, listings that are not as they should be or are missing, prices that could not be
+    read, bodies that were lost, and whether the run was partial.
     """
 
     fault: str
@@ -74,14 +75,15 @@ async def strikes(check: Check, errors: Callable[[], Errors], victim: str, share
     await check.cycle(())
     for name in FaultName:
         before, compared, differing = errors(), check.verdict.compared, len(check.verdict.differing)
-        lost = _lost(check.verdict)
-        await check.cycle([Fault(name=name, bookmakers=(victim,), share=_share(name, share))])
+        lost, unread = _lost(check.verdict), check.verdict.unread
+        run = await check.cycle([Fault(name=name, bookmakers=(victim,), share=_share(name, share))])
         told, gone = _more(errors(), before), _lost(check.verdict) - lost
-        odd = check.odd_listings(victim)
+        odd = Counter(listings=check.odd_listings(victim), unread=check.verdict.unread - unread)
+        odd.update(partial=int(run.status == "partial"), lost=gone[victim])
         recovered_after = await _recovered(check)
         yield Row(
             fault=name.value,
-            felt=dict(told.pop(victim, Counter()) + Counter(listings=odd)),
+            felt=dict(told.pop(victim, Counter()) + odd),
             lost=gone.pop(victim, 0),
             others_errors=sum(sum(counts.values()) for counts in told.values()),
             others_lost=sum(gone.values()),

@@ -141,11 +141,12 @@ class Check:
             self.verdict.missed[slug] += sum((sr_id, slug) not in tried for sr_id in listed)
 
     def odd_listings(self, slug: str) -> int:
-        """Return how many of a bookmaker's listings the faults of the newest tick add or number wrong."""
+        """Return how many of a bookmaker's listings the faults of the newest tick add, number wrong or leave out."""
         tick = max(self._faults)
         right = {(listing.listing_id, listing.sr_id) for listing in Oracle(self._model).listings(slug, tick)}
         told = {(listing.listing_id, listing.sr_id) for listing in self._oracle(tick).listings(slug, tick)}
-        return len(told - right)
+        left_out = {listing_id for listing_id, _ in right} - {listing_id for listing_id, _ in told}
+        return len(told - right) + len(left_out)
 
     async def stored(self) -> None:
         """Fold the stored history, run by run, and compare each state with the model's."""
