@@ -75,11 +75,11 @@ async def strikes(check: Check, errors: Callable[[], Errors], victim: str, share
     await check.cycle(())
     for name in FaultName:
         before, compared, differing = errors(), check.verdict.compared, len(check.verdict.differing)
-        lost, unread = _lost(check.verdict), check.verdict.unread
+        lost, unseen, listed = _lost(check.verdict), check.unseen(victim), check.listed(victim)
         run = await check.cycle([Fault(name=name, bookmakers=(victim,), share=_share(name, share))])
         told, gone = _more(errors(), before), _lost(check.verdict) - lost
-        odd = Counter(listings=check.odd_listings(victim), unread=check.verdict.unread - unread)
-        odd.update(partial=int(run.status == "partial"), lost=gone[victim])
+        odd = Counter(listings=check.odd_listings(victim), unread=check.unseen(victim) - unseen)
+        odd.update(partial=int(run.status == "partial"), lost=gone[victim], unlisted=listed - check.listed(victim))
         recovered_after = await _recovered(check)
         yield Row(
             fault=name.value,

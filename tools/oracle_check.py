@@ -148,6 +148,15 @@ class Check:
         left_out = {listing_id for listing_id, _ in right} - {listing_id for listing_id, _ in told}
         return len(told - right) + len(left_out)
 
+    def unseen(self, slug: str) -> int:
+        """Return how many of a bookmaker's markets were not seen with the newest complete body of their event."""
+        return sum(len(cached.own_times) for _, one, cached in self._service.context.cache if one == slug)
+
+    def listed(self, slug: str) -> int:
+        """Return how many entries a bookmaker's lists held at the newest discovery."""
+        figures = self._service.control.lists(slug)
+        return 0 if figures is None else figures.listed
+
     async def stored(self) -> None:
         """Fold the stored history, run by run, and compare each state with the model's."""
         assert self._service.write_queue is not None  # noqa: S101 - the check runs with a queue
